@@ -1,0 +1,77 @@
+import { Decoder, Encoder } from 'cbor-x'
+import { HyphaError } from '../errors.ts'
+import { ByteReader } from './reader.ts'
+
+const options = {
+  mapsAsObjects: false,
+  useRecords: false,
+  tagUint8Array: false,
+  variableMapSize: true,
+  int64AsNumber: true,
+  copyBuffers: true,
+} as const
+
+const encoder = new Encoder(options)
+const decoder = new Decoder(options)
+
+const maxDepth = 16
+
+/**
+ * Encodes one item (RFC 8949). Maps are `Map`s, byte strings `Uint8Array`s. An integer beyond 32 bits must be a bigint,
+ * else it is written as a float.
+ */
+export function encodeCbor(item: unknown): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(encoder.encode(item))
+}
+
+/**
+ * Decodes exactly one item. Refused are bytes after it, indefinite lengths, tags other than `allowedTag`, and nesting
+ * deeper than 16. `what` names the thing in the error.
+ */
+export function decodeCbor(bytes: Uint8Array, what: string, allowedTag?: number): unknown {
+  const reader = new ByteReader(bytes, what)
+  checkItem(reader, allowedTag, 0)
+  if (!reader.done) throw reader.fail(`${reader.left} bytes follow the CBOR item`)
+  try {
+    return decoder.decode(bytes)
+  } catch (cause) {
+    throw new HyphaError('bytes-malformed', `${what}: not a CBOR item that Hypha reads`, { cause })
+  }
+}
+
+/**
+ * Walks one item as RFC 8949, appendix C does, before anything is allocated: each array and map has at most as many items as bytes
+ * are left, so that five hostile bytes can't announce four billion items.
+ */
+function checkItem(reader: ByteReader, allowedTag: number | undefined, depth: number): void {
+  if (depth > maxDepth) throw reader.fail(`CBOR is nested deeper than ${maxDepth}`)
+  const first = reader.u8()
+  const major = first >> 5
+  const argument = readArgument(reader, first & 0x1f)
+  switch (major) {
+    case 2:
+    case 3:
+      return reader.skip(argument)
+    case 4:
+    case 5: {
+      const items = major === 4 ? argument : argument * 2
+      if (items > reader.left) throw reader.fail(`${items} items are announced, ${reader.left} bytes are left`, 'bytes-truncated')
+      for (let index = 0; index < items; index++) checkItem(reader, allowedTag, depth + 1)
+      return
+    }
+    case 6:
+      if (argument !== allowedTag) throw reader.fail(`CBOR tag ${argument} is not expected here`)
+      return checkItem(reader, allowedTag, depth + 1)
+    default:
+      return
+  }
+}
+
+function readArgument(reader: ByteReader, info: number): number {
+  if (info < 24) return info
+  if (info === 24) return reader.u8()
+  if (info > 27) throw reader.fail('CBOR of indefinite length is not accepted')
+  let argument = 0
+  for (let count = 2 ** (info - 24); count > 0; count--) argument = argument * 256 + reader.u8()
+  return argument
+}

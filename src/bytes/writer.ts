@@ -1,0 +1,76 @@
+const utf8 = new TextEncoder()
+
+/** Collects bytes in a buffer that doubles as it fills. Numbers are little-endian. */
+export class ByteWriter {
+  #bytes: Uint8Array<ArrayBuffer>
+  #view: DataView
+  #length = 0
+
+  constructor(capacity = 256) {
+    this.#bytes = new Uint8Array(capacity)
+    this.#view = new DataView(this.#bytes.buffer)
+  }
+
+  get length(): number {
+    return this.#length
+  }
+
+  #reserve(count: number): number {
+    const at = this.#length
+    const needed = at + count
+    if (needed > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2))
+      grown.set(this.#bytes)
+      this.#bytes = grown
+      this.#view = new DataView(grown.buffer)
+    }
+    this.#length = needed
+    return at
+  }
+
+  u8(value: number): this {
+    this.#view.setUint8(this.#reserve(1), value)
+    return this
+  }
+
+  u16(value: number): this {
+    this.#view.setUint16(this.#reserve(2), value, true)
+    return this
+  }
+
+  u32(value: number): this {
+    this.#view.setUint32(this.#reserve(4), value, true)
+    return this
+  }
+
+  f64(value: number): this {
+    this.#view.setFloat64(this.#reserve(8), value, true)
+    return this
+  }
+
+  put(bytes: Uint8Array): this {
+    this.#bytes.set(bytes, this.#reserve(bytes.length))
+    return this
+  }
+
+  /** An unsigned LEB128 number (WebAssembly 5.2.2). */
+  uleb(value: number): this {
+    let rest = value
+    while (rest >= 0x80) {
+      this.u8((rest % 0x80) | 0x80)
+      rest = Math.floor(rest / 0x80)
+    }
+    return this.u8(rest)
+  }
+
+  /** UTF-8 with its length before it as LEB128, as WebAssembly writes names. */
+  name(text: string): this {
+    const bytes = utf8.encode(text)
+    return this.uleb(bytes.length).put(bytes)
+  }
+
+  /** A copy of what has been written. */
+  finish(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.slice(0, this.#length)
+  }
+}
