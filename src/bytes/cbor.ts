@@ -51,17 +51,20 @@ function checkItem(reader: ByteReader, allowedTag: number | undefined, depth: nu
   switch (major) {
     case 2:
     case 3:
-      return reader.skip(argument)
+      reader.skip(argument)
+      return
     case 4:
     case 5: {
       const items = major === 4 ? argument : argument * 2
-      if (items > reader.left) throw reader.fail(`${items} items are announced, ${reader.left} bytes are left`, 'bytes-truncated')
+      if (items > reader.left)
+        throw reader.fail(`${items} items are announced, ${reader.left} bytes are left`, 'bytes-truncated')
       for (let index = 0; index < items; index++) checkItem(reader, allowedTag, depth + 1)
       return
     }
     case 6:
       if (argument !== allowedTag) throw reader.fail(`CBOR tag ${argument} is not expected here`)
-      return checkItem(reader, allowedTag, depth + 1)
+      checkItem(reader, allowedTag, depth + 1)
+      return
     default:
       return
   }

@@ -99,7 +99,8 @@ export class ByteReader {
     let result = 0
     for (let shift = 0; shift < 35; shift += 7) {
       const byte = this.u8()
-      if (shift === 28 && byte > 0x0f) throw this.fail('a LEB128 number is over 32 bits', 'bytes-malformed', this.at - 1)
+      if (shift === 28 && byte > 0x0f)
+        throw this.fail('a LEB128 number is over 32 bits', 'bytes-malformed', this.at - 1)
       result += (byte & 0x7f) * 2 ** shift
       if (byte < 0x80) return result
     }

@@ -27,7 +27,9 @@ export function fromHex(hex: string): Uint8Array<ArrayBuffer> {
   if (hex.length % 2 !== 0 || /[^0-9a-f]/i.test(hex)) {
     throw new HyphaError('bytes-malformed', `"${hex.slice(0, 80)}" is not hexadecimal`)
   }
-  return Uint8Array.from({ length: hex.length / 2 }, (_, index) => Number.parseInt(hex.slice(2 * index, 2 * index + 2), 16))
+  return Uint8Array.from({ length: hex.length / 2 }, (_, index) =>
+    Number.parseInt(hex.slice(2 * index, 2 * index + 2), 16),
+  )
 }
 
 export function bytesEqual(a: Uint8Array, b: Uint8Array): boolean {

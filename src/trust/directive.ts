@@ -1,0 +1,94 @@
+import {
+  bool,
+  bytes,
+  dictionary,
+  list,
+  message,
+  nullable,
+  oneOf,
+  record,
+  type TypeOf,
+  text,
+  uint,
+  union,
+} from '../wire/codec.ts'
+import { digest, id, interfaceName } from '../wire/ids.ts'
+
+/** Who serves an import: the node itself, or another instance. */
+const provider = union(
+  ['host', record({})],
+  ['instance', record({ node: [1, id], module: [2, id], home: [3, nullable(id)] })],
+)
+
+const link = record({ interface: [1, interfaceName], provider: [2, provider] })
+
+/** A value set by the operator over the release's own; secrets are sealed to the node's X25519 key (tweetnacl `box`). */
+const setting = union(
+  ['plain', record({ value: [1, text(4_096)] })],
+  [
+    'sealed',
+    record({ senderKey: [1, bytes({ exact: 32 })], nonce: [2, bytes({ exact: 24 })], box: [3, bytes({ max: 4_200 })] }),
+  ],
+)
+
+const instance = record({
+  module: [1, id],
+  /** The device that a device-scoped instance belongs to; null for one that is shared. */
+  home: [2, nullable(id)],
+  form: [3, oneOf('core', 'component')],
+  /** Every import, and nothing else, is linked: what isn't listed here, the instance does not see. */
+  links: [4, list(link, 128)],
+  config: [5, dictionary(setting, 64)],
+})
+
+/** How a content gets to this node: these bytes are sent, and decode to the content. */
+const transfer = record({
+  encoding: [1, oneOf('identity', 'brotli')],
+  /** The content that a patch applies to; null where the bytes stand alone. */
+  base: [2, nullable(digest)],
+  digest: [3, digest],
+  size: [4, uint(64 * 1024 * 1024)],
+})
+
+const content = record({
+  digest: [1, digest],
+  size: [2, uint(64 * 1024 * 1024)],
+  transfer: [3, transfer],
+})
+
+const section = record({
+  app: [1, id],
+  /** Rises with every activation of the app. */
+  epoch: [2, uint(0xffff_ffff, 1)],
+  /** Digest of the release's payload. */
+  release: [3, digest],
+  /** Digest of the release's signed envelope, which is one of `contents`. */
+  envelope: [4, digest],
+  phase: [5, oneOf('run', 'prepare')],
+  instances: [6, list(instance, 256)],
+  contents: [7, list(content, 257)],
+})
+
+/** The gateway's word to one node: per app, which instances to run, with which links. What is not in it is removed from the node. */
+export const directive = message(
+  'directive',
+  record({
+    fleet: [1, id],
+    node: [2, id],
+    /** Rises with each directive to this node. */
+    version: [3, uint(0xffff_ffff, 1)],
+    issuedMs: [4, uint()],
+    expiresMs: [5, uint()],
+    sections: [6, list(section, 64)],
+    /** The node has been removed from the fleet: it deletes what it holds, its own keys last. */
+    leave: [7, bool],
+  }),
+)
+
+export type Directive = TypeOf<typeof directive>
+export type Section = TypeOf<typeof section>
+export type DirectiveInstance = TypeOf<typeof instance>
+export type Link = TypeOf<typeof link>
+export type Setting = TypeOf<typeof setting>
+export type Content = TypeOf<typeof content>
+export type Transfer = TypeOf<typeof transfer>

@@ -1,0 +1,78 @@
+import { bytes, list, message, nullable, oneOf, record, type TypeOf, text, uint } from '../codec.ts'
+import { digest, id, incarnation, interfaceName } from '../ids.ts'
+
+export const tiers = ['mcu', 'device', 'edge', 'cloud'] as const
+export type Tier = (typeof tiers)[number]
+export const tier = oneOf(...tiers)
+
+const label = text(64, /^[a-z0-9][a-z0-9.=_-]*$/)
+
+const inventory = record({
+  agentVersion: [1, text(40)],
+  /** As Node names them: "arm64", "linux". */
+  arch: [2, text(20)],
+  os: [3, text(20)],
+  /** What modules may have together. */
+  memoryBytes: [4, uint()],
+  storageBytes: [5, uint()],
+  /** Host interfaces that this node provides. */
+  interfaces: [6, list(interfaceName, 64)],
+  /** WebAssembly features that its engine runs. */
+  features: [7, list(text(40), 32)],
+  /** Forms of modules that it runs. */
+  forms: [8, list(oneOf('core', 'component'), 2)],
+  sensors: [9, list(text(64), 64)],
+  actuators: [10, list(text(64), 64)],
+  /** Labels from the node's own file. */
+  labels: [11, list(label, 32)],
+})
+
+const instanceState = record({
+  module: [1, id],
+  home: [2, nullable(id)],
+  status: [3, oneOf('starting', 'running', 'backoff', 'failed', 'stopped')],
+  /** Since the section became active. */
+  restarts: [4, uint(0xffff_ffff)],
+  turns: [5, uint()],
+  /** The last failure, in words. */
+  error: [6, nullable(text(1_000))],
+})
+
+const sectionState = record({
+  app: [1, id],
+  epoch: [2, uint(0xffff_ffff)],
+  release: [3, digest],
+  /** `trial`: it runs and isn't confirmed yet. `reverted`: it failed, and the last confirmed release runs in its place. */
+  status: [4, oneOf('receiving', 'preparing', 'trial', 'confirmed', 'reverted', 'refused')],
+  code: [5, nullable(text(40))],
+  message: [6, nullable(text(1_000))],
+  /** The release that runs in fact; null where none does. */
+  running: [7, nullable(digest)],
+  instances: [8, list(instanceState, 256)],
+})
+
+/** Retained on `n/<node>/state`: what the node is, and what runs on it. */
+export const state = message(
+  'state',
+  record({
+    incarnation: [1, incarnation],
+    tier: [2, tier],
+    bootedMs: [3, uint()],
+    inventory: [4, inventory],
+    /** Version of the directive that the node holds; 0 before the first. */
+    directive: [5, uint(0xffff_ffff)],
+    sections: [6, list(sectionState, 64)],
+    /** What it holds, as a base for patches. */
+    contents: [7, list(digest, 512)],
+    /** Why the last directive was refused, with the directive that the node holds as proof; null where it wasn't. */
+    refused: [
+      8,
+      nullable(record({ code: [1, text(40)], message: [2, text(1_000)], held: [3, bytes({ max: 32_768 })] })),
+    ],
+  }),
+)
+
+export type NodeState = TypeOf<typeof state>
+export type Inventory = TypeOf<typeof inventory>
+export type SectionState = TypeOf<typeof sectionState>
+export type InstanceState = TypeOf<typeof instanceState>
