@@ -1,0 +1,21 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+
+// The tests talk to programs that nobody here wrote. This installs those that the machine lacks.
+const programs: Readonly<Record<string, string>> = {
+  mosquitto_sub: 'mosquitto-clients',
+  mosquitto_pub: 'mosquitto-clients',
+  openssl: 'openssl',
+}
+
+const isInstalled = (program: string) => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0
+
+const packages = [...new Set(Object.entries(programs).flatMap(([name, pkg]) => (isInstalled(name) ? [] : [pkg])))]
+if (packages.length > 0) {
+  const install = `apt-get update && apt-get install -y --no-install-recommends ${packages.join(' ')}`
+  if (process.getuid?.() !== 0 || !isInstalled('apt-get')) {
+    console.error(`The tests need ${packages.join(', ')}. Install with:\n\n    sudo sh -c '${install}'\n`)
+    process.exit(1)
+  }
+  console.log(`Installing ${packages.join(', ')} for the tests`)
+  execFileSync('sh', ['-c', install], { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } })
+}
