@@ -59,6 +59,169 @@ export const errorTable = {
     means: 'An MQTT topic or filter is not well-formed or too long.',
     mend: 'Use levels without +, # or NUL in a topic; + alone in a level and # last in a filter.',
   },
+  // WebAssembly modules and components
+  'wasm-malformed': {
+    act: 'author',
+    means: 'The bytes are not a well-formed WebAssembly module.',
+    mend: 'Build the module again; if its compiler made it so, report it there.',
+  },
+  'wasm-unsupported': {
+    act: 'author',
+    means: 'A WebAssembly module uses an opcode or a form that Hypha does not know.',
+    mend: 'Build the module for a plainer target: the features that Hypha knows stand in docs/architecture.md.',
+  },
+  'wasm-memory': {
+    act: 'author',
+    means: 'What a module says of its memory contradicts itself or exceeds what it is given.',
+    mend: 'Lower the initial memory, or give the module more in hypha.toml.',
+  },
+  'component-malformed': {
+    act: 'author',
+    means: 'The bytes are not a well-formed WebAssembly component.',
+    mend: 'Build the component again with `hypha build`.',
+  },
+  'component-unsupported': {
+    act: 'author',
+    means: 'A component uses a part of the component model that Hypha does not carry.',
+    mend: 'Import and export interfaces only, and functions without async.',
+  },
+  'wit-type-unsupported': {
+    act: 'author',
+    means: 'An interface has a type that cannot cross by value: a resource, a handle, a stream or a future.',
+    mend: 'Pass a record, a list or an id in its place.',
+  },
+  'wasi-refused': {
+    act: 'author',
+    means: 'A module imports a WASI interface that Hypha does not give to modules.',
+    mend: 'Use the host interface that the message names, or leave the call out.',
+  },
+  'abi-trap': {
+    act: 'author',
+    means: 'A module broke the canonical ABI: a pointer, a discriminant, a character or a text that cannot be.',
+    mend: 'The turn is discarded; mend the module or build it again with current bindings.',
+  },
+  'abi-value': {
+    act: 'hypha',
+    means: 'A value that was to go to a module is not of its WIT type.',
+    mend: 'Pass a value of the type that the message names.',
+  },
+  // Certificates, joining, the broker and the link to it
+  'ca-unusable': {
+    act: 'operator',
+    means: "The certificate authority's files can't be used.",
+    mend: 'Restore the certificate and the key of the CA from the backup; a new CA means that every node joins again.',
+  },
+  'join-url-invalid': {
+    act: 'caller',
+    means: 'The text is not a join URL.',
+    mend: 'Copy the whole URL that `hypha invite` printed, in quotes.',
+  },
+  'join-unreachable': {
+    act: 'later',
+    means: "The gateway can't be reached, or the connection to it was cut.",
+    mend: 'Check the address and the network, then run the same command again: the invitation still holds.',
+  },
+  'join-ca-mismatch': {
+    act: 'operator',
+    means: "Who answers at the gateway's address can't prove to be the gateway that the join URL names.",
+    mend: 'Check the address; if it is right, someone else answers there. Nothing was sent to it.',
+  },
+  'join-root-mismatch': {
+    act: 'operator',
+    means: "The gateway's root metadata is not the one that the join URL names.",
+    mend: 'Ask for a new invitation, made by the gateway that the node is to trust.',
+  },
+  'join-token-unknown': {
+    act: 'operator',
+    means: 'The gateway knows no invitation with this token for this node.',
+    mend: 'Ask for a new invitation (`hypha invite`); it may have been withdrawn.',
+  },
+  'join-token-expired': {
+    act: 'operator',
+    means: 'The invitation has expired.',
+    mend: 'Ask for a new invitation (`hypha invite`).',
+  },
+  'join-token-used': {
+    act: 'operator',
+    means: 'The invitation was used by another key.',
+    mend: 'If the node was not yet joined, someone else used its invitation: remove the node, then invite it again.',
+  },
+  'join-proof-invalid': {
+    act: 'peer',
+    means: "The request to join is not signed by the node's own key.",
+    mend: 'Join from the node itself, with its own key file.',
+  },
+  'broker-not-listening': {
+    act: 'operator',
+    means: "The broker can't open its port.",
+    mend: 'Choose another port, or end the program that holds it.',
+  },
+  'link-offline': {
+    act: 'later',
+    means: 'There is no connection to the broker, or it was cut before the message was acknowledged.',
+    mend: 'The node connects again by itself; what matters is sent again then.',
+  },
+  'link-busy': {
+    act: 'later',
+    means: 'More messages wait for an acknowledgement than the link holds.',
+    mend: 'Wait for earlier ones to be acknowledged.',
+  },
+  'link-refused': {
+    act: 'operator',
+    means: 'The broker refused the connection.',
+    mend: "See whether the node was removed or its certificate has expired (`hypha node`), and look into the gateway's log.",
+  },
+  'link-denied': {
+    act: 'operator',
+    means: 'The broker refused a subscription.',
+    mend: "A node reaches only its own topics; the gateway's log says which rule refused.",
+  },
+  // Building an app
+  'manifest-missing': {
+    act: 'caller',
+    means: 'The folder holds no hypha.toml.',
+    mend: 'Name the folder of an app, or make one with "hypha new".',
+  },
+  'manifest-invalid': {
+    act: 'author',
+    means: 'hypha.toml has a key or a value that it can not have.',
+    mend: 'Correct the line; docs/modules.md lists the keys.',
+  },
+  'source-missing': {
+    act: 'author',
+    means: 'A module has no sources that Hypha can build.',
+    mend: 'Put assembly/index.ts, *.c, Cargo.toml or one *.wasm into the folder that "source" names.',
+  },
+  'compile-failed': {
+    act: 'author',
+    means: 'The compiler refuses the sources of a module.',
+    mend: 'Correct what the compiler names.',
+  },
+  'tool-missing': {
+    act: 'caller',
+    means: 'A compiler that a module needs is not installed.',
+    mend: 'Install it as the message says.',
+  },
+  'wit-invalid': {
+    act: 'author',
+    means: 'A WIT file can not be read, or uses what can not cross between modules by value.',
+    mend: 'Correct the line that is named.',
+  },
+  'world-invalid': {
+    act: 'author',
+    means: 'What a module imports or exports is no whole interface that Hypha or the app knows.',
+    mend: 'Implement the functions that are named, or state the interface in the wit folder of the app.',
+  },
+  'template-unknown': {
+    act: 'caller',
+    means: 'There is no template of that name.',
+    mend: 'Choose one of assemblyscript, c, rust, prebuilt.',
+  },
+  'folder-occupied': {
+    act: 'caller',
+    means: 'The folder to be made is there already and not empty.',
+    mend: 'Choose another folder.',
+  },
   internal: {
     act: 'hypha',
     means: 'Something happened that Hypha holds to be impossible.',
