@@ -1,0 +1,128 @@
+import { HyphaError } from '@hypha/core/errors.ts'
+
+const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+const sizeUnits: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 2 }
+
+/** The place of a value in a manifest, and how errors about it are made. */
+export interface Place {
+  readonly file: string
+  /** As it stands between the brackets: `module.sampler`. */
+  readonly table: string
+  readonly key: string
+  /** The manifest's text, to find the line. */
+  readonly text: string
+}
+
+/** An error that names file, line, table and key. */
+export function badValue(place: Place, message: string, mend?: string): HyphaError {
+  const line = lineOf(place)
+  return new HyphaError('manifest-invalid', `[${place.table}] ${place.key}: ${message}`, {
+    where: line === null ? place.file : `${place.file}:${line}`,
+    ...(mend === undefined ? {} : { mend }),
+  })
+}
+
+/** The line, counted from 1, on which a key of a table stands; the table's own line where the key isn't found; null for neither. */
+export function lineOf({ text, table, key }: Place): number | null {
+  let inTable = false
+  let tableLine: number | null = null
+  for (const [index, line] of text.split('\n').entries()) {
+    const header = /^\s*\[([^\]]+)\]/.exec(line)
+    if (header !== null) {
+      inTable = header[1]!.replaceAll(/[\s"']/g, '') === table
+      if (inTable) tableLine = index + 1
+    } else if (inTable) {
+      const assigned = /^\s*["']?([^\s"'=]+)["']?\s*=/.exec(line)
+      if (assigned?.[1] === key) return index + 1
+    }
+  }
+  return tableLine
+}
+
+/** A duration such as `"500ms"`, `"1s"`, `"5m"`, `"1h"` or `"1d"`, in milliseconds. */
+export function duration(place: Place, value: unknown, minMs: number, maxMs: number): number {
+  const parsed = typeof value === 'string' ? /^(\d{1,9}(?:\.\d{1,3})?)\s?(ms|s|m|h|d)$/.exec(value) : null
+  if (parsed === null) {
+    throw badValue(
+      place,
+      `${show(value)} is no duration`,
+      'Write a number with a unit, such as "500ms", "1s", "5m", "1h" or "1d".',
+    )
+  }
+  const ms = Math.round(Number(parsed[1]) * durationUnits[parsed[2]!]!)
+  return inRange(place, ms, minMs, maxMs, 'milliseconds')
+}
+
+/** A size such as `"512B"`, `"16KiB"` or `"1MiB"`, or a plain number of bytes; in bytes. */
+export function size(place: Place, value: unknown, minBytes: number, maxBytes: number): number {
+  if (typeof value === 'number') return inRange(place, whole(place, value), minBytes, maxBytes, 'bytes')
+  const parsed = typeof value === 'string' ? /^(\d{1,9}(?:\.\d{1,3})?)\s?(B|KiB|MiB)$/.exec(value) : null
+  if (parsed === null) {
+    throw badValue(place, `${show(value)} is no size`, 'Write a number with a unit, such as "512B", "16KiB" or "1MiB".')
+  }
+  const bytes = Math.round(Number(parsed[1]) * sizeUnits[parsed[2]!]!)
+  return inRange(place, bytes, minBytes, maxBytes, 'bytes')
+}
+
+export function count(place: Place, value: unknown, min: number, max: number): number {
+  if (typeof value !== 'number') throw badValue(place, `${show(value)} is no number`)
+  return inRange(place, whole(place, value), min, max, '')
+}
+
+export function flag(place: Place, value: unknown): boolean {
+  if (typeof value !== 'boolean') throw badValue(place, `${show(value)} is neither true nor false`)
+  return value
+}
+
+/** A string of 1 to `max` characters, of a form that `pattern` knows and `form` describes. */
+export function words(place: Place, value: unknown, max: number, pattern?: RegExp, form?: string): string {
+  if (typeof value !== 'string') throw badValue(place, `${show(value)} is no string`)
+  if (value === '' || value.length > max)
+    throw badValue(place, `it must have 1 to ${max} characters, not ${value.length}`)
+  if (pattern !== undefined && !pattern.test(value)) throw badValue(place, `${show(value)} is not ${form}`)
+  return value
+}
+
+/** A list of at most `max` strings without doubles; `item` checks each. */
+export function stringList(place: Place, value: unknown, max: number, item: (text: unknown) => string): string[] {
+  if (!Array.isArray(value)) throw badValue(place, `${show(value)} is no list`, 'Write the strings between brackets.')
+  if (value.length > max) throw badValue(place, `${value.length} entries are over the cap of ${max}`)
+  const items = value.map(item)
+  const double = items.find((text, index) => items.indexOf(text) !== index)
+  if (double !== undefined) throw badValue(place, `"${double}" stands twice`)
+  return items
+}
+
+function whole(place: Place, value: number): number {
+  if (!Number.isSafeInteger(value)) throw badValue(place, `${value} is no whole number`)
+  return value
+}
+
+function inRange(place: Place, value: number, min: number, max: number, unit: string): number {
+  if (value >= min && value <= max) return value
+  throw badValue(place, `${value} is outside ${min} to ${max} ${unit}`.trimEnd())
+}
+
+const show = (value: unknown): string => (JSON.stringify(value) ?? String(value)).slice(0, 80)
+
+/** The one of `known` that is spelled most like `word`; null where none is near. */
+export function nearest(word: string, known: readonly string[]): string | null {
+  const ranked = known
+    .map((candidate) => ({ candidate, distance: editDistance(word, candidate) }))
+    .sort((a, b) => a.distance - b.distance)
+  const [best] = ranked
+  return best !== undefined && best.distance <= Math.max(2, Math.floor(word.length / 3)) ? best.candidate : null
+}
+
+/** Levenshtein's distance; words are cut at 64 characters. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: Math.min(b.length, 64) + 1 }, (_, index) => index)
+  for (const [i, charA] of [...a.slice(0, 64)].entries()) {
+    const next = [i + 1]
+    for (const [j, charB] of [...b.slice(0, 64)].entries()) {
+      next.push(Math.min(next[j]! + 1, row[j + 1]! + 1, row[j]! + (charA === charB ? 0 : 1)))
+    }
+    row = next
+  }
+  return row.at(-1)!
+}
