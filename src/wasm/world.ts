@@ -1,0 +1,91 @@
+import { HyphaError } from '../errors.ts'
+import type { Component } from './component.ts'
+import { type Extern, type FuncDef, type InstanceDef, toFuncType } from './component-types.ts'
+import type { FuncType, InterfaceType, World } from './types.ts'
+
+/** The interface under which functions stand that a world imports or exports by itself. It is the module name of such imports in core modules too. */
+export const rootInterface = '$root'
+
+const maxInterfaces = 256
+const maxFuncs = 4096
+
+// `namespace:package/interface@version`, or a plain name for an interface written within the world.
+const interfacePattern =
+  /^([a-z][a-z0-9-]*:[a-z][a-z0-9-]*\/)?[a-zA-Z][a-zA-Z0-9-]*(@[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?)?$/
+const funcPattern = /^[a-zA-Z][a-zA-Z0-9]*(-[a-zA-Z0-9]+)*$/
+
+const byName = (a: { name: string }, b: { name: string }): number => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)
+
+export const isWasi = (interfaceName: string): boolean => interfaceName.startsWith('wasi:')
+
+/**
+ * What a component imports and exports. Of WASI's interfaces only the functions are listed that cross by value: the others work with resources,
+ * and whether a module gets those is decided by the interface's name (`wasi.ts`).
+ *
+ * @throws HyphaError `wit-type-unsupported` names the interface, the function and the type that cannot cross.
+ */
+export function worldOf(component: Component): World {
+  const count = { funcs: 0 }
+  return { imports: interfaces(component.imports, count), exports: interfaces(component.exports, count) }
+}
+
+function interfaces(externs: ReadonlyMap<string, Extern>, count: { funcs: number }): InterfaceType[] {
+  const found: InterfaceType[] = []
+  const root: FuncType[] = []
+  for (const [name, extern] of externs) {
+    if (extern.sort === 'type') continue
+    if (extern.sort === 'func') root.push(expressible(rootInterface, name, extern.def))
+    else if (extern.sort === 'instance') found.push(interfaceOf(name, extern.def, count))
+    else throw unsupported(`"${name}" is a ${extern.sort}`, name)
+  }
+  count.funcs += root.length
+  if (root.length > 0) found.push({ name: rootInterface, funcs: root.sort(byName) })
+  if (found.length > maxInterfaces || count.funcs > maxFuncs) {
+    throw unsupported(`it has more than ${maxInterfaces} interfaces or ${maxFuncs} functions`, 'component')
+  }
+  return found.sort(byName)
+}
+
+function interfaceOf(name: string, def: InstanceDef, count: { funcs: number }): InterfaceType {
+  if (name.length > 200 || !interfacePattern.test(name)) {
+    throw new HyphaError(
+      'component-malformed',
+      `component: ${JSON.stringify(name.slice(0, 80))} is no interface's name`,
+    )
+  }
+  const funcs: FuncType[] = []
+  for (const [funcName, extern] of def.exports) {
+    if (extern.sort === 'type') continue
+    if (extern.sort !== 'func') throw unsupported(`"${funcName}" is a ${extern.sort}`, name)
+    if (isWasi(name)) {
+      const func = isMethod(funcName) ? null : toFuncType(funcName, extern.def)
+      if (func !== null) funcs.push(func)
+    } else funcs.push(expressible(name, funcName, extern.def))
+    if (++count.funcs > maxFuncs) throw unsupported(`there are more than ${maxFuncs} functions`, name)
+  }
+  return { name, funcs: funcs.sort(byName) }
+}
+
+/** Functions of resources are named `[method]file.read`, `[static]…`, `[constructor]…`. */
+const isMethod = (name: string): boolean => name.startsWith('[')
+
+function expressible(interfaceName: string, name: string, def: FuncDef): FuncType {
+  const func = isMethod(name) ? null : toFuncType(name, def)
+  if (func === null) {
+    const what = def.inexpressible ?? 'a function of a resource'
+    throw new HyphaError('wit-type-unsupported', `${interfaceName}: ${name} has ${what}, which cannot cross by value`, {
+      where: `${interfaceName}#${name}`,
+    })
+  }
+  if (name.length > 200 || !funcPattern.test(name)) {
+    throw new HyphaError(
+      'component-malformed',
+      `${interfaceName}: ${JSON.stringify(name.slice(0, 80))} is no function's name`,
+    )
+  }
+  return func
+}
+
+function unsupported(message: string, where: string): HyphaError {
+  return new HyphaError('component-unsupported', `component: ${message}`, { where })
+}
