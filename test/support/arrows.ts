@@ -18,7 +18,8 @@ export async function checkArrows(root: string, folders: string[]): Promise<Arro
   )
   const result = output as ICruiseResult
   return {
-    modules: result.modules.filter((module) => /\.ts$/.test(module.source) && !module.source.includes('node_modules')).length,
+    modules: result.modules.filter((module) => /\.ts$/.test(module.source) && !module.source.includes('node_modules'))
+      .length,
     breaches: result.summary.violations.map(({ from, to, rule }) => `${rule.name}: ${from} → ${to}`),
   }
 }

@@ -17,5 +17,8 @@ if (packages.length > 0) {
     process.exit(1)
   }
   console.log(`Installing ${packages.join(', ')} for the tests`)
-  execFileSync('sh', ['-c', install], { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } })
+  execFileSync('sh', ['-c', install], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  })
 }

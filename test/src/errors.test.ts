@@ -1,0 +1,32 @@
+import { readFileSync } from 'node:fs'
+import { asHyphaError, errorTable, HyphaError } from '@hypha/core/errors.ts'
+import { describe, expect, it } from 'vitest'
+import { errorsDocument } from '../support/errors-doc.ts'
+
+describe('errors', () => {
+  it('are documented as the table has them (npm run fix writes the page)', () => {
+    expect(readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8')).toBe(errorsDocument())
+  })
+
+  it.each(Object.entries(errorTable))('%s says what it means and what to do, in sentences', (code, { means, mend }) => {
+    expect(code).toMatch(/^[a-z0-9]+(-[a-z0-9]+)*$/)
+    expect(means).toMatch(/^[A-Z`].*\.$/)
+    expect(mend).toMatch(/^[A-Z`].*\.$/)
+  })
+
+  it('leave as JSON with the advice of their code, or their own', () => {
+    expect(new HyphaError('id-invalid', 'no', { where: 'there' }).toJSON()).toEqual({
+      code: 'id-invalid',
+      message: 'no',
+      where: 'there',
+      mend: errorTable['id-invalid'].mend,
+    })
+    expect(new HyphaError('id-invalid', 'no', { mend: 'Do this.' }).toJSON()).toEqual({ code: 'id-invalid', message: 'no', mend: 'Do this.' })
+  })
+
+  it('keep what was thrown as their cause', () => {
+    const cause = new TypeError('boom')
+    expect(asHyphaError(cause)).toMatchObject({ code: 'internal', message: 'boom', cause })
+    expect(asHyphaError('text').message).toBe('text')
+  })
+})
