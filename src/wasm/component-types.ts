@@ -1,14 +1,9 @@
 import type { ByteReader } from '../bytes/reader.ts'
 import type { HyphaError } from '../errors.ts'
+import { maxMembers, maxTypeDepth, maxTypeNodes } from './caps.ts'
 import { readCount, readName } from './core-types.ts'
+import { isLabel } from './names.ts'
 import type { FuncType, NamedType, VariantCase, WitType } from './types.ts'
-
-/** Fields, cases, flags, parameters or items of one type beyond this are refused. */
-const maxMembers = 1024
-const maxLabelLength = 200
-/** A type's size as a tree. Types are shared in the binary, so a few bytes can spell a tree without end; it ends here. */
-export const maxTypeNodes = 4096
-export const maxTypeDepth = 64
 
 /** A type that can cross by value, with its size as a tree. */
 interface ValueDef {
@@ -153,14 +148,11 @@ function optional<T>(reader: ByteReader, read: () => T): T | null {
   return present === 1 ? read() : null
 }
 
-// Kebab-case (component model, Explainer, "Import and Export Definitions"): words of one case, joined by hyphens.
-const labelPattern = /^[a-zA-Z][a-zA-Z0-9]*(-[a-zA-Z0-9]+)*$/
-
 /** Reads a label that must differ from those in `taken` in more than case. */
 function readLabel(reader: ByteReader, taken: Set<string>): string {
   const at = reader.at
   const label = readName(reader)
-  if (label.length > maxLabelLength || !labelPattern.test(label)) {
+  if (!isLabel(label)) {
     throw malformed(reader, `${JSON.stringify(label.slice(0, 80))} is no kebab-case name`, at)
   }
   const folded = label.toLowerCase()

@@ -2,9 +2,10 @@ import { HyphaError } from '../errors.ts'
 import { type Component, parseComponent } from './component.ts'
 import type { CoreAlias, CoreFunc, CoreInstance } from './component-core.ts'
 import { type CoreModule, parseCore } from './core.ts'
+import { rootInterface } from './names.ts'
 import { initialised, shimSlots, tablePatches } from './shim.ts'
 import type { World } from './types.ts'
-import { rootInterface, worldOf } from './world.ts'
+import { worldOf } from './world.ts'
 
 /** The names of the canonical ABI as wit-component reads them in a core module. */
 export const coreNames = {

@@ -1,20 +1,9 @@
 import { HyphaError } from '../errors.ts'
+import { maxFuncs, maxInterfaces } from './caps.ts'
 import type { Component } from './component.ts'
 import { type Extern, type FuncDef, type InstanceDef, toFuncType } from './component-types.ts'
+import { byName, isInterfaceName, isLabel, rootInterface } from './names.ts'
 import type { FuncType, InterfaceType, World } from './types.ts'
-
-/** The interface under which functions stand that a world imports or exports by itself. It is the module name of such imports in core modules too. */
-export const rootInterface = '$root'
-
-const maxInterfaces = 256
-const maxFuncs = 4096
-
-// `namespace:package/interface@version`, or a plain name for an interface written within the world.
-const interfacePattern =
-  /^([a-z][a-z0-9-]*:[a-z][a-z0-9-]*\/)?[a-zA-Z][a-zA-Z0-9-]*(@[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?)?$/
-const funcPattern = /^[a-zA-Z][a-zA-Z0-9]*(-[a-zA-Z0-9]+)*$/
-
-const byName = (a: { name: string }, b: { name: string }): number => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0)
 
 export const isWasi = (interfaceName: string): boolean => interfaceName.startsWith('wasi:')
 
@@ -47,7 +36,7 @@ function interfaces(externs: ReadonlyMap<string, Extern>, count: { funcs: number
 }
 
 function interfaceOf(name: string, def: InstanceDef, count: { funcs: number }): InterfaceType {
-  if (name.length > 200 || !interfacePattern.test(name)) {
+  if (!isInterfaceName(name)) {
     throw new HyphaError(
       'component-malformed',
       `component: ${JSON.stringify(name.slice(0, 80))} is no interface's name`,
@@ -77,7 +66,7 @@ function expressible(interfaceName: string, name: string, def: FuncDef): FuncTyp
       where: `${interfaceName}#${name}`,
     })
   }
-  if (name.length > 200 || !funcPattern.test(name)) {
+  if (!isLabel(name)) {
     throw new HyphaError(
       'component-malformed',
       `${interfaceName}: ${JSON.stringify(name.slice(0, 80))} is no function's name`,

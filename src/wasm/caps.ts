@@ -1,0 +1,9 @@
+/** Fields, cases, flags, parameters or items of one type beyond this are refused. */
+export const maxMembers = 1024
+
+/** A type's size as a tree. Types are shared in the binary, so a few bytes can spell a tree without end; it ends here. */
+export const maxTypeNodes = 4096
+export const maxTypeDepth = 64
+
+export const maxInterfaces = 256
+export const maxFuncs = 4096
