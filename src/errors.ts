@@ -176,6 +176,122 @@ export const errorTable = {
     means: 'The broker refused a subscription.',
     mend: "A node reaches only its own topics; the gateway's log says which rule refused.",
   },
+  // Trust: envelopes, metadata, and what they let run
+  'envelope-malformed': {
+    act: 'peer',
+    means: 'The bytes are not a COSE envelope of the form that Hypha signs.',
+    mend: 'Sign it again with this version of Hypha; if it came from elsewhere, drop it.',
+  },
+  'envelope-kind': {
+    act: 'peer',
+    means: 'A signed envelope is of another kind than is expected here.',
+    mend: 'Check that the file or message is the one that was named.',
+  },
+  'signature-invalid': {
+    act: 'peer',
+    means: 'A signature by a key that is trusted does not verify: the bytes were changed, or another key made it.',
+    mend: 'Fetch it again; if it stays so, someone changes it on the way.',
+  },
+  'threshold-not-met': {
+    act: 'operator',
+    means: 'Fewer of the keys that must sign have signed than the root metadata asks for.',
+    mend: 'Have it signed by more holders of that role, or check that the fleet is the right one.',
+  },
+  'root-unusable': {
+    act: 'operator',
+    means: 'Root metadata has a role that could never be met, or one key in roles that must be apart.',
+    mend: 'Give each role at least as many different keys as its threshold, and the gateway a key of its own.',
+  },
+  'root-version': {
+    act: 'peer',
+    means: 'New root metadata does not carry the version that follows the one held.',
+    mend: 'Send all versions in between, in order.',
+  },
+  'metadata-expired': {
+    act: 'operator',
+    means: 'Signed metadata has expired.',
+    mend: "Have it signed anew; if it is fresh, check the node's clock and the gateway's.",
+  },
+  'metadata-invalid': {
+    act: 'peer',
+    means: 'Signed metadata contradicts itself.',
+    mend: 'Report it with the whole message: a correct signer does not make such.',
+  },
+  'wrong-fleet': {
+    act: 'peer',
+    means: 'Signed metadata is meant for another fleet.',
+    mend: 'Use the keys and the project of this fleet.',
+  },
+  'wrong-node': {
+    act: 'peer',
+    means: 'A directive is meant for another node.',
+    mend: 'Nothing: the node goes on with the directive that it holds.',
+  },
+  'wrong-app': {
+    act: 'peer',
+    means: 'A release is of another app than the one it was named for.',
+    mend: 'Nothing: the node goes on with what it has confirmed.',
+  },
+  'directive-rollback': {
+    act: 'operator',
+    means: 'A directive is older than the one that the node holds.',
+    mend: 'If the gateway was restored from a backup, it goes on by itself from the version that the node proves.',
+  },
+  'directive-conflict': {
+    act: 'operator',
+    means: 'Two different directives to one node carry the same version.',
+    mend: 'See that only one gateway with this key runs; its next directive has a higher version.',
+  },
+  'release-below-floor': {
+    act: 'operator',
+    means: "A release is below the floor that the app's releases have set: it must not run any more.",
+    mend: 'Choose a newer release.',
+  },
+  'digest-mismatch': {
+    act: 'peer',
+    means: 'Bytes have another SHA-256 digest than the signed metadata names.',
+    mend: 'Fetch them again; if it stays so, someone changes them on the way.',
+  },
+  'size-mismatch': {
+    act: 'peer',
+    means: 'Bytes have another size than the signed metadata names.',
+    mend: 'Fetch them again; if it stays so, someone changes them on the way.',
+  },
+  'content-unlisted': {
+    act: 'peer',
+    means: 'A directive names a module, a form or a content that the signed release does not have.',
+    mend: 'Nothing: the node goes on with what it has confirmed.',
+  },
+  'content-missing': {
+    act: 'peer',
+    means: 'What an instance needs is not among the contents of its directive.',
+    mend: 'Nothing: the node goes on with what it has confirmed.',
+  },
+  'import-not-linked': {
+    act: 'peer',
+    means: 'A module imports an interface that its directive does not link.',
+    mend: 'Nothing: an instance sees only what its directive lists. Report it: a correct gateway links every import.',
+  },
+  'link-invalid': {
+    act: 'peer',
+    means: 'A directive links something that a module does not import, or to a module that does not export it.',
+    mend: 'Nothing: the node goes on with what it has confirmed.',
+  },
+  'setting-sealed-wrong': {
+    act: 'operator',
+    means: "A secret setting can't be opened with this node's key.",
+    mend: 'Set it again (`hypha config set --secret`): the node may have joined anew since, with new keys.',
+  },
+  'box-key-invalid': {
+    act: 'peer',
+    means: 'An X25519 public key is one that no one can receive secrets with.',
+    mend: 'Have the node join again, with a new key.',
+  },
+  'rules-order': {
+    act: 'hypha',
+    means: 'The checks of trust were called out of their order.',
+    mend: 'Report it with the whole message.',
+  },
   // Building an app
   'manifest-missing': {
     act: 'caller',

@@ -1,4 +1,4 @@
-import { Decoder, Encoder } from 'cbor-x'
+import { Decoder, Encoder, Tag } from 'cbor-x'
 import { HyphaError } from '../errors.ts'
 import { ByteReader } from './reader.ts'
 
@@ -22,6 +22,16 @@ const maxDepth = 16
  */
 export function encodeCbor(item: unknown): Uint8Array<ArrayBuffer> {
   return new Uint8Array(encoder.encode(item))
+}
+
+/** An item under a tag (RFC 8949, 3.4), for `encodeCbor`. */
+export function tagged(tag: number, item: unknown): unknown {
+  return new Tag(item, tag)
+}
+
+/** The tag and the item under it, of something that `decodeCbor` answered; null where it has no tag. */
+export function untag(item: unknown): { readonly tag: number; readonly item: unknown } | null {
+  return item instanceof Tag ? { tag: item.tag, item: item.value } : null
 }
 
 /**
