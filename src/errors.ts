@@ -338,6 +338,42 @@ export const errorTable = {
     means: 'The folder to be made is there already and not empty.',
     mend: 'Choose another folder.',
   },
+  // Files, the journal, contents, and installing
+  'disk-full': {
+    act: 'operator',
+    means: 'There is no space left on the disk.',
+    mend: 'Free space; what was not written is tried again, and telemetry that found no room is reported as a gap.',
+  },
+  'file-failed': {
+    act: 'operator',
+    means: "A file can't be read or written.",
+    mend: 'Check who owns the folder and whether the disk is healthy; the message names the file.',
+  },
+  'journal-full': {
+    act: 'later',
+    means: "The node's journal has reached its cap with records that may not be dropped.",
+    mend: "Bring the node into reach of its gateway, or raise the journal's cap in its file.",
+  },
+  'journal-damaged': {
+    act: 'operator',
+    means: "A part of the node's journal can't be read any more.",
+    mend: 'The node goes on, and reports a gap; replace its disk or card if it happens again.',
+  },
+  'content-mismatch': {
+    act: 'peer',
+    means: 'What was received for a content has another digest, size or encoding than the directive says.',
+    mend: 'It was discarded. Push the release again if it happens to every node.',
+  },
+  'receive-ended': {
+    act: 'later',
+    means: 'Receiving a content was ended before it was whole.',
+    mend: 'Nothing: what is there already is kept, and used when it is asked for again.',
+  },
+  'install-stale': {
+    act: 'peer',
+    means: 'A section has a lower epoch than the one that the node holds for that app.',
+    mend: 'Activate the release anew, so that it gets a higher epoch.',
+  },
   internal: {
     act: 'hypha',
     means: 'Something happened that Hypha holds to be impossible.',
