@@ -1,4 +1,4 @@
-import type { BrokerStore, BrokerWrite } from './store.ts'
+import type { BrokerStore, BrokerWrite } from '../store/ports/broker.ts'
 
 /**
  * Gathers the writes of one turn of the event loop into one transaction: a sync to disk costs as much for a thousand rows as for one.

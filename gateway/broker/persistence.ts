@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
+import type { BrokerStore, StoredMessage } from '../store/ports/broker.ts'
 import { GroupCommit } from './group-commit.ts'
 import { fromDelivery, type QueuedPacket, type QueueLimits, SessionQueue, toDelivery } from './queue.ts'
-import type { BrokerStore, StoredMessage } from './store.ts'
 import { FilterTree, hasWildcard, TopicTree } from './topic-tree.ts'
 
 // The contract of aedes-persistence 11 (its asyncPersistence.js): what aedes calls, with what it passes. Everything is in memory for

@@ -1,4 +1,4 @@
-import type { StoredDelivery } from './store.ts'
+import type { StoredDelivery } from '../store/ports/broker.ts'
 
 /** A packet as aedes hands it over and takes it back; the payload may be a string. */
 export interface QueuedPacket {

@@ -10,8 +10,9 @@ import {
   renewRequest,
 } from '@hypha/core/wire/messages/join.ts'
 import type { Tier } from '@hypha/core/wire/messages/state.ts'
+import type { Invite, InviteStore, InviteUse } from '../store/ports/invites.ts'
 import type { Authority, Issued } from './ca.ts'
-import { type Invite, type InviteStore, type InviteUse, tokenDigest } from './invites.ts'
+import { tokenDigest } from './invites.ts'
 
 export interface EnrolDeps {
   readonly authority: Pick<Authority, 'fleet' | 'certificate' | 'issueNode'>

@@ -7,7 +7,7 @@ import type {
   StoredMessage,
   StoredSubscription,
   StoredWill,
-} from '../broker/store.ts'
+} from './ports/broker.ts'
 
 /** The broker's tables. */
 export const brokerMigration = `
