@@ -1,1 +1,109 @@
 #!/usr/bin/env node
+import { argv, execPath, exit, stderr, stdout } from 'node:process'
+import { parseArgs } from 'node:util'
+import { asHyphaError, exitCodes, HyphaError } from '@hypha/core/errors.ts'
+import { agentHome } from './home.ts'
+
+const help = `hypha-agent: runs modules on this machine for a Hypha fleet
+
+  hypha-agent join URL     join the fleet of an invitation (made with: hypha invite NAME)
+  hypha-agent run          connect, and run what the fleet's gateway asks for; ends with Ctrl-C
+  hypha-agent show         who this node is, and where it belongs
+  hypha-agent leave --yes  forget the fleet and delete all that the node holds
+
+Options
+  --home DIR    the agent's folder (default: $HYPHA_AGENT_HOME, else ~/.hypha-agent)
+  --json        machine-readable output; with run, one JSON object a log line
+  --help        this text
+
+Example
+  hypha-agent join 'hypha://192.168.1.2:8443/my-fleet/pi-7?token=…' && hypha-agent run
+
+Sensors, actuators and network access are bound in agent.toml in the agent's folder.
+Exit codes: 0 done, 2 wrong call, 4 the operator must act, 5 try again later; docs/errors.md has them all.
+`
+
+const options = {
+  home: { type: 'string' },
+  json: { type: 'boolean', default: false },
+  yes: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const
+
+async function main(): Promise<void> {
+  const { values, positionals } = parse()
+  const [command, ...rest] = positionals
+  if (values.help || command === undefined) {
+    stdout.write(help)
+    return
+  }
+  const home = agentHome(values.home)
+  const print = (result: object, text: string) =>
+    stdout.write(values.json ? `${JSON.stringify(result)}\n` : `${text}\n`)
+  switch (command) {
+    case 'join': {
+      if (rest.length !== 1)
+        throw new HyphaError('argument-invalid', 'join takes one argument: the join URL, in quotes')
+      const { joinFleet } = await import('./enrolment.ts')
+      const identity = await joinFleet(home, rest[0]!)
+      const { fleet, node, tier } = identity
+      print(
+        { fleet, node, tier, home },
+        `${node} has joined ${fleet} as ${tier}. Its folder is ${home}.\nNext: hypha-agent run`,
+      )
+      return
+    }
+    case 'run': {
+      const { run } = await import('./run.ts')
+      await run({ home, json: values.json, program: import.meta.filename, execPath })
+      return
+    }
+    case 'show': {
+      const { describeIdentity } = await import('./enrolment.ts')
+      const shown = describeIdentity(home)
+      print(
+        shown,
+        Object.entries(shown)
+          .map(([key, value]) => `${key.padEnd(12)} ${value}`)
+          .join('\n'),
+      )
+      return
+    }
+    case 'leave': {
+      if (!values.yes) {
+        throw new HyphaError('argument-invalid', `leave deletes the node's keys, journal and contents in ${home}`, {
+          mend: 'Say hypha-agent leave --yes, and remove the node on the gateway: hypha node rm NAME.',
+        })
+      }
+      const { leaveFleet } = await import('./enrolment.ts')
+      const { fleet, node } = leaveFleet(home)
+      print({ fleet, node }, `${node} has forgotten ${fleet}; everything that it held is deleted.`)
+      return
+    }
+    default:
+      throw new HyphaError('argument-invalid', `"${command}" is no command of hypha-agent`, {
+        mend: 'See hypha-agent --help.',
+      })
+  }
+}
+
+function parse() {
+  try {
+    return parseArgs({ args: argv.slice(2), options, allowPositionals: true })
+  } catch (cause) {
+    throw new HyphaError('argument-invalid', (cause as Error).message, { cause, mend: 'See hypha-agent --help.' })
+  }
+}
+
+try {
+  await main()
+} catch (thrown) {
+  const error = asHyphaError(thrown)
+  const where = error.where === undefined ? '' : ` (${error.where})`
+  stderr.write(
+    argv.includes('--json')
+      ? `${JSON.stringify({ error })}\n`
+      : `hypha-agent: ${error.message}${where}\n${error.mend}\n${error.code === 'internal' ? `${error.stack}\n` : ''}`,
+  )
+  exit(exitCodes[error.act])
+}

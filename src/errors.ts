@@ -374,6 +374,53 @@ export const errorTable = {
     means: 'A section has a lower epoch than the one that the node holds for that app.',
     mend: 'Activate the release anew, so that it gets a higher epoch.',
   },
+  // The gateway's database, ingest and distribution
+  'store-unusable': {
+    act: 'operator',
+    means: "The gateway's database can't be opened.",
+    mend: "See that the gateway's folder exists and belongs to it, and that the disk is neither full nor read-only.",
+  },
+  'store-newer': {
+    act: 'operator',
+    means: "The gateway's database was written by a later version of Hypha.",
+    mend: 'Run that version, or restore a backup made by this one.',
+  },
+  'store-conflict': {
+    act: 'caller',
+    means: 'Something with this name or number is there already, with other contents.',
+    mend: 'Choose another name, or remove the old one first.',
+  },
+  'report-malformed': {
+    act: 'peer',
+    means: "A node's report contradicts itself: columns of different lengths, an index out of range, a sequence number twice.",
+    mend: 'Update the agent on that node; until then its telemetry is not stored.',
+  },
+  'report-refused': {
+    act: 'peer',
+    means: 'A node reports more series or journals than one node may have.',
+    mend: 'See what the node runs; an unknown journal for each start points to a storage that is wiped.',
+  },
+  'want-refused': {
+    act: 'peer',
+    means: "A node asks for a content that its directive doesn't list, or for chunks that don't exist.",
+    mend: 'Nothing, if it happens once after a change of plans; else look into that node.',
+  },
+  // Programs and their folders
+  'argument-invalid': {
+    act: 'caller',
+    means: 'A command was called with an argument that it does not take.',
+    mend: 'See its --help.',
+  },
+  'not-joined': {
+    act: 'caller',
+    means: 'This agent belongs to no fleet yet.',
+    mend: 'Make an invitation with hypha invite NAME, and join with hypha-agent join URL.',
+  },
+  'already-joined': {
+    act: 'caller',
+    means: 'The folder holds the identity of a node that has joined.',
+    mend: 'Use another folder (--home), or let this one leave first: hypha-agent leave --yes.',
+  },
   internal: {
     act: 'hypha',
     means: 'Something happened that Hypha holds to be impossible.',

@@ -1,0 +1,86 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { HyphaError } from '@hypha/core/errors.ts'
+import { bytes, message, record, type TypeOf, text, uint } from '@hypha/core/wire/codec.ts'
+import { id } from '@hypha/core/wire/ids.ts'
+import { tier } from '@hypha/core/wire/messages/state.ts'
+
+// The folder of one agent: its identity, its node file, and what it holds.
+//
+//   identity      who it is, with its private keys; readable by its owner only
+//   agent.toml    what is bound to this machine: sensors, actuators, network, labels
+//   data/         journal, contents, installs: only the agent's own code touches these
+//   sql/          one database for each app that uses `sql`
+
+const identityCodec = message(
+  'identity',
+  record({
+    fleet: [1, id],
+    node: [2, id],
+    tier: [3, tier],
+    /** Ed25519 seed; its public key is the certificate's. */
+    seed: [4, bytes({ exact: 32 })],
+    /** X25519 secret key, for configuration that is sealed to this node. */
+    boxSecret: [5, bytes({ exact: 32 })],
+    /** PEM. */
+    certificate: [6, text(8_192)],
+    ca: [7, text(8_192)],
+    /** Envelope of the first root metadata, whose digest the join URL pinned. */
+    root: [8, bytes({ max: 32_768 })],
+    brokerHost: [9, text(253)],
+    brokerPort: [10, uint(65_535, 1)],
+    /** Where the node joined, and renews its certificate. */
+    gatewayHost: [11, text(253)],
+    gatewayPort: [12, uint(65_535, 1)],
+  }),
+)
+
+export type Identity = TypeOf<typeof identityCodec>
+
+export function agentHome(given: string | undefined): string {
+  return given ?? process.env.HYPHA_AGENT_HOME ?? join(homedir(), '.hypha-agent')
+}
+
+const identityPath = (home: string) => join(home, 'identity')
+
+export const hasIdentity = (home: string): boolean => existsSync(identityPath(home))
+
+export function loadIdentity(home: string): Identity {
+  if (!hasIdentity(home)) {
+    throw new HyphaError('not-joined', `There is no identity in ${home}`, { where: home })
+  }
+  return identityCodec.decode(readFileSync(identityPath(home)))
+}
+
+export function saveIdentity(home: string, identity: Identity): void {
+  mkdirSync(home, { recursive: true, mode: 0o700 })
+  writeFileSync(identityPath(home), identityCodec.encode(identity), { mode: 0o600, flush: true })
+}
+
+export const nodeFilePath = (home: string): string => join(home, 'agent.toml')
+
+const nodeFileTemplate = `# What is bound to this machine. Modules see sensors and actuators by these names; nothing of this comes over the network.
+
+# labels = ["floor=2"]
+
+# [sensor.cpu-temperature]
+# driver = "sysfs"
+# path = "/sys/class/thermal/thermal_zone0/temp"
+# scale = 0.001
+
+# [http]
+# allow = ["example.com:443"]
+
+# [sql]
+`
+
+/** Writes the node file that a new agent starts with, unless there is one. */
+export function ensureNodeFile(home: string): void {
+  if (!existsSync(nodeFilePath(home))) writeFileSync(nodeFilePath(home), nodeFileTemplate)
+}
+
+/** Deletes all that the agent holds, its keys last; the node file, which its owner wrote, stays. */
+export function wipeHome(home: string): void {
+  for (const name of ['data', 'sql', 'run', 'identity']) rmSync(join(home, name), { recursive: true, force: true })
+}

@@ -1,0 +1,60 @@
+import { realpathSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { loadIdentity } from './home.ts'
+
+export interface RunOptions {
+  readonly home: string
+  readonly json: boolean
+  /** The program that was started, and the Node that runs it. */
+  readonly program: string
+  readonly execPath: string
+}
+
+/**
+ * Runs the agent under Node's permission model: without addons and child processes, reading only its own program, its folder and the kernel's
+ * sensor files, writing only its folder. A process can't give up permissions, so it replaces itself by one that was started without them.
+ */
+export async function run(options: RunOptions): Promise<void> {
+  if (process.permission) {
+    const { startAgent } = await import('./agent.ts')
+    await startAgent(options)
+    return
+  }
+  loadIdentity(options.home)
+  const home = realpathSync(options.home)
+  const { startHelper } = await import('./helper/start.ts')
+  const helper = await startHelper(home)
+  const flags = [
+    '--permission',
+    ...readable(options.program, home).map((path) => `--allow-fs-read=${path}`),
+    `--allow-fs-write=${home}`,
+    '--allow-worker',
+    // The warnings say that a worker could leave the permission model: cells are started so that they can't.
+    '--disable-warning=PERM0006',
+    '--disable-warning=ExperimentalWarning',
+    ...memoryFlags,
+  ]
+  const args = ['run', '--home', home, ...(options.json ? ['--json'] : [])]
+  process.execve!(options.execPath, [options.execPath, ...flags, options.program, ...args], {
+    ...process.env,
+    ...(helper === null ? {} : { HYPHA_HELPER: helper }),
+  })
+}
+
+/** A device of the Pi's class has little memory to give, and the agent little to do between turns. */
+const memoryFlags = ['--max-semi-space-size=1', '--no-maglev', '--no-sparkplug']
+
+function readable(program: string, home: string): string[] {
+  const own = resolve(dirname(realpathSync(program)))
+  // From a checkout, the other packages and the dependencies are read too; a bundle stands alone.
+  const roots = program.endsWith('.ts') ? [resolve(own, '..')] : [own]
+  return [
+    ...roots,
+    home,
+    '/sys',
+    '/proc/loadavg',
+    '/proc/meminfo',
+    '/proc/sys/kernel/random/boot_id',
+    '/etc/ssl/openssl.cnf',
+  ]
+}
