@@ -1,0 +1,108 @@
+import { toHex } from '../bytes/text.ts'
+import { HyphaError } from '../errors.ts'
+import { instanceName } from '../wire/ids.ts'
+import type { Content, Directive, Section } from './directive.ts'
+import { isSoundPublicKey } from './ed25519-checks.ts'
+import type { Artifact, Release, ReleaseModule } from './release.ts'
+import type { RootMetadata } from './root.ts'
+
+// What signed metadata must fulfil beyond its schema. A signature says who wrote it, not that it makes sense.
+
+/** Throws `root-unusable`: a role that can't be met, or the gateway's online key in a role that must be offline. */
+export function checkRoot(root: RootMetadata): void {
+  for (const name of ['root', 'release', 'gateway'] as const) {
+    const { threshold, keys } = root[name]
+    const distinct = new Set(keys.map(toHex)).size
+    if (distinct !== keys.length) throw unusable(root, `the ${name} role lists a key twice`)
+    if (threshold > distinct) throw unusable(root, `the ${name} role asks for ${threshold} of ${distinct} keys`)
+    if (!keys.every(isSoundPublicKey)) throw unusable(root, `the ${name} role lists a key that Ed25519 must refuse`)
+  }
+  // DESIGN, "two signatures": one stolen key must never be able to give both.
+  const online = new Set(root.gateway.keys.map(toHex))
+  if ([...root.root.keys, ...root.release.keys].some((key) => online.has(toHex(key)))) {
+    throw unusable(root, 'a key of the gateway is also a key of the root or the release role')
+  }
+}
+
+/** Throws `metadata-invalid`: something is named twice, or the times can't be. */
+export function checkDirective(directive: Directive): void {
+  const { sections, issuedMs, expiresMs, leave } = directive
+  if (expiresMs < issuedMs) throw invalid('The directive expires before it was issued')
+  if (leave && sections.length > 0) throw invalid('The directive says to leave, and what to run')
+  once(sections, (section) => section.app, 'The directive has two sections of the app')
+  for (const section of sections) {
+    const name = (instance: Section['instances'][number]) => instanceName({ app: section.app, ...instance })
+    once(section.instances, name, 'The directive has two instances')
+    once(section.contents, contentName, 'The directive lists a content twice:')
+    for (const instance of section.instances) {
+      once(instance.links, (link) => link.interface, `${name(instance)} has two links for`)
+    }
+  }
+}
+
+/** Throws `metadata-invalid`: something is named twice, or the release is below its own floor. */
+export function checkRelease(release: Release): void {
+  once(release.modules, (module) => module.name, 'The release has two modules')
+  if (release.floor > release.number) {
+    throw invalid(`Release ${release.number} of ${release.app} sets the floor to ${release.floor}, above itself`)
+  }
+}
+
+/**
+ * Holds a section against its release: every instance is of a module and a form that the release has, everything that it needs is listed, and nothing is
+ * listed that the release hasn't signed. Throws `content-unlisted`, `content-missing`, `size-mismatch`.
+ */
+export function checkSection(section: Section, release: Release): void {
+  const artifacts = new Map(release.modules.flatMap(artifactsOf).map((artifact) => [toHex(artifact.digest), artifact]))
+  const envelope = toHex(section.envelope)
+  for (const content of section.contents) {
+    const name = contentName(content)
+    if (name === envelope) continue
+    const artifact = artifacts.get(name)
+    const where = `content ${name}`
+    if (!artifact) {
+      throw new HyphaError('content-unlisted', `${where} of ${section.app} is in no release signed for it`, { where })
+    }
+    if (artifact.size !== content.size) {
+      throw new HyphaError(
+        'size-mismatch',
+        `${where} has ${content.size} bytes by the directive, ${artifact.size} by the release`,
+        { where },
+      )
+    }
+  }
+  const listed = new Set(section.contents.map(contentName))
+  for (const instance of section.instances) {
+    const where = instanceName({ app: section.app, ...instance })
+    if (!listed.has(toHex(artifactOf(release, instance).digest))) {
+      throw new HyphaError('content-missing', `${where} needs a content that its section doesn't list`, { where })
+    }
+  }
+}
+
+/** The bytes that an instance runs. Throws `content-unlisted` where the release has no such module or form. */
+export function artifactOf(release: Release, instance: Section['instances'][number]): Artifact {
+  const module = release.modules.find((candidate) => candidate.name === instance.module)
+  const artifact = instance.form === 'core' ? module?.core : module?.component
+  if (artifact) return artifact
+  const what = module ? `no ${instance.form} form of the module ${module.name}` : `no module ${instance.module}`
+  throw new HyphaError('content-unlisted', `Release ${release.number} of ${release.app} has ${what}`)
+}
+
+const artifactsOf = (module: ReleaseModule): Artifact[] =>
+  module.core === null ? [module.component] : [module.component, module.core]
+
+const contentName = (content: Content) => toHex(content.digest)
+
+const invalid = (message: string) => new HyphaError('metadata-invalid', message)
+
+const unusable = (root: RootMetadata, why: string) =>
+  new HyphaError('root-unusable', `Root metadata version ${root.version}: ${why}`)
+
+function once<T>(items: readonly T[], nameOf: (item: T) => string, complaint: string): void {
+  const seen = new Set<string>()
+  for (const name of items.map(nameOf)) {
+    if (seen.has(name)) throw invalid(`${complaint} ${name}`)
+    seen.add(name)
+  }
+}
