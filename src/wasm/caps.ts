@@ -5,5 +5,8 @@ export const maxMembers = 1024
 export const maxTypeNodes = 4096
 export const maxTypeDepth = 64
 
+/** All functions' types of a world together, in the parts that `maxTypeNodes` counts. */
+export const maxWorldNodes = 65_536
+
 export const maxInterfaces = 256
 export const maxFuncs = 4096

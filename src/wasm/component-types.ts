@@ -23,6 +23,8 @@ export interface FuncDef {
   readonly sort: 'func'
   readonly params: readonly NamedType[]
   readonly result: WitType | null
+  /** The size of its types as trees. */
+  readonly nodes: number
   /** What of it cannot cross by value; null where it can as a whole. */
   readonly inexpressible: string | null
 }
@@ -95,7 +97,7 @@ const value = (type: WitType, nodes: number, depth: number): ValueDef => ({ sort
 class Members {
   readonly labels = new Set<string>()
   readonly #reader: ByteReader
-  #nodes = 1
+  nodes = 1
   #depth = 0
   inexpressible: InexpressibleDef | null = null
 
@@ -108,20 +110,20 @@ class Members {
       this.inexpressible ??= def
       return 'bool'
     }
-    this.#nodes += def.nodes
+    this.nodes += def.nodes
     this.#depth = Math.max(this.#depth, def.depth)
-    if (this.#nodes > maxTypeNodes || this.#depth >= maxTypeDepth) {
+    if (this.nodes > maxTypeNodes || this.#depth >= maxTypeDepth) {
       throw unsupported(this.#reader, `a type has more than ${maxTypeNodes} parts or ${maxTypeDepth} levels`)
     }
     return def.type
   }
 
   label(): void {
-    this.#nodes++
+    this.nodes++
   }
 
   finish(type: WitType): ValueDef | InexpressibleDef {
-    return this.inexpressible ?? value(type, this.#nodes, this.#depth + 1)
+    return this.inexpressible ?? value(type, this.nodes, this.#depth + 1)
   }
 }
 
@@ -258,7 +260,7 @@ export function readFuncDef(reader: ByteReader, scope: TypeScope, isAsync: boole
   else if (form !== 1) throw malformed(reader, 'a function has an unknown form of results', reader.at - 1)
   else if (reader.u8() !== 0) throw unsupported(reader, 'a function has several results with names', reader.at - 1)
   const inexpressible = isAsync ? 'an async function' : (members.inexpressible?.what ?? null)
-  return { sort: 'func', params, result, inexpressible }
+  return { sort: 'func', params, result, nodes: members.nodes, inexpressible }
 }
 
 /** The type under its exported name: `record r { … }` is a nameless record in the binary, and its name that of the export. */

@@ -1,10 +1,11 @@
 import { HyphaError } from '../errors.ts'
-import { type Component, parseComponent } from './component.ts'
+import { coreSignature } from './abi.ts'
+import { type Component, type FuncOrigin, parseComponent } from './component.ts'
 import type { CoreAlias, CoreFunc, CoreInstance } from './component-core.ts'
 import { type CoreModule, parseCore } from './core.ts'
 import { rootInterface } from './names.ts'
 import { initialised, shimSlots, tablePatches } from './shim.ts'
-import type { World } from './types.ts'
+import type { FuncType, World } from './types.ts'
 import { worldOf } from './world.ts'
 
 /** The names of the canonical ABI as wit-component reads them in a core module. */
@@ -21,6 +22,8 @@ export type Extraction =
   | { readonly core: CoreModule; readonly why: null }
   /** `why` ends the sentence "it has no core form: …". */
   | { readonly core: null; readonly why: string }
+
+type Instantiation = Extract<CoreInstance, { kind: 'instantiate' }>
 
 class NoCoreForm extends Error {}
 
@@ -64,9 +67,9 @@ class Extractor {
     this.#component.core.instances.forEach((instance, index) => {
       if (instance.kind === 'instantiate' && index !== this.#main) this.#checkHelper(instance)
     })
-    const instance = this.#component.core.instances[this.#main] as Extract<CoreInstance, { kind: 'instantiate' }>
+    const instance = this.#component.core.instances[this.#main] as Instantiation
     const main = this.#modules[instance.module]!
-    for (const item of main.imports) this.#checkImport(instance, item)
+    for (const item of main.imports) this.#checkImport(main, instance, item)
     this.#checkExports(main)
     return main
   }
@@ -87,7 +90,7 @@ class Extractor {
   }
 
   /** Beside main there may be only what wit-component adds: the shim, what fills its table, and what calls `_initialize`. */
-  #checkHelper(instance: Extract<CoreInstance, { kind: 'instantiate' }>): void {
+  #checkHelper(instance: Instantiation): void {
     const module = this.#modules[instance.module]!
     if (shimSlots(module) !== null) return
     if (initialised(module)) {
@@ -108,7 +111,7 @@ class Extractor {
     }
   }
 
-  #argument(instance: Extract<CoreInstance, { kind: 'instantiate' }>, name: string): number {
+  #argument(instance: Instantiation, name: string): number {
     const index = instance.args.get(name)
     if (index === undefined)
       throw new HyphaError('component-malformed', `component: a core module is not given "${name}"`)
@@ -156,7 +159,7 @@ class Extractor {
     return func?.kind === 'alias' && func.instance === this.#main && func.name === name
   }
 
-  #checkImport(instance: Extract<CoreInstance, { kind: 'instantiate' }>, item: CoreModule['imports'][number]): void {
+  #checkImport(main: CoreModule, instance: Instantiation, item: CoreModule['imports'][number]): void {
     const what = `"${item.name}" of "${item.module}"`
     if (item.kind !== 'func') throw new NoCoreForm(`main imports the ${item.kind} ${what}`)
     const func = this.#throughShim(this.#exportedFunc(this.#argument(instance, item.module), item.name))
@@ -167,6 +170,11 @@ class Extractor {
       throw new NoCoreForm(`main imports ${what} under another name than the component`)
     }
     this.#checkOptions(func.options, what)
+    const type = this.#world.imports
+      .find(({ name }) => name === item.module)
+      ?.funcs.find(({ name }) => name === item.name)
+    // Functions of WASI's that don't cross by value aren't in the world.
+    if (type !== undefined) checkSignature(main, item.typeIndex, coreSignature(type, 'import'), what)
   }
 
   #checkOptions(options: Extract<CoreFunc, { kind: 'lower' }>['options'], what: string): void {
@@ -182,31 +190,48 @@ class Extractor {
   }
 
   #checkExports(main: CoreModule): void {
-    const expected = new Set<string>()
-    for (const { name, funcs } of this.#world.exports)
-      for (const func of funcs) expected.add(coreNames.export(name, func.name))
-    const { core, funcs } = this.#component
-    for (const { origin } of funcs) {
-      if (origin.kind !== 'lift') continue
-      const func = core.funcs[origin.core]
-      if (func?.kind !== 'alias' || func.instance !== this.#main || !expected.has(func.name)) {
-        throw new NoCoreForm('it exports a function that main does not export under its canonical name')
-      }
-      this.#checkOptions(origin.options, `"${func.name}"`)
-      const post = origin.options.postReturn
-      if (post !== null && !this.#isMains(core.funcs[post], coreNames.postReturn(func.name))) {
-        throw new NoCoreForm(`"${func.name}" cleans up through a function of another name`)
-      }
+    const expected = new Map<string, FuncType>()
+    for (const { name, funcs } of this.#world.exports) {
+      for (const func of funcs) expected.set(coreNames.export(name, func.name), func)
     }
-    const names = new Set(main.exports.flatMap((item) => (item.kind === 'func' ? [item.name] : [])))
-    for (const name of expected) if (!names.has(name)) throw new NoCoreForm(`main does not export "${name}"`)
-    if (!main.exports.some((item) => item.kind === 'memory' && item.name === coreNames.memory)) {
+    for (const { origin } of this.#component.funcs) if (origin.kind === 'lift') this.#checkLift(origin, expected)
+    const exports = new Map(main.exports.map((item) => [item.name, item]))
+    for (const [name, func] of expected) {
+      const item = exports.get(name)
+      if (item?.kind !== 'func') throw new NoCoreForm(`main does not export the function "${name}"`)
+      checkSignature(main, main.functions[item.index] ?? null, coreSignature(func, 'export'), `"${name}"`)
+    }
+    if (exports.get(coreNames.memory)?.kind !== 'memory')
       throw new NoCoreForm('main does not export its memory as "memory"')
-    }
     if (main.memories.length > 1 || main.memories[0]!.is64 || main.memories[0]!.shared) {
       throw new NoCoreForm('main has several memories, a shared one, or one of 64 bits')
     }
   }
+
+  #checkLift(origin: Extract<FuncOrigin, { kind: 'lift' }>, expected: ReadonlyMap<string, FuncType>): void {
+    const { core } = this.#component
+    const func = core.funcs[origin.core]
+    if (func?.kind !== 'alias' || func.instance !== this.#main || !expected.has(func.name)) {
+      throw new NoCoreForm('it exports a function that main does not export under its canonical name')
+    }
+    this.#checkOptions(origin.options, `"${func.name}"`)
+    const post = origin.options.postReturn
+    if (post !== null && !this.#isMains(core.funcs[post], coreNames.postReturn(func.name))) {
+      throw new NoCoreForm(`"${func.name}" cleans up through a function of another name`)
+    }
+  }
+}
+
+/** A valid component lowers and lifts to just these types; another one would not be called right by the binder. */
+function checkSignature(
+  main: CoreModule,
+  typeIndex: number | null,
+  expected: { readonly params: readonly string[]; readonly results: readonly string[] },
+  what: string,
+): void {
+  const type = main.types[typeIndex ?? -1]
+  const same = type?.params.join() === expected.params.join() && type.results.join() === expected.results.join()
+  if (!same) throw new NoCoreForm(`${what} is of another core type than its WIT type has`)
 }
 
 const importsMemory = (module: CoreModule): boolean => module.imports.some((item) => item.kind === 'memory')

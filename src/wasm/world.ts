@@ -1,5 +1,5 @@
 import { HyphaError } from '../errors.ts'
-import { maxFuncs, maxInterfaces } from './caps.ts'
+import { maxFuncs, maxInterfaces, maxWorldNodes } from './caps.ts'
 import type { Component } from './component.ts'
 import { type Extern, type FuncDef, type InstanceDef, toFuncType } from './component-types.ts'
 import { byName, isInterfaceName, isLabel, rootInterface } from './names.ts'
@@ -14,28 +14,40 @@ export const isWasi = (interfaceName: string): boolean => interfaceName.startsWi
  * @throws HyphaError `wit-type-unsupported` names the interface, the function and the type that cannot cross.
  */
 export function worldOf(component: Component): World {
-  const count = { funcs: 0 }
-  return { imports: interfaces(component.imports, count), exports: interfaces(component.exports, count) }
+  const budget = new Budget()
+  return { imports: interfaces(component.imports, budget), exports: interfaces(component.exports, budget) }
 }
 
-function interfaces(externs: ReadonlyMap<string, Extern>, count: { funcs: number }): InterfaceType[] {
+/** What is shared in the binary is repeated in a world, so the whole is counted. */
+class Budget {
+  #funcs = 0
+  #nodes = 0
+
+  spend(where: string, def: FuncDef): void {
+    this.#funcs++
+    this.#nodes += def.nodes
+    if (this.#funcs > maxFuncs) throw unsupported(`there are more than ${maxFuncs} functions`, where)
+    if (this.#nodes > maxWorldNodes) throw unsupported(`the types have more than ${maxWorldNodes} parts`, where)
+  }
+}
+
+function interfaces(externs: ReadonlyMap<string, Extern>, budget: Budget): InterfaceType[] {
   const found: InterfaceType[] = []
   const root: FuncType[] = []
   for (const [name, extern] of externs) {
     if (extern.sort === 'type') continue
-    if (extern.sort === 'func') root.push(expressible(rootInterface, name, extern.def))
-    else if (extern.sort === 'instance') found.push(interfaceOf(name, extern.def, count))
+    if (extern.sort === 'func') {
+      budget.spend(rootInterface, extern.def)
+      root.push(expressible(rootInterface, name, extern.def))
+    } else if (extern.sort === 'instance') found.push(interfaceOf(name, extern.def, budget))
     else throw unsupported(`"${name}" is a ${extern.sort}`, name)
   }
-  count.funcs += root.length
   if (root.length > 0) found.push({ name: rootInterface, funcs: root.sort(byName) })
-  if (found.length > maxInterfaces || count.funcs > maxFuncs) {
-    throw unsupported(`it has more than ${maxInterfaces} interfaces or ${maxFuncs} functions`, 'component')
-  }
+  if (found.length > maxInterfaces) throw unsupported(`there are more than ${maxInterfaces} interfaces`, 'component')
   return found.sort(byName)
 }
 
-function interfaceOf(name: string, def: InstanceDef, count: { funcs: number }): InterfaceType {
+function interfaceOf(name: string, def: InstanceDef, budget: Budget): InterfaceType {
   if (!isInterfaceName(name)) {
     throw new HyphaError(
       'component-malformed',
@@ -46,11 +58,11 @@ function interfaceOf(name: string, def: InstanceDef, count: { funcs: number }): 
   for (const [funcName, extern] of def.exports) {
     if (extern.sort === 'type') continue
     if (extern.sort !== 'func') throw unsupported(`"${funcName}" is a ${extern.sort}`, name)
+    budget.spend(name, extern.def)
     if (isWasi(name)) {
       const func = isMethod(funcName) ? null : toFuncType(funcName, extern.def)
       if (func !== null) funcs.push(func)
     } else funcs.push(expressible(name, funcName, extern.def))
-    if (++count.funcs > maxFuncs) throw unsupported(`there are more than ${maxFuncs} functions`, name)
   }
   return { name, funcs: funcs.sort(byName) }
 }
