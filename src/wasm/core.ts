@@ -32,6 +32,9 @@ export interface CoreImport {
   readonly typeIndex: number | null
   /** For memories and tables. */
   readonly limits: Limits | null
+  /** Where what follows the names begins and ends. */
+  readonly descriptorAt: number
+  readonly end: number
 }
 
 export interface CoreExport {
@@ -258,6 +261,7 @@ function readKind(reader: ByteReader): CoreKind {
 function readImport(reader: ByteReader, draft: Draft): void {
   const module = readName(reader)
   const name = readName(reader)
+  const descriptorAt = reader.at
   const kind = readKind(reader)
   let typeIndex: number | null = null
   let limits: Limits | null = null
@@ -286,7 +290,7 @@ function readImport(reader: ByteReader, draft: Draft): void {
       typeIndex = reader.uleb()
       draft.features.add('exceptions')
   }
-  draft.imports.push({ module, name, kind, typeIndex, limits })
+  draft.imports.push({ module, name, kind, typeIndex, limits, descriptorAt, end: reader.at })
 }
 
 function readTable(reader: ByteReader, draft: Draft): void {
