@@ -1,0 +1,127 @@
+import type { Release } from '@hypha/core/trust/release.ts'
+import type { Inventory, Tier } from '@hypha/core/wire/messages/state.ts'
+
+// The words that the gateway's stages share. A stage imports these and no other stage.
+
+/** A node as placement sees it. */
+export interface FleetNode {
+  readonly id: string
+  readonly tier: Tier
+  readonly online: boolean
+  /** As the node last reported it; null before its first report. */
+  readonly inventory: Inventory | null
+  /** Labels that the operator gave it; those of its own file stand in the inventory. */
+  readonly labels: readonly string[]
+  /** Nodes of one zone are near each other; null where nothing is known. */
+  readonly zone: string | null
+  /** What other apps have on it. */
+  readonly used: CapacityUse
+  /** The node that an `mcu` is attached to; null for all others. */
+  readonly parent: string | null
+}
+
+export interface CapacityUse {
+  readonly memoryBytes: number
+  readonly storageBytes: number
+  readonly apps: number
+}
+
+export type Scope = 'device' | 'site' | 'fleet'
+
+export type ReasonCode =
+  /** Hard limits of a node. */
+  | 'no-inventory'
+  | 'node-offline'
+  | 'label-missing'
+  | 'form-unsupported'
+  | 'feature-missing'
+  | 'interface-missing'
+  | 'memory-short'
+  | 'storage-short'
+  | 'apps-full'
+  | 'instances-full'
+  /** What the app's own modules ask of each other. */
+  | 'remote-link-unsupported'
+  | 'no-home'
+  | 'no-node'
+  /** The author's faults: no fleet can hold such a release. */
+  | 'import-unresolved'
+  | 'import-ambiguous'
+  | 'cyclic-link'
+
+/** Reasons that only the author can mend. A push whose plan has one of these is refused. */
+export const authorFaults: readonly ReasonCode[] = ['import-unresolved', 'import-ambiguous', 'cyclic-link']
+
+export interface Reason {
+  readonly code: ReasonCode
+  /** A sentence with names and numbers, without its full stop. */
+  readonly text: string
+}
+
+export type PlannedProvider =
+  | { readonly kind: 'host' }
+  | { readonly kind: 'instance'; readonly node: string; readonly module: string; readonly home: string | null }
+
+export interface PlannedLink {
+  /** As the module imports it. */
+  readonly interface: string
+  readonly provider: PlannedProvider
+}
+
+export interface PlannedInstance {
+  readonly module: string
+  /** The device that it belongs to; null for a shared one. */
+  readonly home: string | null
+  readonly node: string
+  readonly scope: Scope
+  readonly form: 'core' | 'component'
+  /** The sum of the distances of its links; 0 where all of them stay on the node. */
+  readonly cost: number
+  /** What is set aside for it on its node. */
+  readonly memoryBytes: number
+  /** Sentences without their full stops. */
+  readonly why: readonly string[]
+  readonly links: readonly PlannedLink[]
+}
+
+export interface NodeVerdict {
+  readonly node: string
+  readonly fits: boolean
+  readonly reasons: readonly Reason[]
+}
+
+export interface ModuleVerdicts {
+  readonly module: string
+  readonly scope: Scope
+  /** One for each node of the fleet, sorted by its id. */
+  readonly nodes: readonly NodeVerdict[]
+}
+
+export interface Unplaced {
+  readonly module: string
+  readonly home: string | null
+  readonly reasons: readonly Reason[]
+}
+
+/** The placement of a release on today's fleet, with a reason for every choice and every refusal. It is plain JSON. */
+export interface Plan {
+  readonly app: string
+  readonly release: number
+  /** SHA-256 of the release's payload, lower-case hex. */
+  readonly digest: string
+  /** Sorted by module, home and node. */
+  readonly instances: readonly PlannedInstance[]
+  readonly refusals: readonly ModuleVerdicts[]
+  readonly unplaced: readonly Unplaced[]
+  /** Every module has an instance wherever it should. */
+  readonly complete: boolean
+}
+
+export interface PlaceInput {
+  readonly release: Release
+  /** SHA-256 of the release's payload, lower-case hex. */
+  readonly digest: string
+  readonly fleet: readonly FleetNode[]
+  /** The plan that runs now: at equal cost, and while their node is away, instances stay where they are. */
+  readonly previous?: Plan
+}
