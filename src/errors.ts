@@ -287,6 +287,11 @@ export const errorTable = {
     means: 'An X25519 public key is one that no one can receive secrets with.',
     mend: 'Have the node join again, with a new key.',
   },
+  'section-superseded': {
+    act: 'later',
+    means: 'A newer directive came while a section of an older one was being prepared.',
+    mend: 'Nothing: the node prepares the newer one.',
+  },
   'rules-order': {
     act: 'hypha',
     means: 'The checks of trust were called out of their order.',
@@ -392,7 +397,8 @@ export const errorTable = {
   },
   'report-malformed': {
     act: 'peer',
-    means: "A node's report contradicts itself: columns of different lengths, an index out of range, a sequence number twice.",
+    means:
+      "A node's report contradicts itself: columns of different lengths, an index out of range, a sequence number twice.",
     mend: 'Update the agent on that node; until then its telemetry is not stored.',
   },
   'report-refused': {
@@ -420,6 +426,52 @@ export const errorTable = {
     act: 'caller',
     means: 'The folder holds the identity of a node that has joined.',
     mend: 'Use another folder (--home), or let this one leave first: hypha-agent leave --yes.',
+  },
+  // Running modules on a node
+  'module-form-unsupported': {
+    act: 'operator',
+    means: 'A module has no core form, and this node runs no others.',
+    mend: 'Build the module as one core module, or place it on a node whose inventory lists the form "component".',
+  },
+  'module-unloadable': {
+    act: 'author',
+    means: "A module can't be compiled or instantiated on the node.",
+    mend: 'Build it again for the features that the node lists; the message says what its engine refused.',
+  },
+  'link-not-served': {
+    act: 'operator',
+    means: 'An import of a module is linked to something that this node does not serve.',
+    mend: 'Place the module and what it calls on the same node, in the same cell.',
+  },
+  'turn-trapped': {
+    act: 'author',
+    means: 'A module trapped in a turn: nothing of that turn was kept but the lines that it logged.',
+    mend: 'Mend the module; the instance is made anew by itself.',
+  },
+  'turn-deadline': {
+    act: 'author',
+    means: 'A turn did not return before its deadline, and its cell was ended.',
+    mend: 'Do less in one turn, or raise `turn-ms` in hypha.toml.',
+  },
+  'cell-died': {
+    act: 'author',
+    means: 'The worker of a cell ended by itself, most often because it ran out of memory.',
+    mend: 'Pass smaller values to the host; the cell is made anew by itself.',
+  },
+  'state-refused': {
+    act: 'author',
+    means: 'A module refused the state that an earlier version of it had saved.',
+    mend: 'Let `restore` take what the running version saves.',
+  },
+  'node-file-invalid': {
+    act: 'caller',
+    means: "The node's file says something that can't be.",
+    mend: 'Mend the line that the message names.',
+  },
+  'helper-unreachable': {
+    act: 'operator',
+    means: 'The helper process, which runs commands and databases for the agent, does not answer.',
+    mend: 'Start the agent with `hypha-agent run`, which starts the helper too.',
   },
   internal: {
     act: 'hypha',

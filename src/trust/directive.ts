@@ -56,7 +56,8 @@ const content = record({
   transfer: [3, transfer],
 })
 
-const section = record({
+/** One app's part of a directive. */
+export const section = record({
   app: [1, id],
   /** Rises with every activation of the app. */
   epoch: [2, uint(0xffff_ffff, 1)],
