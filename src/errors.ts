@@ -297,6 +297,42 @@ export const errorTable = {
     means: 'The checks of trust were called out of their order.',
     mend: 'Report it with the whole message.',
   },
+  // Keys of people
+  'key-file-exists': {
+    act: 'caller',
+    means: 'There is a key file already where a new one was to be written.',
+    mend: 'Choose another path; a key that is lost is lost for good, so nothing is overwritten.',
+  },
+  'key-file-missing': {
+    act: 'caller',
+    means: 'There is no key file at this path.',
+    mend: 'Bring the key file that `hypha init` made, or name its path.',
+  },
+  'key-file-malformed': {
+    act: 'caller',
+    means: 'A file is not a key file of Hypha, or was changed.',
+    mend: 'Bring it back from your backup.',
+  },
+  'key-file-exposed': {
+    act: 'caller',
+    means: 'A key file or its folder can be read or changed by others.',
+    mend: 'Set its mode to 0600 (the folder: 0700), and replace the key if others may have read it.',
+  },
+  'passphrase-wrong': {
+    act: 'caller',
+    means: 'The passphrase does not open the key file.',
+    mend: 'Try again.',
+  },
+  'passphrase-needed': {
+    act: 'caller',
+    means: 'A key is locked, and there is no passphrase to open it with.',
+    mend: 'Give the passphrase, or unlock the key for a while with `hypha key unlock`.',
+  },
+  'runtime-folder-missing': {
+    act: 'caller',
+    means: 'This machine has no folder in memory where an unlocked key could be kept.',
+    mend: 'Give the passphrase each time.',
+  },
   // Building an app
   'manifest-missing': {
     act: 'caller',
@@ -410,6 +446,62 @@ export const errorTable = {
     act: 'peer',
     means: "A node asks for a content that its directive doesn't list, or for chunks that don't exist.",
     mend: 'Nothing, if it happens once after a change of plans; else look into that node.',
+  },
+  // Pushing releases, and the gateway's API
+  'push-incomplete': {
+    act: 'caller',
+    means: 'A push lacks a component that its release lists.',
+    mend: 'Push again with every component; `hypha push` does so.',
+  },
+  'release-mismatch': {
+    act: 'author',
+    means: 'What a release says of a component is not what the component says of itself.',
+    mend: 'Build the app again and push what was built; both sides must have the same version of Hypha.',
+  },
+  'release-number': {
+    act: 'caller',
+    means: "A release's number is not above the last one of its app.",
+    mend: 'Push again: `hypha push` asks the gateway for the next number.',
+  },
+  'plan-impossible': {
+    act: 'author',
+    means: 'No fleet could hold this release.',
+    mend: 'Mend what the message names: an import that nobody exports, or links that go round in a circle.',
+  },
+  'not-signed-in': {
+    act: 'caller',
+    means: 'A request to the gateway has no token, or one that the gateway does not know or that has expired.',
+    mend: 'Ask for a token (`hypha token create`) and give it with --token or in HYPHA_TOKEN.',
+  },
+  'not-allowed': {
+    act: 'caller',
+    means: 'The token does not have the role that the request needs.',
+    mend: 'Use a token of the role that the message names.',
+  },
+  'too-many-attempts': {
+    act: 'later',
+    means: 'Too many requests with a wrong token came from one address.',
+    mend: 'Wait a minute, then try again with the right token.',
+  },
+  'request-invalid': {
+    act: 'caller',
+    means: "A request to the gateway's API is not of the form that it should have.",
+    mend: 'Hold it against /openapi.json of the gateway.',
+  },
+  'not-found': {
+    act: 'caller',
+    means: 'There is nothing of that name.',
+    mend: 'List what there is: `hypha nodes`, `hypha apps`, `hypha releases APP`.',
+  },
+  'name-taken': {
+    act: 'caller',
+    means: 'The name is in use.',
+    mend: 'Choose another name, or remove what has it.',
+  },
+  'gateway-stopping': {
+    act: 'later',
+    means: 'The gateway is being stopped.',
+    mend: 'Try again once it runs.',
   },
   // Programs and their folders
   'argument-invalid': {
