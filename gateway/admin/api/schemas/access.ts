@@ -1,0 +1,73 @@
+import Type, { type Static } from 'typebox'
+import { Digest, Id, nullable, Time } from './common.ts'
+
+/** Each may do all that those before it may. */
+export const roles = ['viewer', 'operator', 'admin'] as const
+export type Role = (typeof roles)[number]
+
+export const TokenView = Type.Object({
+  name: Id,
+  role: Type.Enum([...roles]),
+  createdAt: Time,
+  expiresAt: nullable(Time),
+})
+export type TokenView = Static<typeof TokenView>
+
+export const TokenRequest = Type.Object({
+  name: Id,
+  role: Type.Enum([...roles]),
+  days: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 3_660 })),
+})
+export type TokenRequest = Static<typeof TokenRequest>
+
+export const TokenMade = Type.Object({ token: Type.String({ description: 'It is shown only here' }), view: TokenView })
+export type TokenMade = Static<typeof TokenMade>
+
+const filters = Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { maxItems: 32 })
+
+export const ClientView = Type.Object({
+  name: Id,
+  fingerprint: Digest,
+  publish: filters,
+  subscribe: filters,
+  createdAt: Time,
+  expiresAt: Time,
+})
+export type ClientView = Static<typeof ClientView>
+
+export const ClientRequest = Type.Object({
+  name: Id,
+  publish: Type.Optional(
+    Type.Array(Type.String({ minLength: 1, maxLength: 256 }), {
+      maxItems: 32,
+      description: 'Topic filters below the fleet: `m/greenhouse/#`, `v/#`',
+    }),
+  ),
+  subscribe: Type.Optional(filters),
+  days: Type.Optional(Type.Integer({ minimum: 1, maximum: 3_660 })),
+})
+export type ClientRequest = Static<typeof ClientRequest>
+
+export const ClientMade = Type.Object({
+  view: ClientView,
+  certificate: Type.String({ description: 'PEM' }),
+  key: Type.String({ description: 'PEM; it is shown only here' }),
+  ca: Type.String({ description: 'PEM' }),
+  broker: Type.Object({ host: Type.String(), port: Type.Integer() }),
+})
+export type ClientMade = Static<typeof ClientMade>
+
+export const Status = Type.Object({
+  fleet: Id,
+  version: Type.String(),
+  startedAt: Time,
+  now: Time,
+  nodes: Type.Object({ total: Type.Integer(), online: Type.Integer() }),
+  apps: Type.Integer(),
+  instances: Type.Object({ wanted: Type.Integer(), running: Type.Integer() }),
+  api: Type.Object({ host: Type.String(), port: Type.Integer() }),
+  broker: Type.Object({ host: Type.String(), port: Type.Integer() }),
+  /** What an operator should look at, in sentences. */
+  notices: Type.Array(Type.String()),
+})
+export type Status = Static<typeof Status>

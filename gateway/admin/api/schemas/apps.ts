@@ -1,0 +1,123 @@
+import Type, { type Static } from 'typebox'
+import { Digest, Id, nullable, Time } from './common.ts'
+import { InstanceView } from './nodes.ts'
+import { PlanAnswer } from './plan.ts'
+
+export const AppSummary = Type.Object({
+  name: Id,
+  createdAt: Time,
+  release: nullable(Type.Integer({ description: 'Number of the release that is to run' })),
+  label: Type.String(),
+  latest: Type.Integer({ description: 'Number of the newest release' }),
+  floor: Type.Integer({ description: 'No release with a lower number may run' }),
+  epoch: Type.Integer(),
+  complete: Type.Boolean({ description: 'Everything has a place' }),
+  instances: Type.Integer(),
+  running: Type.Integer({ description: 'Instances that their nodes report as running' }),
+})
+export type AppSummary = Static<typeof AppSummary>
+
+export const AppDetail = Type.Intersect([
+  AppSummary,
+  Type.Object({
+    where: Type.Array(
+      Type.Intersect([
+        InstanceView,
+        Type.Object({ node: Id, scope: Type.Enum(['device', 'site', 'fleet']), online: Type.Boolean() }),
+      ]),
+    ),
+  }),
+])
+export type AppDetail = Static<typeof AppDetail>
+
+export const ReleaseSummary = Type.Object({
+  app: Id,
+  number: Type.Integer(),
+  label: Type.String(),
+  digest: Digest,
+  createdAt: Time,
+  current: Type.Boolean({ description: 'It is the one that is to run' }),
+})
+export type ReleaseSummary = Static<typeof ReleaseSummary>
+
+export const ReleaseDetail = Type.Intersect([
+  ReleaseSummary,
+  Type.Object({
+    floor: Type.Integer(),
+    modules: Type.Array(
+      Type.Object({
+        name: Id,
+        component: Type.Object({ digest: Digest, size: Type.Integer() }),
+        core: nullable(Type.Object({ digest: Digest, size: Type.Integer() })),
+        imports: Type.Array(Type.String()),
+        exports: Type.Array(Type.String()),
+        memoryBytes: Type.Integer({ description: 'What one instance may have' }),
+        features: Type.Array(Type.String()),
+        timerMs: nullable(Type.Integer()),
+        subscribe: Type.Array(Type.String()),
+        publish: Type.Array(Type.String()),
+      }),
+    ),
+  }),
+])
+export type ReleaseDetail = Static<typeof ReleaseDetail>
+
+export const PushAnswer = Type.Object({
+  app: Id,
+  number: Type.Integer(),
+  digest: Digest,
+  epoch: Type.Integer(),
+  plan: PlanAnswer,
+})
+export type PushAnswer = Static<typeof PushAnswer>
+
+export const RolloutView = Type.Object({
+  app: Id,
+  release: nullable(Type.Integer()),
+  epoch: Type.Integer(),
+  done: Type.Boolean({ description: 'Every node that is concerned reports that it runs what it should' }),
+  nodes: Type.Array(
+    Type.Object({
+      node: Id,
+      online: Type.Boolean(),
+      epoch: Type.Integer({ description: 'The epoch that the node is to run' }),
+      status: Type.Enum(['waiting', 'receiving', 'preparing', 'trial', 'confirmed', 'reverted', 'refused']),
+      bytes: Type.Integer({ description: 'What the node holds of the release, durably' }),
+      ofBytes: Type.Integer(),
+      code: nullable(Type.String()),
+      message: nullable(Type.String()),
+    }),
+  ),
+})
+export type RolloutView = Static<typeof RolloutView>
+
+export const WhyAnswer = Type.Object({
+  app: Id,
+  module: Id,
+  release: Type.Integer(),
+  sentences: Type.Array(Type.String()),
+})
+export type WhyAnswer = Static<typeof WhyAnswer>
+
+const configKey = Type.String({ minLength: 1, maxLength: 128 })
+
+export const ConfigEntry = Type.Object({
+  app: Id,
+  module: nullable(Id),
+  node: nullable(Id),
+  key: configKey,
+  value: nullable(Type.String({ description: 'null for a secret: it is never shown' })),
+  secret: Type.Boolean(),
+})
+export type ConfigEntry = Static<typeof ConfigEntry>
+
+export const ConfigChange = Type.Object({
+  module: Type.Optional(nullable(Id)),
+  node: Type.Optional(nullable(Id)),
+  value: Type.String({ maxLength: 4_096 }),
+  secret: Type.Optional(Type.Boolean()),
+})
+export type ConfigChange = Static<typeof ConfigChange>
+
+export const ConfigWhere = Type.Object({ module: Type.Optional(Id), node: Type.Optional(Id) })
+export type ConfigWhere = Static<typeof ConfigWhere>

@@ -1,0 +1,113 @@
+import { logLevels } from '@hypha/core/wire/messages/report.ts'
+import Type, { type Static } from 'typebox'
+import { Home, Id, nullable, Time } from './common.ts'
+
+const Metric = Type.String({ maxLength: 64 })
+const limit = (most: number) => Type.Optional(Type.Integer({ minimum: 1, maximum: most }))
+/** Query strings know no null: "site" asks for what belongs to no device, as on `v/…`. */
+const HomeQuery = Type.Optional(Type.String({ maxLength: 40, description: '"site" for what belongs to no device' }))
+
+export const Value = Type.Object({
+  app: Id,
+  module: Id,
+  home: Home,
+  node: Id,
+  metric: Metric,
+  value: nullable(Type.Number({ description: 'null where the module emitted no number' })),
+  at: Time,
+})
+export type Value = Static<typeof Value>
+
+export const ValueFilter = Type.Object({
+  app: Type.Optional(Id),
+  module: Type.Optional(Id),
+  home: HomeQuery,
+  node: Type.Optional(Id),
+  metric: Type.Optional(Metric),
+})
+export type ValueFilter = Static<typeof ValueFilter>
+
+export const HistoryQuery = Type.Object({
+  app: Id,
+  module: Id,
+  metric: Metric,
+  home: HomeQuery,
+  node: Type.Optional(Id),
+  from: Type.Optional(Time),
+  to: Type.Optional(Time),
+  stepMs: Type.Optional(Type.Integer({ minimum: 1_000, description: 'Width of the points; without it every sample' })),
+  limit: limit(100_000),
+})
+export type HistoryQuery = Static<typeof HistoryQuery>
+
+export const HistoryAnswer = Type.Object({
+  points: Type.Array(
+    Type.Object({
+      at: Time,
+      home: Home,
+      node: Id,
+      min: nullable(Type.Number()),
+      max: nullable(Type.Number()),
+      mean: nullable(Type.Number()),
+      count: Type.Integer(),
+    }),
+  ),
+  /** Whether points were left out at the end. */
+  more: Type.Boolean(),
+})
+export type HistoryAnswer = Static<typeof HistoryAnswer>
+
+export const LogLine = Type.Object({
+  id: Type.Integer(),
+  at: Time,
+  node: Id,
+  app: Id,
+  module: Id,
+  home: Home,
+  level: Type.Enum([...logLevels]),
+  text: Type.String(),
+})
+export type LogLine = Static<typeof LogLine>
+
+const lines = {
+  app: Type.Optional(Id),
+  module: Type.Optional(Id),
+  node: Type.Optional(Id),
+  from: Type.Optional(Time),
+  to: Type.Optional(Time),
+  limit: limit(10_000),
+}
+
+export const LogQuery = Type.Object({ ...lines, level: Type.Optional(Type.Enum([...logLevels])) })
+export type LogQuery = Static<typeof LogQuery>
+
+export const EventLine = Type.Object({
+  id: Type.Integer(),
+  at: Time,
+  node: nullable(Id),
+  app: nullable(Id),
+  module: nullable(Id),
+  home: Home,
+  code: Type.String(),
+  text: Type.String(),
+})
+export type EventLine = Static<typeof EventLine>
+
+export const EventQuery = Type.Object(lines)
+export type EventQuery = Static<typeof EventQuery>
+
+export const AuditEntry = Type.Object({
+  id: Type.Integer(),
+  at: Time,
+  actor: Type.String({ description: 'Who: "local", or the name of a token' }),
+  action: Type.String({ description: 'What, such as "node.remove"' }),
+  subject: Type.String({ description: 'On what' }),
+  details: Type.Unknown(),
+})
+export type AuditEntry = Static<typeof AuditEntry>
+
+export const AuditQuery = Type.Object({
+  before: Type.Optional(Type.Integer({ minimum: 1, description: 'Entries older than the one with this id' })),
+  limit: limit(1_000),
+})
+export type AuditQuery = Static<typeof AuditQuery>

@@ -1,0 +1,101 @@
+import Type, { type Static } from 'typebox'
+import { Digest, Home, Id, Label, nullable, Tier, Time } from './common.ts'
+
+export const NodeSummary = Type.Object({
+  id: Id,
+  tier: Tier,
+  online: Type.Boolean(),
+  /** When it last came or went. */
+  seenAt: nullable(Time),
+  labels: Type.Array(Type.String(), { description: "Set by the operator; the node's own stand in its inventory" }),
+  zone: nullable(Type.String()),
+  createdAt: Time,
+  removedAt: nullable(Time),
+  agentVersion: nullable(Type.String()),
+  directive: Type.Object({
+    wanted: Type.Integer({ description: 'Version of the last directive; 0 before the first' }),
+    held: Type.Integer({ description: 'Version that the node reports to hold' }),
+  }),
+  apps: Type.Array(Id),
+})
+export type NodeSummary = Static<typeof NodeSummary>
+
+export const InstanceView = Type.Object({
+  module: Id,
+  home: Home,
+  status: Type.String(),
+  restarts: Type.Integer(),
+  turns: Type.Integer(),
+  error: nullable(Type.String()),
+})
+
+export const SectionView = Type.Object({
+  app: Id,
+  epoch: Type.Integer(),
+  release: Type.Object({ digest: Digest, number: nullable(Type.Integer()) }),
+  status: Type.String(),
+  code: nullable(Type.String()),
+  message: nullable(Type.String()),
+  running: nullable(Type.Object({ digest: Digest, number: nullable(Type.Integer()) })),
+  instances: Type.Array(InstanceView),
+})
+export type SectionView = Static<typeof SectionView>
+
+const Inventory = Type.Object({
+  agentVersion: Type.String(),
+  arch: Type.String(),
+  os: Type.String(),
+  memoryBytes: Type.Integer(),
+  storageBytes: Type.Integer(),
+  interfaces: Type.Array(Type.String()),
+  features: Type.Array(Type.String()),
+  forms: Type.Array(Type.String()),
+  sensors: Type.Array(Type.String()),
+  actuators: Type.Array(Type.String()),
+  labels: Type.Array(Type.String()),
+})
+
+export const NodeDetail = Type.Intersect([
+  NodeSummary,
+  Type.Object({
+    certificate: Type.Object({ fingerprint: Digest, expiresAt: Time }),
+    inventory: nullable(Inventory),
+    memoryUsedBytes: Type.Integer({ description: 'Set aside for the instances that it should run' }),
+    bootedAt: nullable(Time),
+    sections: Type.Array(SectionView),
+    refused: nullable(Type.Object({ code: Type.String(), message: Type.String() })),
+  }),
+])
+export type NodeDetail = Static<typeof NodeDetail>
+
+export const NodeChange = Type.Object({
+  addLabels: Type.Optional(Type.Array(Label, { maxItems: 32 })),
+  removeLabels: Type.Optional(Type.Array(Type.String(), { maxItems: 32 })),
+  zone: Type.Optional(nullable(Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,39}$' }))),
+})
+export type NodeChange = Static<typeof NodeChange>
+
+export const InviteView = Type.Object({
+  id: Type.String({ description: "The first 12 hex digits of the token's digest" }),
+  node: Id,
+  tier: Tier,
+  labels: Type.Array(Type.String()),
+  createdAt: Time,
+  expiresAt: Time,
+  usedAt: nullable(Time),
+})
+export type InviteView = Static<typeof InviteView>
+
+export const InviteRequest = Type.Object({
+  node: Id,
+  tier: Tier,
+  labels: Type.Optional(Type.Array(Label, { maxItems: 32 })),
+  hours: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 24 * 366 })),
+})
+export type InviteRequest = Static<typeof InviteRequest>
+
+export const InviteMade = Type.Object({
+  url: Type.String({ description: 'For `hypha-agent join`; it is shown only here' }),
+  invite: InviteView,
+})
+export type InviteMade = Static<typeof InviteMade>
