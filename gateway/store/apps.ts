@@ -1,0 +1,136 @@
+import { HyphaError } from '@hypha/core/errors.ts'
+import type { ContentStore } from './contents.ts'
+import type { Database } from './sqlite.ts'
+
+export interface ReleaseRecord {
+  readonly app: string
+  /** Rises with each release of the app. */
+  readonly number: number
+  /** Of the payload, hex. */
+  readonly digest: string
+  /** Digest of the signed envelope, which is one of the contents. */
+  readonly envelope: string
+  readonly label: string
+  readonly createdAt: number
+}
+
+export interface PlanRecord {
+  readonly app: string
+  readonly epoch: number
+  /** Digest of the release that it places, hex. */
+  readonly release: string
+  readonly json: unknown
+  readonly createdAt: number
+}
+
+type ReleaseRow = Omit<ReleaseRecord, 'createdAt'> & { created: number }
+type PlanRow = { app: string; epoch: number; release: string; json: string; created: number }
+
+const toRelease = ({ app, number, digest, envelope, label, created }: ReleaseRow): ReleaseRecord => ({
+  app,
+  number,
+  digest,
+  envelope,
+  label,
+  createdAt: created,
+})
+
+const toPlan = ({ app, epoch, release, json, created }: PlanRow): PlanRecord => ({
+  app,
+  epoch,
+  release,
+  json: JSON.parse(json),
+  createdAt: created,
+})
+
+/** Apps with their releases and plans. */
+export function createApps(db: Database, fleet: string, contents: ContentStore) {
+  const insertApp = db.prepare('INSERT INTO apps (fleet, id, created) VALUES (?, ?, ?) ON CONFLICT DO NOTHING')
+  const getApp = db.prepare<[string, string], { id: string; created: number }>(
+    'SELECT id, created FROM apps WHERE fleet = ? AND id = ?',
+  )
+  const listApps = db.prepare<[string], { id: string; created: number }>(
+    'SELECT id, created FROM apps WHERE fleet = ? ORDER BY id',
+  )
+  const insertRelease = db.prepare(
+    'INSERT INTO releases (fleet, app, number, digest, envelope, label, created) VALUES (?, ?, ?, ?, ?, ?, ?)',
+  )
+  const nameContent = db.prepare(
+    'INSERT INTO release_contents (fleet, digest, app, number) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
+  )
+  const byNumber = db.prepare<[string, string, number], ReleaseRow>(
+    'SELECT * FROM releases WHERE fleet = ? AND app = ? AND number = ?',
+  )
+  const byDigest = db.prepare<[string, string], ReleaseRow>('SELECT * FROM releases WHERE fleet = ? AND digest = ?')
+  const listReleases = db.prepare<[string, string], ReleaseRow>(
+    'SELECT * FROM releases WHERE fleet = ? AND app = ? ORDER BY number DESC',
+  )
+  const removeRelease = db.prepare('DELETE FROM releases WHERE fleet = ? AND app = ? AND number = ?')
+  const insertPlan = db.prepare(
+    'INSERT INTO plans (fleet, app, epoch, release, json, created) VALUES (?, ?, ?, ?, ?, ?)',
+  )
+  const getPlan = db.prepare<[string, string, number], PlanRow>(
+    'SELECT * FROM plans WHERE fleet = ? AND app = ? AND epoch = ?',
+  )
+  const latestPlan = db.prepare<[string, string], PlanRow>(
+    'SELECT * FROM plans WHERE fleet = ? AND app = ? ORDER BY epoch DESC LIMIT 1',
+  )
+  const dropOldPlans = db.prepare('DELETE FROM plans WHERE fleet = ? AND app = ? AND epoch < ?')
+
+  const addRelease = db.transaction((release: NewRelease): ReleaseRecord => {
+    const { app, number, digest, envelope, label, createdAt } = release
+    const there = byNumber.get(fleet, app, number)
+    if (there) {
+      if (there.digest === digest) return toRelease(there)
+      throw new HyphaError('store-conflict', `${app} has another release number ${number} already`)
+    }
+    insertApp.run(fleet, app, createdAt)
+    const record = { app, number, digest, envelope: contents.put(envelope), label, createdAt }
+    insertRelease.run(fleet, app, number, digest, record.envelope, label, createdAt)
+    for (const bytes of release.contents) nameContent.run(fleet, contents.put(bytes), app, number)
+    return record
+  })
+
+  return {
+    list: (): { id: string; createdAt: number }[] =>
+      listApps.all(fleet).map(({ id, created }) => ({ id, createdAt: created })),
+    has: (app: string): boolean => getApp.get(fleet, app) !== undefined,
+    /** Keeps a release with all that it is made of, and enters its app; the same release again changes nothing. Throws `store-conflict`. */
+    addRelease: (release: NewRelease): ReleaseRecord => addRelease.immediate(release),
+    release(app: string, number: number): ReleaseRecord | null {
+      const row = byNumber.get(fleet, app, number)
+      return row ? toRelease(row) : null
+    },
+    releaseByDigest(digest: string): ReleaseRecord | null {
+      const row = byDigest.get(fleet, digest)
+      return row ? toRelease(row) : null
+    },
+    /** The newest first. */
+    releases: (app: string): ReleaseRecord[] => listReleases.all(fleet, app).map(toRelease),
+    removeRelease: db.transaction((app: string, number: number): boolean => {
+      const removed = removeRelease.run(fleet, app, number).changes > 0
+      contents.removeUnused()
+      return removed
+    }),
+    addPlan({ app, epoch, release, json, createdAt }: PlanRecord): void {
+      insertPlan.run(fleet, app, epoch, release, JSON.stringify(json), createdAt)
+    },
+    plan(app: string, epoch: number): PlanRecord | null {
+      const row = getPlan.get(fleet, app, epoch)
+      return row ? toPlan(row) : null
+    },
+    /** The plan in force: that with the highest epoch. */
+    latestPlan(app: string): PlanRecord | null {
+      const row = latestPlan.get(fleet, app)
+      return row ? toPlan(row) : null
+    },
+    removePlansBefore: (app: string, epoch: number): number => dropOldPlans.run(fleet, app, epoch).changes,
+  }
+}
+
+export interface NewRelease extends Omit<ReleaseRecord, 'envelope'> {
+  /** The signed envelope itself. */
+  readonly envelope: Uint8Array
+  /** Components and core forms. */
+  readonly contents: readonly Uint8Array[]
+}

@@ -1,0 +1,100 @@
+import type { MetaStore } from './meta.ts'
+import { type Database, orEmpty, orNull, plainBytes } from './sqlite.ts'
+
+/** An instance on a node, to which inputs go. */
+export interface InputTarget {
+  readonly node: string
+  readonly app: string
+  readonly module: string
+  readonly home: string | null
+}
+
+export interface NewInput extends InputTarget {
+  /** Relative to the app. */
+  readonly topic: string
+  readonly payload: Uint8Array
+  readonly queuedAt: number
+}
+
+export interface InputRecord extends NewInput {
+  readonly number: number
+  /** When the node gave it up; null while it waits. */
+  readonly failedAt: number | null
+}
+
+interface Row {
+  node: string
+  number: number
+  app: string
+  module: string
+  home: string
+  topic: string
+  payload: Uint8Array
+  queued: number
+  failed: number | null
+}
+
+const fromRow = (row: Row): InputRecord => ({
+  node: row.node,
+  number: row.number,
+  app: row.app,
+  module: row.module,
+  home: orNull(row.home),
+  topic: row.topic,
+  payload: plainBytes(row.payload),
+  queuedAt: row.queued,
+  failedAt: row.failed,
+})
+
+/** What waits for modules' inboxes. An input goes when its node has reported it as handled; one that failed stays to be looked at. */
+export function createInputs(db: Database, fleet: string, meta: MetaStore) {
+  const insert = db.prepare(`INSERT INTO inputs (fleet, node, number, app, module, home, topic, payload, queued)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+  const pending = db.prepare<[string, string, number, number], Row>(
+    'SELECT * FROM inputs WHERE fleet = ? AND node = ? AND number > ? AND failed IS NULL ORDER BY number LIMIT ?',
+  )
+  const count = db.prepare<[string, string], { n: number }>(
+    'SELECT count(*) AS n FROM inputs WHERE fleet = ? AND node = ? AND failed IS NULL',
+  )
+  const failed = db.prepare<[string, number], Row>(
+    'SELECT * FROM inputs WHERE fleet = ? AND failed IS NOT NULL ORDER BY number DESC LIMIT ?',
+  )
+  const one = 'fleet = ? AND node = ? AND number = ? AND app = ? AND module = ? AND home = ?'
+  const done = db.prepare(`DELETE FROM inputs WHERE ${one}`)
+  const fail = db.prepare(`UPDATE inputs SET failed = ? WHERE ${one}`)
+  const move = db.prepare(
+    'UPDATE inputs SET node = ? WHERE fleet = ? AND node = ? AND app = ? AND module = ? AND home = ? AND failed IS NULL',
+  )
+  const drop = db.prepare('DELETE FROM inputs WHERE fleet = ? AND node = ? AND app = ? AND module = ? AND home = ?')
+
+  return {
+    /**
+     * Keeps an input and gives its number. Numbers rise over the whole fleet and follow the clock, 64 a millisecond: a database restored from a backup
+     * doesn't give one again that a node has seen since, which would then be passed over as a repetition.
+     */
+    add(input: NewInput): InputRecord {
+      const { node, app, module, home, topic, payload, queuedAt } = input
+      const number = meta.next('input', queuedAt * 64)
+      insert.run(fleet, node, number, app, module, orEmpty(home), topic, payload, queuedAt)
+      return { ...input, number, failedAt: null }
+    },
+    /** Those that wait for a node, after a number, in order. */
+    pending: (node: string, after = 0, limit = 256): InputRecord[] =>
+      pending.all(fleet, node, after, limit).map(fromRow),
+    count: (node: string): number => count.get(fleet, node)!.n,
+    /** The node is done with an input. False for one that isn't this instance's. */
+    handled({ node, app, module, home }: InputTarget, number: number, outcome: 'ok' | 'failed', at: number): boolean {
+      const which = [fleet, node, number, app, module, orEmpty(home)]
+      return (outcome === 'ok' ? done.run(...which) : fail.run(at, ...which)).changes > 0
+    },
+    failed: (limit = 100): InputRecord[] => failed.all(fleet, limit).map(fromRow),
+    /** The instance runs on another node now: what waits for it goes there, under the same numbers. */
+    move: ({ node, app, module, home }: InputTarget, to: string): number =>
+      move.run(to, fleet, node, app, module, orEmpty(home)).changes,
+    /** The instance is no more. */
+    drop: ({ node, app, module, home }: InputTarget): number =>
+      drop.run(fleet, node, app, module, orEmpty(home)).changes,
+  }
+}
+
+export type InputStore = ReturnType<typeof createInputs>

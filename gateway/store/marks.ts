@@ -1,0 +1,21 @@
+import type { Database } from './sqlite.ts'
+
+/** How far each journal of each node is stored: what makes a report that comes twice count once. */
+export function createMarks(db: Database, fleet: string) {
+  const get = db.prepare<[string, string, Uint8Array], { up_to: number }>(
+    'SELECT up_to FROM marks WHERE fleet = ? AND node = ? AND incarnation = ?',
+  )
+  const put = db.prepare(`INSERT INTO marks (fleet, node, incarnation, up_to, at) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (fleet, node, incarnation) DO UPDATE SET up_to = max(up_to, excluded.up_to), at = excluded.at`)
+  const count = db.prepare<[string, string], { n: number }>(
+    'SELECT count(*) AS n FROM marks WHERE fleet = ? AND node = ?',
+  )
+  return {
+    /** The highest number stored; null for a journal that is new here. */
+    get: (node: string, incarnation: Uint8Array): number | null => get.get(fleet, node, incarnation)?.up_to ?? null,
+    put: (node: string, incarnation: Uint8Array, upTo: number, at: number): void =>
+      void put.run(fleet, node, incarnation, upTo, at),
+    /** Journals that this node has had. */
+    countOf: (node: string): number => count.get(fleet, node)!.n,
+  }
+}

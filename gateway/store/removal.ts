@@ -1,0 +1,46 @@
+import type { ContentStore } from './contents.ts'
+import type { SeriesStore } from './series.ts'
+import type { Database } from './sqlite.ts'
+
+/**
+ * Removing a node or an app with all that the store knows of it, the audit log apart. Rows of samples are only doomed here, for there may be millions; they can be
+ * reached no more, and `sweep` removes them.
+ */
+export function createRemoval(db: Database, fleet: string, contents: ContentStore, series: SeriesStore) {
+  const scoped = (tables: readonly string[], where: string) =>
+    tables.map((table) => db.prepare(`DELETE FROM ${table} WHERE fleet = :fleet AND ${where}`))
+  const doom = (where: string) => [
+    db.prepare(`INSERT INTO doomed_series (fleet, id) SELECT fleet, id FROM series WHERE fleet = :fleet AND ${where}`),
+    db.prepare(`DELETE FROM series WHERE fleet = :fleet AND ${where}`),
+  ]
+  // A plan that isn't in force any more goes with the node that it mentions; the one in force has to be replaced by the caller before.
+  const plansWith = db.prepare(`DELETE FROM plans WHERE fleet = :fleet AND instr(json, '"' || :id || '"') > 0
+    AND epoch < (SELECT max(epoch) FROM plans p WHERE p.fleet = plans.fleet AND p.app = plans.app)`)
+
+  const ofNode = [
+    ...doom('(node = :id OR home = :id)'),
+    ...scoped(['events', 'logs', 'inputs'], '(node = :id OR home = :id)'),
+    ...scoped(['marks', 'invites', 'settings', 'directives'], 'node = :id'),
+    plansWith,
+    ...scoped(['nodes'], 'id = :id'),
+  ]
+  const ofApp = [
+    ...doom('app = :id'),
+    ...scoped(['events', 'logs', 'inputs', 'settings', 'plans', 'releases'], 'app = :id'),
+    ...scoped(['apps'], 'id = :id'),
+  ]
+
+  const remove = db.transaction((statements: typeof ofNode, id: string): boolean => {
+    let last = 0
+    for (const statement of statements) last = statement.run({ fleet, id }).changes
+    contents.removeUnused()
+    series.generation++
+    return last > 0
+  })
+
+  return {
+    /** False for a node that is not there; what was left of it is gone all the same. */
+    node: (id: string): boolean => remove.immediate(ofNode, id),
+    app: (id: string): boolean => remove.immediate(ofApp, id),
+  }
+}
