@@ -1,0 +1,83 @@
+import { HyphaError } from '@hypha/core/errors.ts'
+import { type Directive, directive, type Section } from '@hypha/core/trust/directive.ts'
+import { maxDirectiveBytes } from '@hypha/core/trust/snapshot.ts'
+import type { DirectApp, DirectInput, DirectNode } from './input.ts'
+import { draftSection, finishSection, says } from './section.ts'
+
+export interface Directed {
+  /** Only those that are new, each with the next version of its node. */
+  readonly directives: readonly Directive[]
+  /** For each app the highest epoch now: one more than before if one of its sections is new. */
+  readonly epochs: ReadonlyMap<string, number>
+}
+
+/** How long a directive may be accepted by a node that was away; renewed at half of it. */
+export const directiveLifetimeMs = 30 * 86_400_000
+
+// The signature and the headers around the payload.
+const envelopeOverheadBytes = 512
+
+/**
+ * Turns plans into one directive for each node. A node whose part didn't change gets none: what it has stays in force, with its version and its epochs. Throws
+ * `bytes-too-long` where a node is to run more than a directive can say.
+ */
+export function direct(input: DirectInput): Directed {
+  const apps = [...input.apps].sort((a, b) => (a.plan.app < b.plan.app ? -1 : 1))
+  const epochs = new Map(apps.map(({ plan, epoch }) => [plan.app, epoch]))
+  const directives: Directive[] = []
+  for (const node of [...input.nodes].sort((a, b) => (a.id < b.id ? -1 : 1))) {
+    const sections = node.removed ? [] : sectionsFor(node, apps, input)
+    for (const { app, epoch } of sections) epochs.set(app, Math.max(epochs.get(app)!, epoch))
+    if (!isNew(node, sections, input)) continue
+    directives.push(checked(nextDirective(node, sections, input)))
+  }
+  return { directives, epochs }
+}
+
+function sectionsFor(node: DirectNode, apps: readonly DirectApp[], input: DirectInput): Section[] {
+  const sections: Section[] = []
+  for (const app of apps) {
+    const instances = app.plan.instances.filter((instance) => instance.node === node.id)
+    if (instances.length === 0) continue
+    const before = node.last?.sections.find((section) => section.app === app.plan.app)
+    const draft = draftSection(app, instances, input)
+    // As it was, with its epoch and with the transfers that were chosen then: what runs isn't touched because another node changed.
+    const same = before !== undefined && says(before, draft)
+    sections.push(same ? before : finishSection(draft, app.epoch + 1, node.id, input))
+  }
+  return sections
+}
+
+function isNew(node: DirectNode, sections: readonly Section[], { now, lifetimeMs }: DirectInput): boolean {
+  const { last, removed } = node
+  if (last === null) return removed || sections.length > 0
+  if (last.version < (node.atLeast ?? 0)) return true
+  if (last.leave !== removed || last.sections.length !== sections.length) return true
+  if (sections.some((section, index) => section !== last.sections[index])) return true
+  return now > last.expiresMs - lifetimeMs / 2
+}
+
+function nextDirective(node: DirectNode, sections: readonly Section[], input: DirectInput): Directive {
+  const { fleet, now, lifetimeMs } = input
+  return {
+    fleet,
+    node: node.id,
+    version: Math.max((node.last?.version ?? 0) + 1, node.atLeast ?? 1),
+    issuedMs: now,
+    expiresMs: now + lifetimeMs,
+    sections,
+    leave: node.removed,
+  }
+}
+
+function checked(made: Directive): Directive {
+  const size = directive.encode(made).length
+  const most = maxDirectiveBytes - envelopeOverheadBytes
+  if (size <= most) return made
+  const instances = made.sections.reduce((sum, section) => sum + section.instances.length, 0)
+  const text = `${made.node} is to run ${instances} instances: its directive has ${size} bytes, at most ${most} are allowed`
+  throw new HyphaError('bytes-too-long', text, {
+    where: made.node,
+    mend: 'Add a node of its tier, or give the devices more.',
+  })
+}

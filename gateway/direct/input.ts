@@ -1,0 +1,45 @@
+import type { Directive, Setting, Transfer } from '@hypha/core/trust/directive.ts'
+import type { Release } from '@hypha/core/trust/release.ts'
+import type { Plan } from '../plan.ts'
+
+/** A node that is in the fleet, or is on its way out of it. */
+export interface DirectNode {
+  readonly id: string
+  /** It is to leave. */
+  readonly removed: boolean
+  /** The last directive that was made for it; null before the first. */
+  readonly last: Directive | null
+  /** Directives have at least this version: above one that the node has proven to hold. */
+  readonly atLeast?: number
+}
+
+/** An app with the plan that is to be in force. */
+export interface DirectApp {
+  readonly plan: Plan
+  readonly release: Release
+  /** Of the release's payload, 32 bytes. */
+  readonly digest: Uint8Array
+  /** The signed release as a content. */
+  readonly envelope: { readonly digest: Uint8Array; readonly size: number }
+  /** The highest epoch that any section of the app has had; 0 before the first. */
+  readonly epoch: number
+}
+
+export interface DirectInput {
+  readonly fleet: string
+  readonly nodes: readonly DirectNode[]
+  readonly apps: readonly DirectApp[]
+  /**
+   * What the operator set for an instance. Equal settings must be equal to the byte, sealed ones too: what differs is a new directive, and a restart.
+   */
+  readonly settings: (instance: {
+    readonly app: string
+    readonly module: string
+    readonly node: string
+  }) => Readonly<Record<string, Setting>>
+  /** How a content gets to a node. Asked only where the node's section is new. */
+  readonly transfer: (node: string, content: { readonly digest: Uint8Array; readonly size: number }) => Transfer
+  /** Milliseconds since 1970. */
+  readonly now: number
+  readonly lifetimeMs: number
+}

@@ -1,0 +1,71 @@
+import { encodeCbor } from '@hypha/core/bytes/cbor.ts'
+import { bytesEqual, toHex } from '@hypha/core/bytes/text.ts'
+import type { DirectiveInstance, Section, Setting } from '@hypha/core/trust/directive.ts'
+import { artifactOf } from '@hypha/core/trust/shape.ts'
+import type { PlannedInstance } from '../plan.ts'
+import type { DirectApp, DirectInput } from './input.ts'
+
+/** The part of a node's directive that concerns one app, before it has an epoch and its contents a way to travel. */
+export interface SectionDraft extends Omit<Section, 'epoch' | 'contents'> {
+  readonly needed: readonly { readonly digest: Uint8Array; readonly size: number }[]
+}
+
+export function draftSection(app: DirectApp, planned: readonly PlannedInstance[], input: DirectInput): SectionDraft {
+  const instances = planned.map(({ module, home, form, node, links }) => ({
+    module,
+    home,
+    form,
+    links,
+    config: input.settings({ app: app.plan.app, module, node }),
+  }))
+  return {
+    app: app.plan.app,
+    release: app.digest,
+    envelope: app.envelope.digest,
+    phase: 'run',
+    instances,
+    needed: contentsOf(app, instances),
+  }
+}
+
+/** The envelope first, then each artifact once, however many instances run it. */
+function contentsOf(app: DirectApp, instances: readonly DirectiveInstance[]): SectionDraft['needed'] {
+  const needed = new Map([[toHex(app.envelope.digest), app.envelope]])
+  for (const instance of instances) {
+    const { digest, size } = artifactOf(app.release, instance)
+    needed.set(toHex(digest), { digest, size })
+  }
+  return [...needed.values()]
+}
+
+export function finishSection(draft: SectionDraft, epoch: number, node: string, input: DirectInput): Section {
+  const { needed, ...rest } = draft
+  return {
+    ...rest,
+    epoch,
+    contents: needed.map((content) => ({ ...content, transfer: input.transfer(node, content) })),
+  }
+}
+
+/** Whether a section says what a draft says, whatever its epoch and however its contents travel. */
+export function says(section: Section, draft: SectionDraft): boolean {
+  return bytesEqual(comparable(section, section.contents), comparable(draft, draft.needed))
+}
+
+type Common = Omit<Section, 'epoch' | 'contents'>
+
+function comparable(section: Common, contents: readonly { readonly digest: Uint8Array }[]): Uint8Array {
+  const { app, phase, release, envelope, instances } = section
+  return encodeCbor([app, phase, release, envelope, instances.map(instanceParts), contents.map(({ digest }) => digest)])
+}
+
+function instanceParts({ module, home, form, links, config }: DirectiveInstance): unknown[] {
+  const linkParts = links.map(({ interface: name, provider }) =>
+    provider.kind === 'host' ? [name] : [name, provider.node, provider.module, provider.home],
+  )
+  const keys = Object.keys(config).sort()
+  return [module, home, form, linkParts, keys.map((key) => [key, ...settingParts(config[key]!)])]
+}
+
+const settingParts = (setting: Setting): unknown[] =>
+  setting.kind === 'plain' ? [setting.value] : [setting.senderKey, setting.nonce, setting.box]

@@ -1,0 +1,178 @@
+import { toHex } from '@hypha/core/bytes/text.ts'
+import { type Directive, directive, type Setting } from '@hypha/core/trust/directive.ts'
+import type { Release } from '@hypha/core/trust/release.ts'
+import { checkDirective, checkSection } from '@hypha/core/trust/shape.ts'
+import { expect, test } from 'vitest'
+import { direct } from '../../../gateway/direct/direct.ts'
+import type { DirectInput, DirectNode } from '../../../gateway/direct/input.ts'
+import type { FleetNode } from '../../../gateway/plan.ts'
+import { demoFleet, greenhouse, module, node, planOf, release } from '../place/fleets.ts'
+
+const day = 86_400_000
+
+interface Choices {
+  releases?: Release[]
+  fleet?: FleetNode[]
+  removed?: string[]
+  last?: readonly Directive[]
+  epochs?: ReadonlyMap<string, number>
+  settings?: Record<string, Setting>
+  now?: number
+  atLeast?: Record<string, number>
+}
+
+/** Directs a fleet as the gateway would, with what it keeps between two times given by hand. */
+function directed(choices: Choices = {}) {
+  const {
+    releases = [greenhouse()],
+    fleet = demoFleet(),
+    removed = [],
+    last = [],
+    epochs,
+    settings = {},
+    now = 1_000,
+  } = choices
+  const staying = fleet.filter(({ id }) => !removed.includes(id))
+  const input: DirectInput = {
+    fleet: 'demo',
+    nodes: fleet.map(({ id }): DirectNode => {
+      const atLeast = choices.atLeast?.[id]
+      const before = last.find((made) => made.node === id) ?? null
+      return { id, removed: removed.includes(id), last: before, ...(atLeast === undefined ? {} : { atLeast }) }
+    }),
+    apps: releases.map((wanted) => ({
+      plan: planOf(wanted, staying),
+      release: wanted,
+      digest: new Uint8Array(32).fill(wanted.number),
+      envelope: { digest: new Uint8Array(32).fill(200 + wanted.number), size: 900 },
+      epoch: epochs?.get(wanted.app) ?? 0,
+    })),
+    settings: () => settings,
+    transfer: (_node, { digest, size }) => ({ encoding: 'identity', base: null, digest, size }),
+    now,
+    lifetimeMs: 30 * day,
+  }
+  const result = direct(input)
+  const all = new Map([...last, ...result.directives].map((made) => [made.node, made]))
+  return { ...result, made: result.directives.map((made) => made.node), all: [...all.values()] }
+}
+
+test('each node with instances gets a directive that says which, with the contents that they need', () => {
+  const { directives } = directed()
+  expect(
+    directives.map((made) => [
+      made.node,
+      made.version,
+      made.sections.map((section) => section.instances.map((item) => item.module)),
+    ]),
+  ).toEqual([
+    ['cloud-1', 1, [['report']]],
+    ['gw-edge', 1, [['ledger']]],
+    ['pi-7', 1, [['frost-alarm', 'sampler']]],
+    ['pi-8', 1, [['frost-alarm', 'sampler']]],
+  ])
+  for (const made of directives) {
+    checkDirective(made)
+    expect(directive.decode(directive.encode(made))).toEqual(made)
+    for (const section of made.sections) checkSection(section, greenhouse())
+    expect(toHex(made.sections[0]!.contents[0]!.digest)).toBe('c9'.repeat(32))
+  }
+})
+
+test('a node without instances gets none', () => {
+  const { made } = directed({ releases: [release([module('m', { imports: ['sql'] })])] })
+  expect(made).toEqual(['gw-edge'])
+})
+
+test('what did not change is not directed anew', () => {
+  const first = directed()
+  const second = directed({ last: first.all, epochs: first.epochs, now: 2_000 })
+  expect(second.made).toEqual([])
+  expect(second.epochs).toEqual(first.epochs)
+})
+
+test('a new release gives every node of its app the next version and the next epoch', () => {
+  const first = directed()
+  const second = directed({ releases: [{ ...greenhouse(), number: 2 }], last: first.all, epochs: first.epochs })
+  expect(second.directives.map(({ node: id, version, sections }) => [id, version, sections[0]!.epoch])).toEqual([
+    ['cloud-1', 2, 2],
+    ['gw-edge', 2, 2],
+    ['pi-7', 2, 2],
+    ['pi-8', 2, 2],
+  ])
+  expect(second.epochs.get('greenhouse')).toBe(2)
+})
+
+test('a new device touches nobody else, and is given the next epoch', () => {
+  const first = directed()
+  const second = directed({ fleet: [...demoFleet(), node('pi-9')], last: first.all, epochs: first.epochs })
+  expect(second.directives.map(({ node: id, version, sections }) => [id, version, sections[0]!.epoch])).toEqual([
+    ['pi-9', 1, 2],
+  ])
+})
+
+test('a new app adds a section and leaves the epoch of the other as it was', () => {
+  const first = directed()
+  const other = release([module('m', { imports: ['sensor'] })], 'other')
+  const second = directed({ releases: [greenhouse(), other], last: first.all, epochs: first.epochs })
+  expect(second.made).toEqual(['pi-7', 'pi-8'])
+  expect(second.directives[0]!.sections.map(({ app, epoch }) => [app, epoch])).toEqual([
+    ['greenhouse', 1],
+    ['other', 1],
+  ])
+  expect(second.directives[0]!.sections[0]).toBe(first.all.find((made) => made.node === 'pi-7')!.sections[0])
+})
+
+test('an app that is gone leaves its nodes with an empty directive', () => {
+  const first = directed()
+  const second = directed({ releases: [], last: first.all })
+  expect(second.directives.map(({ version, sections, leave }) => [version, sections.length, leave])).toEqual(
+    Array.from({ length: 4 }, () => [2, 0, false]),
+  )
+})
+
+test('a node that was removed is told to leave, once', () => {
+  const first = directed()
+  const second = directed({ removed: ['pi-7'], last: first.all, epochs: first.epochs })
+  expect(second.made).toEqual(['pi-7'])
+  expect(second.directives[0]).toMatchObject({ node: 'pi-7', version: 2, sections: [], leave: true })
+  expect(directed({ removed: ['pi-7'], last: second.all, epochs: second.epochs }).made).toEqual([])
+})
+
+test('settings are part of what a directive says', () => {
+  const settings = { a: { kind: 'plain', value: '1' }, b: { kind: 'plain', value: '2' } } as const
+  const first = directed()
+  const second = directed({ last: first.all, epochs: first.epochs, settings })
+  expect(second.made).toHaveLength(4)
+  expect(second.directives[0]!.sections[0]!.instances[0]!.config).toEqual(settings)
+  const reordered = { b: settings.b, a: settings.a }
+  expect(directed({ last: second.all, epochs: second.epochs, settings: reordered }).made).toEqual([])
+})
+
+test('a directive is renewed when half of its life is over, and nothing restarts', () => {
+  const first = directed()
+  expect(directed({ last: first.all, epochs: first.epochs, now: 14 * day }).made).toEqual([])
+  const second = directed({ last: first.all, epochs: first.epochs, now: 16 * day })
+  expect(second.made).toHaveLength(4)
+  expect(second.directives[0]!.version).toBe(2)
+  expect(second.directives[0]!.sections).toEqual(first.directives[0]!.sections)
+})
+
+test('a gateway that was restored from a backup goes on above the version that a node has proven', () => {
+  const { directives } = directed({
+    last: directed().all,
+    epochs: new Map([['greenhouse', 1]]),
+    atLeast: { 'pi-7': 9 },
+  })
+  expect(directives.map(({ node: id, version }) => [id, version])).toEqual([['pi-7', 9]])
+})
+
+test('more than a directive can say is an error that names the node', () => {
+  const modules = Array.from({ length: 128 }, (_, index) =>
+    module(`m${index}`, { imports: ['sql', 'kv', 'log', 'messages', 'telemetry', 'clock', 'config'] }),
+  )
+  const apps = ['a', 'b', 'c'].map((app) => release(modules, app))
+  expect(() => directed({ releases: apps, fleet: [node('gw-edge', { tier: 'edge' })] })).toThrow(
+    /gw-edge is to run 384 instances/,
+  )
+})
