@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { HyphaError } from '@hypha/core/errors.ts'
 import { memoryEndGlobal } from '@hypha/core/wasm/analyse.ts'
 import type { Transform } from 'assemblyscript/transform'
@@ -27,6 +27,7 @@ export async function compileAssemblyScript(job: CompileJob): Promise<Compiled> 
   const glue = exportGlue(job)
   const base = job.module.source
   let binary: Uint8Array | null = null
+  const read = new Set<string>()
   const stderr = asc.createMemoryStream()
   const libs = [
     join(sdkDir, 'assemblyscript/lib'),
@@ -43,7 +44,7 @@ export async function compileAssemblyScript(job: CompileJob): Promise<Compiled> 
     {
       stdout: asc.createMemoryStream(),
       stderr,
-      readFile: (name, dir) => glue.files.get(name) ?? readSource(join(dir, name)),
+      readFile: (name, dir) => glue.files.get(name) ?? readSource(join(dir, name), job, read),
       writeFile: (_name, contents) => {
         if (typeof contents !== 'string') binary = contents
       },
@@ -52,7 +53,7 @@ export async function compileAssemblyScript(job: CompileJob): Promise<Compiled> 
     },
   )
   if (error !== null || binary === null) throw compileError(job, stderr.toString(), error)
-  return { bytes: binary, renames: glue.renames }
+  return { kind: 'core', bytes: binary, renames: glue.renames, extra: [...read].sort() }
 }
 
 const alignedHeap = (bytes: number): number => (bytes + 15) & ~15
@@ -63,10 +64,13 @@ function useAllocator(library: Record<string, string>, heapBytes: number): void 
   library['rt/tlsf'] = `const HEAP_BYTES: usize = ${heapBytes};\n${text}`
 }
 
-/** Absent files are no error: the compiler looks for a module in several places. */
-function readSource(path: string): string | null {
+/** Absent files are no error: the compiler looks for a module in several places. What lies outside the module and the SDK is noted. */
+function readSource(path: string, job: CompileJob, outside: Set<string>): string | null {
   try {
-    return readFileSync(path, 'utf8')
+    const text = readFileSync(path, 'utf8')
+    const accounted = [job.module.source, sdkDir, job.bindingsDir].some((dir) => path.startsWith(`${dir}/`))
+    if (!accounted) outside.add(relative(job.appDir, path))
+    return text
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EISDIR') return null
@@ -157,6 +161,9 @@ function memoryEndTransform(heapBytes: number): Transform {
 function compileError(job: CompileJob, output: string, cause: Error | null): HyphaError {
   const place = /in (\S+?)\((\d+),(\d+)\)/.exec(output)
   const words = output.trim() === '' ? (cause?.message ?? 'the compiler gave no module') : output.trim()
-  const where = place === null ? job.module.source : `${place[1]!.startsWith('~lib') ? place[1] : join(job.module.source, place[1]!)}:${place[2]}:${place[3]}`
+  const where =
+    place === null
+      ? job.module.source
+      : `${place[1]!.startsWith('~lib') ? place[1] : join(job.module.source, place[1]!)}:${place[2]}:${place[3]}`
   return new HyphaError('compile-failed', `${job.module.name}: ${words}`, { where, cause })
 }

@@ -15,10 +15,13 @@ export interface CompileJob {
   readonly bindingsDir: string
 }
 
-/** What a compiler gives: a core module, and its exports that have to be renamed to canonical names. */
-export interface Compiled {
-  readonly bytes: Uint8Array
-  readonly renames: ReadonlyMap<string, string>
-}
-
-export type Compiler = (job: CompileJob) => Promise<Compiled>
+/** What a compiler gives. */
+export type Compiled =
+  /** A core module, its exports that have to be renamed to canonical names, and files outside the module's folder that it was made from, relative to the app's. */
+  | {
+      readonly kind: 'core'
+      readonly bytes: Uint8Array
+      readonly renames: ReadonlyMap<string, string>
+      readonly extra: readonly string[]
+    }
+  | { readonly kind: 'component'; readonly bytes: Uint8Array }

@@ -1,7 +1,8 @@
+import { codecOf } from '@hypha/core/wasm/abi/build.ts'
+import { alignTo, type FlatType } from '@hypha/core/wasm/abi/codec.ts'
 import type { WitType } from '@hypha/core/wasm/types.ts'
 
-/** Core types that a value becomes when it is passed as parameters (component model, CanonicalABI.md, "Flattening"). */
-export type FlatType = 'i32' | 'i64' | 'f32' | 'f64'
+export type { FlatType }
 
 /** More parameters than this go through memory, and so does more than one result (CanonicalABI.md, MAX_FLAT_PARAMS, MAX_FLAT_RESULTS). */
 export const maxFlatParams = 16
@@ -40,44 +41,10 @@ export const tagBytes = (count: number): 1 | 2 | 4 => (count <= 0x100 ? 1 : coun
 /** Bytes that hold `count` flags. */
 export const flagBytes = (count: number): 1 | 2 | 4 => (count <= 8 ? 1 : count <= 16 ? 2 : 4)
 
-export const alignTo = (at: number, align: number): number => Math.ceil(at / align) * align
-
 /** Size and alignment in memory (CanonicalABI.md, "Alignment" and "Element Size"). */
-export function layoutOf(type: WitType): Layout {
-  if (typeof type === 'string') return primitiveLayout(type)
-  const parts = partsOf(type)
-  if (parts !== null) return layoutOfParts(parts)
-  const cases = casesOf(type)
-  if (cases !== null) {
-    const { offset, align } = payloadOf(cases)
-    const largest = Math.max(0, ...cases.map((item) => (item === null ? 0 : layoutOf(item).size)))
-    return { size: alignTo(offset + largest, align), align }
-  }
-  switch (type.kind) {
-    case 'enum':
-      return square(tagBytes(type.cases.length))
-    case 'flags':
-      return square(flagBytes(type.flags.length))
-    default:
-      return { size: 8, align: 4 }
-  }
-}
+export const layoutOf = (type: WitType): Layout => codecOf(type)
 
-const square = (bytes: number): Layout => ({ size: bytes, align: bytes })
-
-function primitiveLayout(type: WitType & string): Layout {
-  if (type === 'string') return { size: 8, align: 4 }
-  if (type === 'bool') return square(1)
-  if (type === 'char') return square(4)
-  return square(Number(type.slice(1)) / 8)
-}
-
-export function layoutOfParts(parts: readonly WitType[]): Layout {
-  const layouts = parts.map(layoutOf)
-  const align = Math.max(1, ...layouts.map((layout) => layout.align))
-  const end = layouts.reduce((at, layout) => alignTo(at, layout.align) + layout.size, 0)
-  return { size: alignTo(end, align), align }
-}
+export const layoutOfParts = (parts: readonly WitType[]): Layout => layoutOf({ kind: 'tuple', items: parts })
 
 /** Offsets of a record's parts. */
 export function offsetsOf(parts: readonly WitType[]): number[] {
@@ -97,18 +64,8 @@ export function payloadOf(cases: readonly (WitType | null)[]): { readonly offset
   return { offset: alignTo(tag, largest), align: Math.max(tag, largest) }
 }
 
-export function flatten(type: WitType): FlatType[] {
-  if (typeof type === 'string') {
-    if (type === 'string') return ['i32', 'i32']
-    if (type === 'f32' || type === 'f64') return [type]
-    return [type === 'u64' || type === 's64' ? 'i64' : 'i32']
-  }
-  const parts = partsOf(type)
-  if (parts !== null) return parts.flatMap(flatten)
-  const cases = casesOf(type)
-  if (cases !== null) return ['i32', ...flattenCases(cases)]
-  return type.kind === 'list' ? ['i32', 'i32'] : ['i32']
-}
+/** The core values that a value becomes when it is passed as parameters (CanonicalABI.md, "Flattening"). */
+export const flatten = (type: WitType): readonly FlatType[] => codecOf(type).flat
 
 /** What the payloads of all cases share: at each place the type that can hold each of theirs (CanonicalABI.md, `join`). */
 export function flattenCases(cases: readonly (WitType | null)[]): FlatType[] {
