@@ -14,8 +14,8 @@ export interface Directed {
 /** How long a directive may be accepted by a node that was away; renewed at half of it. */
 export const directiveLifetimeMs = 30 * 86_400_000
 
-// The signature and the headers around the payload.
-const envelopeOverheadBytes = 512
+// The signature and the headers around the payload take less than 512.
+const mostBytes = maxDirectiveBytes - 512
 
 /**
  * Turns plans into one directive for each node. A node whose part didn't change gets none: what it has stays in force, with its version and its epochs. Throws
@@ -71,13 +71,21 @@ function nextDirective(node: DirectNode, sections: readonly Section[], input: Di
 }
 
 function checked(made: Directive): Directive {
-  const size = directive.encode(made).length
-  const most = maxDirectiveBytes - envelopeOverheadBytes
-  if (size <= most) return made
+  if (fits(made)) return made
   const instances = made.sections.reduce((sum, section) => sum + section.instances.length, 0)
-  const text = `${made.node} is to run ${instances} instances: its directive has ${size} bytes, at most ${most} are allowed`
+  const text = `${made.node} is to run ${instances} instances: that is more than its directive can say in ${mostBytes} bytes`
   throw new HyphaError('bytes-too-long', text, {
     where: made.node,
     mend: 'Add a node of its tier, or give the devices more.',
   })
+}
+
+function fits(made: Directive): boolean {
+  try {
+    return directive.encode(made).length <= mostBytes
+  } catch (error) {
+    // Over the cap of any message.
+    if (error instanceof HyphaError && error.code === 'bytes-too-long') return false
+    throw error
+  }
 }

@@ -35,7 +35,7 @@ export const HistoryQuery = Type.Object({
   node: Type.Optional(Id),
   from: Type.Optional(Time),
   to: Type.Optional(Time),
-  stepMs: Type.Optional(Type.Integer({ minimum: 1_000, description: 'Width of the points; without it every sample' })),
+  by: Type.Optional(Type.Enum(['sample', 'minute', 'hour'], { description: 'One point for each; samples by default' })),
   limit: limit(100_000),
 })
 export type HistoryQuery = Static<typeof HistoryQuery>
@@ -44,8 +44,6 @@ export const HistoryAnswer = Type.Object({
   points: Type.Array(
     Type.Object({
       at: Time,
-      home: Home,
-      node: Id,
       min: nullable(Type.Number()),
       max: nullable(Type.Number()),
       mean: nullable(Type.Number()),
