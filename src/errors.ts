@@ -565,6 +565,26 @@ export const errorTable = {
     means: 'The helper process, which runs commands and databases for the agent, does not answer.',
     mend: 'Start the agent with `hypha-agent run`, which starts the helper too.',
   },
+  'home-empty': {
+    act: 'caller',
+    means: 'The folder holds no fleet.',
+    mend: 'Make one with hypha init NAME, or name its folder with --home or HYPHA_HOME.',
+  },
+  'home-in-use': {
+    act: 'caller',
+    means: 'The folder holds a fleet already.',
+    mend: 'Name another folder with --home or HYPHA_HOME.',
+  },
+  'home-malformed': {
+    act: 'caller',
+    means: "The fleet's file is not as it should be.",
+    mend: 'Correct it as the message says.',
+  },
+  'gateway-unreachable': {
+    act: 'later',
+    means: 'The gateway does not answer.',
+    mend: 'Check that it runs, and that its address is right.',
+  },
   internal: {
     act: 'hypha',
     means: 'Something happened that Hypha holds to be impossible.',

@@ -1,0 +1,76 @@
+/** A column of a table: its heading, and each row's text. The last column takes what is left of the line. */
+export interface Column<Row> {
+  readonly heading: string
+  readonly text: (row: Row) => string
+  readonly right?: boolean
+}
+
+/**
+ * Rows as lines that fit `width`: columns as wide as their widest text, and what doesn't fit cut with an ellipsis, the widest column first.
+ */
+export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[], width = terminalWidth()): string {
+  const cells = [
+    columns.map(({ heading }) => heading),
+    ...rows.map((row) => columns.map(({ text }) => printable(text(row)))),
+  ]
+  const widths = columns.map((_, index) => Math.max(...cells.map((line) => line[index]!.length)))
+  const gaps = 2 * (columns.length - 1)
+  while (widths.reduce((sum, each) => sum + each, gaps) > width) {
+    const widest = widths.indexOf(Math.max(...widths))
+    if (widths[widest]! <= 6) break
+    widths[widest]!--
+  }
+  return cells
+    .map((line) =>
+      line
+        .map((text, index) => pad(text, widths[index]!, columns[index]!.right ?? false))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}
+
+/** Names and values below each other. */
+export function listing(entries: readonly (readonly [name: string, value: string])[]): string {
+  const width = Math.max(...entries.map(([name]) => name.length))
+  return entries.map(([name, value]) => `${name.padEnd(width)}  ${printable(value)}`).join('\n')
+}
+
+export const terminalWidth = (): number => process.stdout.columns ?? 120
+
+function pad(text: string, width: number, right: boolean): string {
+  if (text.length > width) return `${text.slice(0, width - 1)}…`
+  return right ? text.padStart(width) : text.padEnd(width)
+}
+
+/** What nodes and modules wrote must not steer a terminal. */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, ' ')
+}
+
+const units = [
+  [86_400_000, 'd'],
+  [3_600_000, 'h'],
+  [60_000, 'min'],
+  [1_000, 's'],
+] as const
+
+/** "3 min ago"; "in 2 d" for what is to come; "never" for null. */
+export function relativeTime(at: number | null, now = Date.now()): string {
+  if (at === null) return 'never'
+  const distance = Math.abs(now - at)
+  const [size, unit] = units.find(([each]) => distance >= each) ?? [0, '']
+  if (size === 0) return 'now'
+  const text = `${Math.floor(distance / size)} ${unit}`
+  return at > now ? `in ${text}` : `${text} ago`
+}
+
+export const clockTime = (at: number): string => new Date(at).toTimeString().slice(0, 8)
+
+/** "1.5 MiB", as sizes of memory are named. */
+export function formatBytes(bytes: number): string {
+  if (bytes < 1_024) return `${bytes} B`
+  const power = Math.min(4, Math.floor(Math.log2(bytes) / 10))
+  return `${(bytes / 2 ** (10 * power)).toFixed(1).replace(/\.0$/, '')} ${['', 'KiB', 'MiB', 'GiB', 'TiB'][power]}`
+}
