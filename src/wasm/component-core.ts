@@ -88,7 +88,11 @@ export function readCoreInstance(reader: ByteReader, graph: CoreGraph): void {
     for (let left = readCount(reader, maxArguments, 'exports'); left > 0; left--) {
       const name = readName(reader)
       const sort = readCoreSort(reader)
-      items.set(name, { sort, index: reader.uleb() })
+      const index = reader.uleb()
+      // Only what is defined before: so following aliases ends.
+      if (sort === 'func') item(reader, graph.funcs, index, 'core function')
+      else if (sort === 'table') item(reader, graph.tables, index, 'core table')
+      items.set(name, { sort, index })
     }
     graph.instances.push({ kind: 'exports', items })
   } else throw unsupported(reader, `the form of instance 0x${form.toString(16)} is unknown`, at)

@@ -4,7 +4,7 @@ import { type Component, type FuncOrigin, parseComponent } from './component.ts'
 import type { CoreAlias, CoreFunc, CoreInstance } from './component-core.ts'
 import { type CoreModule, parseCore } from './core.ts'
 import { rootInterface } from './names.ts'
-import { initialised, shimSlots, tablePatches } from './shim.ts'
+import { readFixup, shimSlots } from './shim.ts'
 import type { FuncType, World } from './types.ts'
 import { worldOf } from './world.ts'
 
@@ -93,22 +93,18 @@ class Extractor {
   #checkHelper(instance: Instantiation): void {
     const module = this.#modules[instance.module]!
     if (shimSlots(module) !== null) return
-    if (initialised(module)) {
-      const { module: from, name } = module.imports[0]!
-      const func = this.#exportedFunc(this.#argument(instance, from), name)
-      if (!this.#isMains(func, coreNames.initialize))
-        throw new NoCoreForm('one of its core modules starts something else than main')
-      return
+    const fixup = readFixup(module)
+    if (fixup === null) throw new NoCoreForm('it holds adapters: core modules beside main that do work of their own')
+    const func = (from: { module: string; name: string }): CoreFunc =>
+      this.#exportedFunc(this.#argument(instance, from.module), from.name)
+    if (fixup.start !== null && !this.#isMains(func(fixup.start), coreNames.initialize)) {
+      throw new NoCoreForm('one of its core modules starts something else than main')
     }
-    const patches = tablePatches(module)
-    if (patches === null) throw new NoCoreForm('it holds adapters: core modules beside main that do work of their own')
-    const table = module.imports.find((item) => item.kind === 'table')!
-    const shim = this.#exportedTable(this.#argument(instance, table.module), table.name)
+    if (fixup.table === null) return
+    const shim = this.#exportedTable(this.#argument(instance, fixup.table.module), fixup.table.name)
     const slots = this.#patched.get(shim.instance) ?? new Map<number, CoreFunc>()
     this.#patched.set(shim.instance, slots)
-    for (const { slot, module: from, name } of patches) {
-      slots.set(slot, this.#exportedFunc(this.#argument(instance, from), name))
-    }
+    for (const patch of fixup.patches) slots.set(patch.slot, func(patch))
   }
 
   #argument(instance: Instantiation, name: string): number {

@@ -45,19 +45,27 @@ function trampolineSlot(reader: ByteReader, params: number): number | null {
   return reader.uleb() === 0 && reader.u8() === 0x0b ? slot : null
 }
 
-interface Patch {
-  readonly slot: number
+interface Import {
   readonly module: string
   readonly name: string
 }
 
-/** For a module that does nothing but fill an imported table with imported functions: which goes where. Else null. */
-export function tablePatches(module: CoreModule): Patch[] | null {
+interface Fixup {
+  /** The table that is filled; null where it only calls `start`. */
+  readonly table: Import | null
+  readonly patches: readonly (Import & { readonly slot: number })[]
+  /** The imported function that it calls when it starts: so a component calls main's `_initialize`. */
+  readonly start: Import | null
+}
+
+/** For a module that does nothing but fill an imported table with imported functions and call one of them: which goes where. Else null. */
+export function readFixup(module: CoreModule): Fixup | null {
   const funcs = module.imports.filter((item) => item.kind === 'func')
-  const tables = module.imports.filter((item) => item.kind === 'table')
-  if (tables.length !== 1 || funcs.length + 1 !== module.imports.length) return null
-  if (module.bodies.length > 0 || module.exports.length > 0 || hasState(module)) return null
-  const patches: Patch[] = []
+  const [table = null, ...others] = module.imports.filter((item) => item.kind !== 'func')
+  if (others.length > 0 || (table !== null && table.kind !== 'table')) return null
+  if (module.bodies.length > 0 || module.exports.length > 0 || hasState({ ...module, start: null })) return null
+  if (table === null && module.elements.length > 0) return null
+  const patches: Fixup['patches'][number][] = []
   for (const { offset, funcs: indices } of module.elements) {
     if (offset === null || indices === null) return null
     for (const [position, index] of indices.entries()) {
@@ -66,11 +74,6 @@ export function tablePatches(module: CoreModule): Patch[] | null {
       patches.push({ slot: offset + position, module: func.module, name: func.name })
     }
   }
-  return patches
-}
-
-/** Whether the module does nothing but call the one function that it imports when it starts: so a component calls main's `_initialize`. */
-export function initialised(module: CoreModule): boolean {
-  const onlyFunc = module.imports.length === 1 && module.imports[0]!.kind === 'func'
-  return onlyFunc && module.start === 0 && module.bodies.length === 0 && !hasState({ ...module, start: null })
+  const start = module.start === null ? null : funcs[module.start]
+  return start === undefined ? null : { table, patches, start }
 }

@@ -1,0 +1,59 @@
+// Runs one benchmark: node bench/main.ts NAME [--quick] [--json]
+import { readdir } from 'node:fs/promises'
+import { cpus, release, type } from 'node:os'
+import { parseArgs } from 'node:util'
+import type { Bench, BenchResult } from './bench.ts'
+
+const help = new Set(['bench.ts', 'main.ts'])
+
+async function benchNames(): Promise<string[]> {
+  const files = await readdir(import.meta.dirname)
+  return files.filter((file) => file.endsWith('.ts') && !help.has(file)).map((file) => file.slice(0, -'.ts'.length))
+}
+
+function machine(): Record<string, string | number> {
+  const processors = cpus()
+  return {
+    cpu: processors[0]?.model.trim() ?? 'unknown',
+    cores: processors.length,
+    node: process.versions.node,
+    os: `${type()} ${release()} ${process.arch}`,
+  }
+}
+
+/** Four significant digits, without a decimal part that says nothing. */
+function shown(value: number | null): string {
+  if (value === null) return '—'
+  return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(4)))
+}
+
+function print(result: BenchResult): void {
+  const line = (entries: Readonly<Record<string, string | number>>): string =>
+    Object.entries(entries)
+      .map(([key, value]) => `${key} ${value}`)
+      .join(', ')
+  console.log(`${result.bench}: ${line(result.sizes)}`)
+  console.log(`on ${line(machine())}`)
+  if (Object.keys(result.peers).length > 0) console.log(`against ${line(result.peers)}`)
+  const width = Math.max(...Object.keys(result.figures).map((name) => name.length))
+  for (const [name, value] of Object.entries(result.figures)) {
+    const reason = result.missing?.[name]
+    console.log(`  ${name.padEnd(width)}  ${shown(value).padStart(10)}${reason === undefined ? '' : `  (${reason})`}`)
+  }
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { quick: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
+})
+const [name] = positionals
+const names = await benchNames()
+if (name === undefined || !names.includes(name)) {
+  console.error(`Usage: npm run bench -- NAME [--quick] [--json], where NAME is one of: ${names.sort().join(', ')}`)
+  process.exitCode = 2
+} else {
+  const { run } = (await import(`./${name}.ts`)) as Bench
+  const result = await run({ quick: values.quick })
+  print(result)
+  if (values.json) console.log(JSON.stringify({ ...result, machine: machine() }))
+}
