@@ -1,0 +1,131 @@
+import { HyphaError } from '@hypha/core/errors.ts'
+import { withMemoryMaximum } from '@hypha/core/wasm/limits.ts'
+import { instanceName } from '@hypha/core/wire/ids.ts'
+import { servedByHost } from '../host/provided.ts'
+import type { InstanceKey, RunnableInstance, RunnableModule, RunnableSection } from '../turns.ts'
+import type { CellSpec } from './cell.ts'
+import type { CellInstance } from './protocol.ts'
+
+const pageBytes = 65_536
+
+/**
+ * Divides an app's part of a directive into cells: one for the modules that share a fate, and one for each module that is isolated. Pure.
+ *
+ * @throws HyphaError `module-form-unsupported`, or `link-not-served` where an import has no link, or one that this node does not serve.
+ */
+export function planCells(section: RunnableSection, node: string): CellSpec[] {
+  for (const { name, form } of section.modules.values()) {
+    if (form !== 'core') {
+      throw new HyphaError(
+        'module-form-unsupported',
+        `module "${name}" has no core form, and this node runs no components`,
+      )
+    }
+  }
+  const groups = Map.groupBy(section.instances, ({ module }) => (moduleOf(section, module).isolate ? module : null))
+  return [...groups.values()].map((instances) => planCell(section, instances, node))
+}
+
+function planCell(section: RunnableSection, unsorted: readonly RunnableInstance[], node: string): CellSpec {
+  const instances = calleesFirst(section, unsorted)
+  const modules = [...new Set(instances.map(({ module }) => module))].map((name) => moduleOf(section, name))
+  const indexOf = new Map(instances.map((instance, index) => [keyText(instance.module, instance.home), index]))
+  return {
+    app: section.app,
+    epoch: section.epoch,
+    release: section.release,
+    modules: modules.map(({ name, bytes, world, limits, publish }) => ({
+      name,
+      bytes: withMemoryMaximum(bytes, Math.ceil(limits.memoryBytes / pageBytes)),
+      world,
+      limits,
+      publish,
+    })),
+    instances: instances.map((instance): CellInstance => {
+      const module = modules.findIndex(({ name }) => name === instance.module)
+      return {
+        key: keyOf(section, instance),
+        module,
+        links: linksOf(section, instance, modules[module]!, indexOf, node),
+        config: new Map(Object.entries(instance.config)),
+      }
+    }),
+    timersMs: instances.map(({ module }) => {
+      const { world, timerMs } = moduleOf(section, module)
+      return world.exports.some(({ name }) => name.startsWith('hypha:module/timer@')) ? timerMs : null
+    }),
+  }
+}
+
+/** What an instance's imports are bound to: the directive's links and nothing else. */
+function linksOf(
+  section: RunnableSection,
+  instance: RunnableInstance,
+  module: RunnableModule,
+  indexOf: ReadonlyMap<string, number>,
+  node: string,
+): Map<string, 'host' | number> {
+  const links = new Map<string, 'host' | number>()
+  for (const { name } of module.world.imports) {
+    const refuse = (why: string): HyphaError =>
+      new HyphaError('link-not-served', `${instanceName(keyOf(section, instance))} imports ${name}, ${why}`, {
+        where: name,
+      })
+    // What toolchains import of WASI without being asked does nothing that a link would have to allow.
+    const provider = name.startsWith('wasi:') ? { kind: 'host' as const } : instance.links.get(name)
+    if (provider === undefined) throw refuse('which its directive does not link')
+    if (provider.kind === 'host') {
+      if (!servedByHost(name)) throw refuse('which no host interface of this agent is')
+      links.set(name, 'host')
+      continue
+    }
+    if (provider.node !== node)
+      throw refuse(`which is linked to node "${provider.node}": calls between nodes are not served yet`)
+    const callee = indexOf.get(keyText(provider.module, provider.home))
+    if (callee === undefined) {
+      const key = { app: section.app, module: provider.module, home: provider.home }
+      throw refuse(`which is linked to ${instanceName(key)}: that is not in the same cell`)
+    }
+    if (!moduleOf(section, provider.module).world.exports.some((exported) => exported.name === name)) {
+      throw refuse(`which "${provider.module}" does not export`)
+    }
+    links.set(name, callee)
+  }
+  return links
+}
+
+/** The order in which instances are made and started. */
+function calleesFirst(section: RunnableSection, instances: readonly RunnableInstance[]): RunnableInstance[] {
+  const byKey = new Map(instances.map((instance) => [keyText(instance.module, instance.home), instance]))
+  const sorted = new Set<RunnableInstance>()
+  const visit = (instance: RunnableInstance, path: readonly RunnableInstance[]): void => {
+    if (sorted.has(instance)) return
+    if (path.includes(instance)) {
+      const circle = [...path.slice(path.indexOf(instance)), instance].map((entry) =>
+        instanceName(keyOf(section, entry)),
+      )
+      throw new HyphaError('link-not-served', `links go in a circle: ${circle.join(' → ')}`)
+    }
+    for (const provider of instance.links.values()) {
+      const callee = provider.kind === 'instance' ? byKey.get(keyText(provider.module, provider.home)) : undefined
+      if (callee !== undefined) visit(callee, [...path, instance])
+    }
+    sorted.add(instance)
+  }
+  for (const instance of instances) visit(instance, [])
+  return [...sorted]
+}
+
+function moduleOf(section: RunnableSection, name: string): RunnableModule {
+  const module = section.modules.get(name)
+  if (module === undefined) throw new HyphaError('internal', `the section of "${section.app}" has no module "${name}"`)
+  return module
+}
+
+const keyOf = (section: RunnableSection, instance: RunnableInstance): InstanceKey => ({
+  app: section.app,
+  module: instance.module,
+  home: instance.home,
+})
+
+const keyText = (module: string, home: string | null): string => `${module}@${home ?? ''}`

@@ -1,0 +1,100 @@
+import type { ErrorJson } from '@hypha/core/errors.ts'
+import type { Limits } from '@hypha/core/trust/release.ts'
+import type { World } from '@hypha/core/wasm/types.ts'
+import type { LogLevel } from '@hypha/core/wire/messages/report.ts'
+import type { HostRequest } from '../host/host.ts'
+import type { InstanceKey } from '../turns.ts'
+
+// What the agent's own thread and a cell's worker say to each other, by structured clone. A cell does one thing at a time: each message to
+// the worker has exactly one answer, except that requests to the host (`ask`) may come before it.
+
+/** One module of a cell: its verified bytes and what it is held to. */
+export interface CellModule {
+  readonly name: string
+  readonly bytes: Uint8Array
+  readonly world: World
+  readonly limits: Limits
+  readonly publish: readonly string[]
+}
+
+/** One instance of a cell. Others are named by their index in the cell. */
+export interface CellInstance {
+  readonly key: InstanceKey
+  /** Index into the cell's modules. */
+  readonly module: number
+  /** Who serves each import: the host, or an instance of the same cell. What isn't listed isn't there. */
+  readonly links: ReadonlyMap<string, 'host' | number>
+  readonly config: ReadonlyMap<string, string>
+}
+
+/** What an instance remembers from earlier lives. */
+export interface Remembered {
+  readonly kv: ReadonlyMap<string, Uint8Array>
+}
+
+/** Which export a turn runs. */
+export type TurnCall =
+  | { readonly kind: 'tick'; readonly nowMs: number }
+  | { readonly kind: 'deliver'; readonly topic: string; readonly payload: Uint8Array }
+  | { readonly kind: 'start' }
+  | { readonly kind: 'stop' }
+  | { readonly kind: 'save' }
+  | { readonly kind: 'restore'; readonly release: string; readonly state: Uint8Array }
+
+export type ToWorker =
+  /** Compile the modules, and try that they can be instantiated. */
+  | { readonly kind: 'load'; readonly modules: readonly CellModule[]; readonly instances: readonly CellInstance[] }
+  /** Make fresh instances. */
+  | { readonly kind: 'open'; readonly remembered: readonly Remembered[] }
+  | {
+      readonly kind: 'turn'
+      /** Rises; written to shared memory when the turn has ended. */
+      readonly number: number
+      readonly instance: number
+      readonly call: TurnCall
+      /** Names the turn for whoever acts at once: the same again when an input is tried again. */
+      readonly key: string
+      /** Also `save()` each instance that took part in the turn. */
+      readonly checkpoint: boolean
+    }
+
+/** What a turn left behind at one instance. */
+export interface InstanceEffects {
+  readonly instance: number
+  readonly samples: readonly { readonly metric: string; readonly value: number; readonly atMs: number }[]
+  readonly logs: readonly { readonly level: LogLevel; readonly text: string; readonly atMs: number }[]
+  readonly messages: readonly { readonly topic: string; readonly payload: Uint8Array; readonly atMs: number }[]
+  readonly kv: readonly { readonly key: string; readonly value: Uint8Array | null }[]
+  readonly state: Uint8Array | null
+  /** How many were refused because the instance is over its rates. */
+  readonly throttled: { readonly samples: number; readonly messages: number; readonly logs: number }
+}
+
+export interface LoadedInstance {
+  readonly compileMs: number
+  readonly instantiateMs: number
+  /** Names of the interfaces that it exports. */
+  readonly exports: readonly string[]
+}
+
+export type FromWorker =
+  | { readonly kind: 'booted' }
+  | { readonly kind: 'loaded'; readonly instances: readonly LoadedInstance[] }
+  /** The turn, or the making of the instances, is done. */
+  | { readonly kind: 'done'; readonly effects: readonly InstanceEffects[] }
+  /** `restore` answered with an error: the module refuses the state. */
+  | { readonly kind: 'refused'; readonly reason: string }
+  /** The module's fault: its memory is not trusted any more. Lines that it wrote are kept. */
+  | { readonly kind: 'trapped'; readonly text: string; readonly effects: readonly InstanceEffects[] }
+  /** The modules can't be loaded. */
+  | { readonly kind: 'failed'; readonly error: ErrorJson }
+  | ({ readonly kind: 'ask'; readonly instance: number } & HostRequest)
+
+/** What the worker is started with. */
+export interface WorkerStart {
+  /** Int32: [0] rises with each answer to an `ask`, [1] is the number of the last turn that has ended. */
+  readonly control: SharedArrayBuffer
+}
+
+export const answeredAt = 0
+export const endedAt = 1

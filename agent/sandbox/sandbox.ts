@@ -1,0 +1,213 @@
+import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
+import type { Clock } from '@hypha/core/ports/clock.ts'
+import { instanceName } from '@hypha/core/wire/ids.ts'
+import type { InstanceState } from '@hypha/core/wire/messages/state.ts'
+import type { InboxInput, InstanceKey, NodeEvent, RunnableSection, TurnRecord } from '../turns.ts'
+import { Cell, type CellHealth, type CellPorts, type Durable } from './cell.ts'
+import { planCells } from './cells.ts'
+import { defaultOptions, type SandboxOptions } from './options.ts'
+import type { LoadedInstance } from './protocol.ts'
+import { type AskHandler, WorkerThread } from './worker-thread.ts'
+
+export type { CellHealth, Durable } from './cell.ts'
+export { defaultOptions, type SandboxOptions } from './options.ts'
+export type { LoadedInstance } from './protocol.ts'
+
+/** A request of a module that this node's own thread answers: see `agent/host/drivers`. */
+export interface HostCall {
+  readonly instance: InstanceKey
+  readonly interface: string
+  readonly func: string
+  readonly args: readonly unknown[]
+  /** The turn and the number of the call within it: the same again when an input is tried again. */
+  readonly key: string
+  /** So long until the turn's deadline. */
+  readonly leftMs: number
+  /** Hosts that the release grants to the module. */
+  readonly httpHosts: readonly string[]
+}
+
+export interface SandboxPorts {
+  /** This node's id. */
+  readonly node: string
+  readonly clock: Clock
+  /**
+   * Journals one turn: its own record, and one for each further instance that it called; all or none. Appended when this returns; the next turn of
+   * the cell begins only then.
+   */
+  commit(turn: readonly TurnRecord[]): void
+  event(event: NodeEvent): void
+  /** Serves sensors, actuators, HTTP and SQL: a lifted value, at once or later. */
+  call(call: HostCall): unknown
+}
+
+/** An app that is compiled and stands by, runs, or has been stopped. */
+export interface PreparedApp {
+  /** How long each instance took to compile and to instantiate. */
+  readonly loaded: readonly LoadedInstance[]
+  /** Makes the instances, restores their state and starts them and their timers. Throws what kept one from it; then none runs. Also after `stop`. */
+  activate(): Promise<void>
+  /**
+   * Queues an input for an inbox; before `activate` it waits. `done`: it was handled before. `full`: try again when `onRoom` says so.
+   */
+  deliver(instance: InstanceKey, input: InboxInput): 'queued' | 'full' | 'done'
+  instances(): InstanceState[]
+  health(): CellHealth
+  /** Called when an instance's status changes. */
+  onChange(run: () => void): void
+  /** Called when an instance whose inputs were answered with `full` takes more. */
+  onRoom(run: (instance: InstanceKey) => void): void
+  /**
+   * Finishes the running turns, checkpoints each instance where `save` says so, and ends the cells. Answers the inputs that were queued and
+   * got no turn. Where a module's `save` fails it throws, and the app goes on.
+   */
+  stop(options: { readonly save: boolean }): Promise<{ readonly instance: InstanceKey; readonly input: InboxInput }[]>
+}
+
+export interface Sandbox {
+  /**
+   * Compiles an app's modules in workers of their own, and tries that they can be instantiated. Nothing of it runs yet.
+   *
+   * @throws HyphaError `link-not-served`, `module-form-unsupported`, `module-unloadable`, `turn-deadline`, `cell-died`.
+   */
+  prepare(section: RunnableSection, durable: Durable): Promise<PreparedApp>
+  /** Starts a worker ahead, for an app that is on its way. */
+  warm(): void
+  /** Ends the workers that stand by; apps are stopped on their own. */
+  close(): Promise<void>
+}
+
+export function createSandbox(ports: SandboxPorts, given: Partial<SandboxOptions> = {}): Sandbox {
+  const options: SandboxOptions = { ...defaultOptions, ...given }
+  const spares: WorkerThread[] = []
+  const warm = (): void => {
+    const thread = new WorkerThread(options, ports.clock)
+    thread.onDeath = () => {
+      const index = spares.indexOf(thread)
+      if (index >= 0) spares.splice(index, 1)
+    }
+    spares.push(thread)
+  }
+  const take = (): WorkerThread => {
+    const thread = spares.shift() ?? new WorkerThread(options, ports.clock)
+    while (spares.length < options.standby) warm()
+    return thread
+  }
+  while (spares.length < options.standby) warm()
+
+  return {
+    async prepare(section, durable) {
+      const app = new App(section, durable, ports, options, take)
+      await app.load()
+      return app
+    },
+    warm() {
+      if (spares.length === 0) warm()
+    },
+    async close() {
+      await Promise.all(spares.splice(0).map((thread) => thread.end()))
+    },
+  }
+}
+
+class App implements PreparedApp {
+  loaded: readonly LoadedInstance[] = []
+  readonly #cells: readonly Cell[]
+  /** Where each instance is, by its name. */
+  readonly #places = new Map<string, { readonly cell: Cell; readonly index: number }>()
+  readonly #changed: (() => void)[] = []
+  readonly #room: ((instance: InstanceKey) => void)[] = []
+
+  constructor(
+    section: RunnableSection,
+    durable: Durable,
+    ports: SandboxPorts,
+    options: SandboxOptions,
+    thread: () => WorkerThread,
+  ) {
+    const shared = {
+      clock: ports.clock,
+      options,
+      durable,
+      thread,
+      commit: ports.commit,
+      event: ports.event,
+      changed: () => {
+        for (const run of this.#changed) run()
+      },
+      room: (instance: InstanceKey) => {
+        for (const run of this.#room) run(instance)
+      },
+    }
+    this.#cells = planCells(section, ports.node).map((spec) => {
+      const ask: CellPorts['ask'] = (index, request, leftMs) => {
+        const { key } = spec.instances[index]!
+        const { httpHosts } = section.modules.get(key.module)!
+        const { interface: name, func, args } = request
+        return ports.call({ instance: key, interface: name, func, args, key: request.key, leftMs, httpHosts })
+      }
+      return new Cell(spec, { ...shared, ask })
+    })
+    for (const cell of this.#cells) {
+      for (const [index, { key }] of cell.spec.instances.entries()) this.#places.set(instanceName(key), { cell, index })
+    }
+  }
+
+  async load(): Promise<void> {
+    try {
+      this.loaded = (await Promise.all(this.#cells.map((cell) => cell.load()))).flat()
+    } catch (error) {
+      await this.stop({ save: false })
+      throw error
+    }
+  }
+
+  async activate(): Promise<void> {
+    const outcomes = await Promise.allSettled(this.#cells.map((cell) => cell.open()))
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+    if (failed === undefined) return
+    const failure = asHyphaError(failed.reason)
+    await Promise.all(this.#cells.map((cell) => cell.abandon(failure)))
+    throw failure
+  }
+
+  deliver(instance: InstanceKey, input: InboxInput): 'queued' | 'full' | 'done' {
+    const place = this.#places.get(instanceName(instance))
+    if (place === undefined) throw new HyphaError('internal', `${instanceName(instance)} is not of this app`)
+    return place.cell.deliver(place.index, input)
+  }
+
+  instances(): InstanceState[] {
+    return this.#cells.flatMap((cell) => cell.states())
+  }
+
+  health(): CellHealth {
+    const sum: CellHealth = { turns: 0, traps: 0, deadlines: 0, restarts: 0, missedTicks: 0, failedInputs: 0 }
+    for (const { health } of this.#cells) {
+      for (const name of Object.keys(sum) as (keyof CellHealth)[]) sum[name] += health[name]
+    }
+    return sum
+  }
+
+  onChange(run: () => void): void {
+    this.#changed.push(run)
+  }
+
+  onRoom(run: (instance: InstanceKey) => void): void {
+    this.#room.push(run)
+  }
+
+  async stop(options: { readonly save: boolean }): Promise<{ instance: InstanceKey; input: InboxInput }[]> {
+    const left = await Promise.all(
+      this.#cells.map(async (cell) =>
+        (await cell.stop(options)).map(({ instance, input }) => ({
+          instance: cell.spec.instances[instance]!.key,
+          input,
+        })),
+      ),
+    )
+    return left.flat()
+  }
+}
+
+export type { AskHandler }

@@ -1,0 +1,123 @@
+import { HyphaError } from '@hypha/core/errors.ts'
+import { type AbiContext, bindExport, bindImport, type CoreFunction } from '@hypha/core/wasm/abi.ts'
+import { rootInterface } from '@hypha/core/wasm/names.ts'
+import type { FuncType, InterfaceType, World } from '@hypha/core/wasm/types.ts'
+import type { HostContext, HostFunctions } from '../../host/host.ts'
+import { hostFunctions } from '../../host/interfaces.ts'
+import { wasiFunctions } from '../../host/wasi.ts'
+
+type Function_ = (...args: unknown[]) => unknown
+
+/** What one call may lift out of a module: it is held in the worker's own heap, which is small. */
+const maxLiftedBytes = 2 * 1024 * 1024
+
+/** An exported function of a module, bound; by interface and name. */
+export type Exports = ReadonlyMap<string, ReadonlyMap<string, Function_>>
+
+export interface InstanceParts {
+  readonly module: WebAssembly.Module
+  readonly world: World
+  readonly links: ReadonlyMap<string, 'host' | number>
+  readonly context: HostContext
+  readonly kv: Map<string, Uint8Array>
+  /** The exports of another instance of the cell; it is entered when one of them is called. */
+  callee(index: number): Exports
+}
+
+/**
+ * Instantiates a module with what its links say and nothing else, and binds what it exports. Throws what instantiation throws, and
+ * `module-unloadable` where the core doesn't fit its world.
+ */
+export function instantiate(parts: InstanceParts): Exports {
+  let exports: WebAssembly.Exports | null = null
+  const abi: AbiContext = {
+    memory: () => {
+      const memory = exports?.memory
+      if (!(memory instanceof WebAssembly.Memory))
+        throw new HyphaError('abi-trap', 'the module passes values but has no memory yet')
+      return memory
+    },
+    realloc: (oldPointer, oldSize, align, newSize) => {
+      const realloc = exports?.cabi_realloc
+      if (typeof realloc !== 'function')
+        throw new HyphaError('abi-trap', 'the module takes values but exports no cabi_realloc')
+      return (realloc as (...args: number[]) => number)(oldPointer, oldSize, align, newSize)
+    },
+    maxLiftedBytes,
+  }
+  const instance = new WebAssembly.Instance(parts.module, bindImports(parts, abi))
+  exports = instance.exports
+  // Reactors of C and Rust initialise themselves here (WASI, application ABI).
+  if (typeof exports._initialize === 'function') (exports._initialize as () => void)()
+  return bindExports(parts.world, exports, abi)
+}
+
+function bindImports(parts: InstanceParts, abi: AbiContext): WebAssembly.Imports {
+  const wasi = wasiFunctions(parts.context, abi)
+  const served = new Map<string, HostFunctions | null>()
+  const imports: Record<string, Record<string, WebAssembly.ImportValue>> = {}
+  for (const { module: name, name: func } of WebAssembly.Module.imports(parts.module)) {
+    imports[name] ??= {}
+    if (name.startsWith('wasi:')) {
+      imports[name][func] = wasi(name, func) ?? missing(name, func)
+      continue
+    }
+    const type = findFunc(parts.world.imports, name, func)
+    const link = parts.links.get(name)
+    if (type === undefined || link === undefined) {
+      throw new HyphaError('module-unloadable', `the module imports ${name}#${func}, which is not linked`, {
+        where: name,
+      })
+    }
+    if (typeof link === 'number') {
+      imports[name][func] = bindImport(type, calleeFunction(parts, link, name, func), abi, `${name}#${func}`)
+      continue
+    }
+    if (!served.has(name)) served.set(name, hostFunctions(name, parts.context, parts.kv))
+    const host = served.get(name)?.[func]
+    if (host === undefined)
+      throw new HyphaError('module-unloadable', `no host interface has ${name}#${func}`, { where: name })
+    imports[name][func] = bindImport(type, host, abi, `${name}#${func}`)
+  }
+  return imports
+}
+
+/** Looked up at the call: the callee may be made later. */
+function calleeFunction(parts: InstanceParts, index: number, name: string, func: string): Function_ {
+  return (...args) => {
+    const target = parts.callee(index).get(name)?.get(func)
+    if (target === undefined)
+      throw new HyphaError('abi-trap', `${name}#${func} is not exported by what it is linked to`)
+    return target(...args)
+  }
+}
+
+/** A WASI function that has no shim: calling it traps, having it imported doesn't. */
+function missing(name: string, func: string): () => never {
+  return () => {
+    throw new HyphaError('abi-trap', `${name}#${func} is not given to modules`)
+  }
+}
+
+function bindExports(world: World, exports: WebAssembly.Exports, abi: AbiContext): Exports {
+  const bound = new Map<string, ReadonlyMap<string, Function_>>()
+  for (const { name, funcs } of world.exports) {
+    const functions = new Map<string, Function_>()
+    for (const func of funcs) {
+      const exportName = name === rootInterface ? func.name : `${name}#${func.name}`
+      const core = exports[exportName]
+      if (typeof core !== 'function') {
+        throw new HyphaError('module-unloadable', `the core does not export "${exportName}", which its world has`)
+      }
+      const post = exports[`cabi_post_${exportName}`]
+      const bindPost = typeof post === 'function' ? (post as CoreFunction) : undefined
+      functions.set(func.name, bindExport(func, core as CoreFunction, bindPost, abi, exportName))
+    }
+    bound.set(name, functions)
+  }
+  return bound
+}
+
+function findFunc(interfaces: readonly InterfaceType[], name: string, func: string): FuncType | undefined {
+  return interfaces.find((entry) => entry.name === name)?.funcs.find((entry) => entry.name === func)
+}

@@ -1,0 +1,78 @@
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { asHyphaError, type ErrorJson, HyphaError } from '@hypha/core/errors.ts'
+import type { HostRequest } from '../../host/host.ts'
+import { answeredAt, endedAt, type FromWorker, type ToWorker, type WorkerStart } from '../protocol.ts'
+import { WorkerCell } from './cell.ts'
+import { lockDown } from './lockdown.ts'
+
+// The program of a cell's worker: it does what it is told, one thing at a time, and answers each.
+
+const { control: shared, answers } = workerData as WorkerStart & { answers: MessagePort }
+const control = new Int32Array(shared)
+const port = parentPort!
+const send = (message: FromWorker): void => port.postMessage(message)
+let cell: WorkerCell | null = null
+
+/** Wakes the agent's own thread and waits for its answer; past the turn's deadline it ends this thread instead. */
+function ask(instance: number, request: HostRequest): unknown {
+  const before = Atomics.load(control, answeredAt)
+  send({ kind: 'ask', instance, ...request })
+  Atomics.wait(control, answeredAt, before)
+  const received = receiveMessageOnPort(answers)
+  const answer = received?.message as { value: unknown } | { error: ErrorJson } | undefined
+  if (answer === undefined) throw new HyphaError('internal', 'the agent woke the cell without an answer')
+  if ('error' in answer) throw new HyphaError(answer.error.code, answer.error.message, answer.error)
+  return answer.value
+}
+
+function opened(): WorkerCell {
+  if (cell === null) throw new HyphaError('internal', 'the cell has no modules yet')
+  return cell
+}
+
+function carryOut(message: ToWorker): FromWorker {
+  switch (message.kind) {
+    case 'load':
+      cell = new WorkerCell(message.modules, message.instances, ask)
+      return { kind: 'loaded', instances: cell.rehearse() }
+    case 'open':
+      return { kind: 'done', effects: opened().open(message.remembered).effects }
+    case 'turn': {
+      const { effects, refused } = opened().runTurn(message.instance, message.call, message.key, message.checkpoint)
+      return refused === null ? { kind: 'done', effects } : { kind: 'refused', reason: refused }
+    }
+  }
+}
+
+function answerTo(message: ToWorker): FromWorker {
+  try {
+    return carryOut(message)
+  } catch (thrown) {
+    if (message.kind !== 'load') return { kind: 'trapped', text: explain(thrown), effects: cell?.takeLogs() ?? [] }
+    if (thrown instanceof HyphaError) return { kind: 'failed', error: thrown.toJSON() }
+    const error = new HyphaError('module-unloadable', `a module traps as it is made: ${explain(thrown)}`)
+    return { kind: 'failed', error: error.toJSON() }
+  }
+}
+
+/** The message, and where in the module: names of functions and byte offsets, as the engine gives them. */
+function explain(thrown: unknown): string {
+  const error = asHyphaError(thrown)
+  const stack = thrown instanceof Error ? (thrown.stack ?? '') : ''
+  const frames = stack.split('\n').filter((line) => line.includes('wasm://'))
+  const places = frames
+    .slice(0, 5)
+    .map((line) => line.trim().replace(/wasm:\/\/wasm\/([\w.-]+?)(-[0-9a-f]+)?:/, 'wasm:'))
+  return [error.message, ...places].join(' ').slice(0, 1_000)
+}
+
+port.on('message', (message: ToWorker) => {
+  const answer = answerTo(message)
+  if (message.kind === 'turn') Atomics.store(control, endedAt, message.number)
+  send(answer)
+})
+
+// Loaded on first use, which comes after the doors are closed.
+crypto.getRandomValues(new Uint8Array(1))
+lockDown()
+send({ kind: 'booted' })
