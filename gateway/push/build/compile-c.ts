@@ -60,7 +60,9 @@ type Tree = { [name: string]: Tree | string | Uint8Array }
 
 /** clang as WebAssembly sees only the files that it is given: `module`, `sdk` and `bindings`. */
 async function compileInProcess(job: CompileJob): Promise<Uint8Array> {
-  const { commands, Exit } = await import('@yowasp/clang')
+  const { commands, Exit, runLLVM } = await import('@yowasp/clang')
+  // Fetched here, because `clang` would print how it gets on with it.
+  await runLLVM(undefined, {}, { fetchProgress: () => undefined })
   let output = ''
   const collect = (bytes: Uint8Array | null): void => {
     if (bytes !== null) output += Buffer.from(bytes).toString()
@@ -76,7 +78,7 @@ async function compileInProcess(job: CompileJob): Promise<Uint8Array> {
     ...sourcesIn(job.module.source).map((name) => `module/${name}`),
   ]
   try {
-    const made = await commands.clang(args, files, { stdout: collect, stderr: collect, fetchProgress: () => undefined })
+    const made = await commands.clang(args, files, { stdout: collect, stderr: collect })
     return (made as { 'module.wasm': Uint8Array })['module.wasm']
   } catch (cause) {
     if (!(cause instanceof Exit)) throw cause

@@ -17,7 +17,7 @@ export function finishCore(bytes: Uint8Array, renames: ReadonlyMap<string, strin
   writer.put(bytes.subarray(0, 8))
   for (const section of core.sections) {
     if (section.id === exportSection) writeExports(writer, core, renames)
-    else if (section.id === memorySection) writeMemories(writer, core)
+    else if (section.id === memorySection) writeMemories(writer, core, renames)
     else writer.put(bytes.subarray(section.at, section.end))
   }
   return writer.finish()
@@ -42,20 +42,26 @@ function writeExports(writer: ByteWriter, core: CoreModule, renames: ReadonlyMap
 }
 
 /** The memory section (WebAssembly 5.5.8). */
-function writeMemories(writer: ByteWriter, core: CoreModule): void {
+function writeMemories(writer: ByteWriter, core: CoreModule, renames: ReadonlyMap<string, string>): void {
   const imported = core.imports.filter((item) => item.kind === 'memory').length
   const body = new ByteWriter()
   body.uleb(core.memories.length - imported)
   for (const limits of core.memories.slice(imported)) {
-    const { initial, maximum } = fixedSize(core, limits)
+    const { initial, maximum } = fixedSize(core, limits, renames)
     body.u8((maximum === null ? 0 : 1) | (limits.shared ? 2 : 0) | (limits.is64 ? 4 : 0)).uleb(initial)
     if (maximum !== null) body.uleb(maximum)
   }
   writeSection(writer, memorySection, body)
 }
 
-function fixedSize(core: CoreModule, limits: Limits): { initial: number; maximum: number | null } {
-  const end = core.exports.find((item) => item.name === memoryEndGlobal && item.kind === 'global')
+function fixedSize(
+  core: CoreModule,
+  limits: Limits,
+  renames: ReadonlyMap<string, string>,
+): { initial: number; maximum: number | null } {
+  const end = core.exports.find(
+    (item) => (renames.get(item.name) ?? item.name) === memoryEndGlobal && item.kind === 'global',
+  )
   const value = end === undefined ? null : core.globals[end.index]!.constant
   if (value === null) return limits
   const pages = Math.max(limits.initial, Math.ceil(value / pageBytes))
