@@ -70,11 +70,7 @@ export class TopicTree<V> {
     }
     const level = levels[depth]!
     if (level === '#') {
-      // "a/#" matches "a" too [MQTT-4.7.1-2].
-      if (node.topic !== null) yield this.#values.get(node.topic)!
-      for (const [name, child] of node.children) {
-        if (!isHidden(name, depth)) yield* this.#walk(child, levels, depth)
-      }
+      yield* this.#all(node, depth === 0)
     } else if (level === '+') {
       for (const [name, child] of node.children) {
         if (!isHidden(name, depth)) yield* this.#walk(child, levels, depth + 1)
@@ -82,6 +78,14 @@ export class TopicTree<V> {
     } else {
       const child = node.children.get(level)
       if (child) yield* this.#walk(child, levels, depth + 1)
+    }
+  }
+
+  /** A node itself and all below it: "a/#" matches "a" too [MQTT-4.7.1-2]. */
+  *#all(node: TopicNode, isRoot: boolean): Generator<V> {
+    if (node.topic !== null) yield this.#values.get(node.topic)!
+    for (const [name, child] of node.children) {
+      if (!(isRoot && isHidden(name, 0))) yield* this.#all(child, false)
     }
   }
 }

@@ -1,0 +1,56 @@
+import type { FleetTopics } from '@hypha/core/wire/topics.ts'
+import type { ClientIdentity } from './identity.ts'
+
+/** What a client that is no node may do: topic filters, written out from `hypha/` on. Only what they have in the world's part counts. */
+export interface Grants {
+  /** Filters that it may subscribe to, and to any narrower one: under `v/` and `m/`. */
+  readonly read: readonly string[]
+  /** Filters whose topics it may publish to: under `m/`. Values under `v/` are only the gateway's to write. */
+  readonly write: readonly string[]
+}
+
+/** Looks up a client's grants by its name; null for one that has none (any more). */
+export type GrantsOf = (client: string) => Grants | null
+
+export type Party = Pick<ClientIdentity, 'kind' | 'id'>
+
+/** The rules for topics. Pure: what a party may do depends on its certificate and its grants alone. */
+export interface AccessRules {
+  mayPublish(party: Party, topic: string): boolean
+  /** Whether everything that the filter could match may be read. */
+  maySubscribe(party: Party, filter: string): boolean
+}
+
+export function accessRules(topics: FleetTopics, grantsOf: GrantsOf): AccessRules {
+  return {
+    mayPublish(party, topic) {
+      if (party.kind === 'node') return topics.mayPublish(party.id, topic)
+      if (topics.parse(topic)?.kind !== 'message') return false
+      return grantsOf(party.id)?.write.some((grant) => filterCovers(grant, topic)) === true
+    },
+    maySubscribe(party, filter) {
+      if (party.kind === 'node') return topics.maySubscribe(party.id, filter)
+      if (!topics.isWorld(filter)) return false
+      return grantsOf(party.id)?.read.some((grant) => filterCovers(grant, filter)) === true
+    },
+  }
+}
+
+/** Whether a will may be left: only a node's word that it is gone. */
+export function mayLeaveWill(topics: FleetTopics, party: Party, topic: string): boolean {
+  return party.kind === 'node' && topic === topics.presence(party.id)
+}
+
+/** Whether every topic that matches `filter` matches `grant` too (MQTT 3.1.1, 4.7). A topic is a filter that matches itself. */
+export function filterCovers(grant: string, filter: string): boolean {
+  const granted = grant.split('/')
+  const asked = filter.split('/')
+  for (const [index, level] of granted.entries()) {
+    // "a/#" covers "a" as well [MQTT-4.7.1-2].
+    if (level === '#') return true
+    const other = asked[index]
+    if (other === undefined || other === '#') return false
+    if (level !== '+' && level !== other) return false
+  }
+  return granted.length === asked.length
+}

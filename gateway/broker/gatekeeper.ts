@@ -1,0 +1,229 @@
+import type { TLSSocket } from 'node:tls'
+import { type FleetTopics, fleetTopics } from '@hypha/core/wire/topics.ts'
+import type { Aedes, AuthenticateError, Client } from 'aedes'
+import { type AccessRules, accessRules, mayLeaveWill } from './access.ts'
+import type { BrokerLimits, BrokerOptions, Denial, MessageHandler } from './broker.ts'
+import { type ClientIdentity, identify } from './identity.ts'
+
+interface Session {
+  readonly identity: ClientIdentity
+  readonly filters: Set<string>
+}
+
+/** Fields of CONNECT that aedes keeps to itself until the client is let in. */
+interface Asked {
+  readonly clientId: string
+  readonly willTopic: string | null
+}
+
+export type PublishPacket = Parameters<Aedes['authorizePublish']>[1]
+type Done = (error?: Error | null) => void
+
+/** What the gatekeeper has to know of the broker that it keeps. */
+export interface Kept {
+  /** The client that has this id now. */
+  current(id: string): Client | undefined
+  /** Whether a QoS 2 message was received before and not released yet. */
+  isRepeated(client: Client, messageId: number | undefined): boolean
+  isRetained(topic: string): boolean
+  retainedCount(): number
+}
+
+// Nobody can subscribe to topics beyond the fleet's, so what is renamed to these goes nowhere.
+const deniedTopic = '$hypha/denied'
+const consumedTopic = '$hypha/consumed'
+/** CONNACK return codes (MQTT 3.1.1, 3.2.2.3). */
+const identifierRejected = 2
+const notAuthorized = 5
+
+/** Who comes in, and what each may do: aedes asks it at every step. What passes goes to the handlers before it is acknowledged. */
+export class Gatekeeper {
+  readonly #options: Pick<BrokerOptions, 'fleet' | 'admits' | 'onDenied' | 'onError'>
+  readonly #limits: BrokerLimits
+  readonly #kept: Kept
+  readonly #now: () => number
+  readonly #topics: FleetTopics
+  readonly #rules: AccessRules
+  readonly #asked = new WeakMap<Client, Asked>()
+  readonly #sessions = new WeakMap<Client, Session>()
+  readonly #handlers: MessageHandler[] = []
+  /** Messages whose handlers have not finished. */
+  readonly #handling = new Set<Promise<void>>()
+
+  constructor(options: BrokerOptions, limits: BrokerLimits, kept: Kept) {
+    this.#options = options
+    this.#limits = limits
+    this.#kept = kept
+    this.#now = options.now ?? Date.now
+    this.#topics = fleetTopics(options.fleet)
+    this.#rules = accessRules(this.#topics, options.grantsOf)
+  }
+
+  onMessage(handler: MessageHandler): void {
+    this.#handlers.push(handler)
+  }
+
+  identityOf(client: Client): ClientIdentity | undefined {
+    return this.#sessions.get(client)?.identity
+  }
+
+  /** Resolves when the handlers of everything received so far have finished. */
+  async settle(): Promise<void> {
+    await Promise.allSettled(this.#handling)
+  }
+
+  // Connections
+
+  noteConnect(client: Client, packet: { clientId: string; will?: { topic: string } | undefined }): void {
+    this.#asked.set(client, { clientId: packet.clientId, willTopic: packet.will?.topic ?? null })
+  }
+
+  /** Not in preConnect: aedes then closes without CONNACK, and clients try again for ever. */
+  authenticate(client: Client, done: Parameters<Aedes['authenticate']>[3]): void {
+    const identity = identify(client.conn as TLSSocket, this.#options.fleet)
+    const refusal = this.#connectRefusal(identity, this.#asked.get(client))
+    if (refusal) {
+      this.#deny(client, identity, 'connect', null, refusal.why)
+      done(Object.assign(new Error(refusal.why), { returnCode: refusal.code }) as AuthenticateError, false)
+    } else {
+      this.#sessions.set(client, { identity: identity!, filters: new Set() })
+      done(null, true)
+    }
+  }
+
+  #connectRefusal(identity: ClientIdentity | null, asked: Asked | undefined): { code: number; why: string } | null {
+    const refuse = (why: string, code = notAuthorized) => ({ code, why })
+    if (!identity) return refuse("its certificate is not a node's or a client's of this fleet")
+    if (asked?.clientId !== identity.id) {
+      const given = asked?.clientId.slice(0, 64)
+      return refuse(`its client id is "${given}", its certificate's name ${identity.id}`, identifierRejected)
+    }
+    if (this.#now() >= identity.expiresAt) return refuse('its certificate has expired')
+    if (!this.#options.admits(identity)) return refuse('it was removed, or has a newer certificate')
+    if (asked.willTopic !== null && !mayLeaveWill(this.#topics, identity, asked.willTopic)) {
+      return refuse(`it may not leave a will on ${asked.willTopic.slice(0, 256)}`)
+    }
+    return null
+  }
+
+  // Subscriptions
+
+  subscribes(client: Client, filter: string): boolean {
+    const session = this.#sessions.get(client)
+    const refusal = this.#subscribeRefusal(session, filter)
+    if (refusal === null) session!.filters.add(filter)
+    else this.#deny(client, session?.identity ?? null, 'subscribe', filter, refusal)
+    return refusal === null
+  }
+
+  #subscribeRefusal(session: Session | undefined, filter: string): string | null {
+    if (!session || !this.#rules.maySubscribe(session.identity, filter)) return 'it has no right to read this'
+    const { maxSubscriptionsPerClient: max } = this.#limits
+    if (session.filters.size >= max && !session.filters.has(filter)) return `it has ${max} subscriptions already`
+    return null
+  }
+
+  unsubscribed(client: Client, filters: readonly string[]): void {
+    for (const filter of filters) this.#sessions.get(client)?.filters.delete(filter)
+  }
+
+  mayRead(client: Client, filter: string): boolean {
+    const session = this.#sessions.get(client)
+    return session !== undefined && this.#rules.maySubscribe(session.identity, filter)
+  }
+
+  // Messages
+
+  /**
+   * Every PUBLISH and every will passes here before it is acknowledged. What may not be is dropped and yet acknowledged: an MQTT 3.1.1 broker can't say
+   * no, and clients whose connection is ended for it send the same again for ever [MQTT-3.3.5-2].
+   */
+  authorizePublish(client: Client | null, packet: PublishPacket, done: Done): void {
+    const identity = client === null ? undefined : this.identityOf(client)
+    if (client === null || !identity) {
+      drop(packet, deniedTopic)
+      done()
+    } else if (packet === (client as unknown as { will: PublishPacket | null }).will) {
+      this.#authorizeWill(client, identity, packet, done)
+    } else {
+      const refusal = this.#publishRefusal(identity, packet)
+      if (refusal !== null) {
+        this.#deny(client, identity, 'publish', packet.topic, refusal)
+        drop(packet, deniedTopic)
+        done()
+      } else if (packet.qos === 2 && this.#kept.isRepeated(client, packet.messageId)) {
+        done()
+      } else {
+        this.#handle(identity, packet, done)
+      }
+    }
+  }
+
+  #publishRefusal(identity: ClientIdentity, packet: PublishPacket): string | null {
+    if (!this.#rules.mayPublish(identity, packet.topic)) return 'it has no right to publish this'
+    const { maxRetained } = this.#limits
+    const adds = packet.retain && packet.payload.length > 0 && !this.#kept.isRetained(packet.topic)
+    if (adds && this.#kept.retainedCount() >= maxRetained) return `there are ${maxRetained} retained messages already`
+    return null
+  }
+
+  #authorizeWill(client: Client, identity: ClientIdentity, will: PublishPacket, done: Done): void {
+    // One step later, when a connection that takes over this one's name stands in its place: then the node isn't gone, and the newer word counts.
+    queueMicrotask(() => {
+      const current = this.#kept.current(identity.id)
+      if (current !== undefined && current !== client && !current.closed) {
+        drop(will, consumedTopic)
+        done()
+      } else {
+        this.#handle(identity, will, done)
+      }
+    })
+  }
+
+  #handle(identity: ClientIdentity, packet: PublishPacket, done: Done): void {
+    const { topic } = packet
+    const pass = () => {
+      // A node's reports are for the gateway alone: they are spared the way through the subscriptions.
+      if (this.#topics.parse(topic)?.kind === 'up') drop(packet, consumedTopic)
+      done()
+    }
+    const fail = (error: unknown) => {
+      this.#options.onError(error, identity.id)
+      done(new Error('the message could not be handled'))
+    }
+    const waits: Promise<void>[] = []
+    try {
+      for (const handler of this.#handlers) {
+        const result = handler(identity, topic, packet.payload as Buffer)
+        if (result) waits.push(result)
+      }
+    } catch (error) {
+      fail(error)
+      return
+    }
+    if (waits.length === 0) {
+      pass()
+      return
+    }
+    const all: Promise<void> = Promise.all(waits)
+      .then(pass, fail)
+      .finally(() => this.#handling.delete(all))
+    this.#handling.add(all)
+  }
+
+  #deny(
+    client: Client,
+    identity: ClientIdentity | null,
+    action: Denial['action'],
+    topic: string | null,
+    why: string,
+  ): void {
+    const address = (client.conn as TLSSocket).remoteAddress ?? '?'
+    this.#options.onDenied({ client: identity, address, action, topic, why })
+  }
+}
+
+function drop(packet: PublishPacket, to: string): void {
+  packet.topic = to
+  packet.retain = false
+}
