@@ -10,7 +10,7 @@ const maxCachedKeys = 256
 
 const publicKeys = new Map<string, KeyObject>()
 
-/** The crypto port over node:crypto. Keys and signatures that OpenSSL takes and others don't are refused (`ed25519-checks.ts`). */
+/** The crypto port over node:crypto. Which odd keys and signatures are refused doesn't depend on its version (`ed25519-checks.ts`). */
 export const nodeCrypto: Crypto = {
   sha256: (bytes) => new Uint8Array(hash('sha256', bytes, 'buffer')),
 
