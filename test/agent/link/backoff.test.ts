@@ -58,10 +58,10 @@ test('the TLS session of one connection is taken up by the next', async () => {
   const connect = async () => {
     const socket = tls.connect({ host: '127.0.0.1', port: broker.port })
     socket.resume()
-    await Promise.all(
-      ['secureConnect', 'session'].map((event) => new Promise((resolve) => socket.once(event, resolve))),
-    )
+    await new Promise((resolve) => socket.once('secureConnect', resolve))
     const reused = socket.isSessionReused()
+    // Tickets come after the first handshake only.
+    if (!reused) await new Promise((resolve) => socket.once('session', resolve))
     socket.destroy()
     return reused
   }
