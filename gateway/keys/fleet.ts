@@ -10,7 +10,7 @@ import { type KeyRole, keyRoles, type Protection } from './key-box.ts'
 import { createKeyFile } from './key-file.ts'
 
 /** Nodes refuse new directives under root metadata that has expired, so it has to be renewed in time. */
-export const defaultRootDays = 5 * 365
+const defaultRootDays = 5 * 365
 
 export interface NewFleet {
   readonly fleet: string
