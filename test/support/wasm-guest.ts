@@ -5,6 +5,40 @@ import { interfaceText } from './wasm-types.ts'
 /** jco takes long to load, so only those tests load it that need it. */
 export const jco = (): Promise<typeof import('@bytecodealliance/jco')> => import('@bytecodealliance/jco')
 
+interface Memory {
+  readonly buffer: ArrayBuffer
+  grow(pages: number): number
+}
+
+/** @types/node knows the class without its constructor's argument and without `grow`. */
+export function newMemory(pages: number): Memory {
+  const { Memory } = WebAssembly as unknown as { Memory: new (limits: { initial: number }) => Memory }
+  return new Memory({ initial: pages })
+}
+
+interface Item {
+  readonly module?: string
+  readonly name: string
+  readonly kind: string
+}
+
+/** What the engine says that a core module imports and exports. */
+export function engineSees(bytes: Uint8Array): { imports: Item[]; exports: Item[] } {
+  const Module = WebAssembly.Module as unknown as {
+    new (bytes: Uint8Array): WebAssembly.Module
+    imports(module: WebAssembly.Module): Item[]
+    exports(module: WebAssembly.Module): Item[]
+  }
+  const module = new Module(bytes)
+  return { imports: Module.imports(module), exports: Module.exports(module) }
+}
+
+/** A component that imports and exports what its world says, and does nothing. */
+export async function dummyComponent(witSource: string): Promise<Uint8Array> {
+  const { componentEmbed, componentNew } = await jco()
+  return componentNew(await componentEmbed({ dummy: true, witSource, worldName: 'w' } as never))
+}
+
 /** A core module from its text form. */
 export async function wat(text: string): Promise<Uint8Array> {
   const { parse } = await jco()
