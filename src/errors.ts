@@ -498,6 +498,11 @@ export const errorTable = {
     means: 'The name is in use.',
     mend: 'Choose another name, or remove what has it.',
   },
+  'already-running': {
+    act: 'caller',
+    means: 'A gateway of the same home runs already.',
+    mend: 'Use the one that runs, or end it first.',
+  },
   'gateway-stopping': {
     act: 'later',
     means: 'The gateway is being stopped.',

@@ -17,17 +17,17 @@ export const AppSummary = Type.Object({
 })
 export type AppSummary = Static<typeof AppSummary>
 
-export const AppDetail = Type.Intersect([
-  AppSummary,
-  Type.Object({
-    where: Type.Array(
-      Type.Intersect([
-        InstanceView,
-        Type.Object({ node: Id, scope: Type.Enum(['device', 'site', 'fleet']), online: Type.Boolean() }),
-      ]),
-    ),
-  }),
-])
+export const AppDetail = Type.Object({
+  ...AppSummary.properties,
+  where: Type.Array(
+    Type.Object({
+      ...InstanceView.properties,
+      node: Id,
+      scope: Type.Enum(['device', 'site', 'fleet']),
+      online: Type.Boolean(),
+    }),
+  ),
+})
 export type AppDetail = Static<typeof AppDetail>
 
 export const ReleaseSummary = Type.Object({
@@ -40,26 +40,24 @@ export const ReleaseSummary = Type.Object({
 })
 export type ReleaseSummary = Static<typeof ReleaseSummary>
 
-export const ReleaseDetail = Type.Intersect([
-  ReleaseSummary,
-  Type.Object({
-    floor: Type.Integer(),
-    modules: Type.Array(
-      Type.Object({
-        name: Id,
-        component: Type.Object({ digest: Digest, size: Type.Integer() }),
-        core: nullable(Type.Object({ digest: Digest, size: Type.Integer() })),
-        imports: Type.Array(Type.String()),
-        exports: Type.Array(Type.String()),
-        memoryBytes: Type.Integer({ description: 'What one instance may have' }),
-        features: Type.Array(Type.String()),
-        timerMs: nullable(Type.Integer()),
-        subscribe: Type.Array(Type.String()),
-        publish: Type.Array(Type.String()),
-      }),
-    ),
-  }),
-])
+export const ReleaseDetail = Type.Object({
+  ...ReleaseSummary.properties,
+  floor: Type.Integer(),
+  modules: Type.Array(
+    Type.Object({
+      name: Id,
+      component: Type.Object({ digest: Digest, size: Type.Integer() }),
+      core: nullable(Type.Object({ digest: Digest, size: Type.Integer() })),
+      imports: Type.Array(Type.String()),
+      exports: Type.Array(Type.String()),
+      memoryBytes: Type.Integer({ description: 'What one instance may have' }),
+      features: Type.Array(Type.String()),
+      timerMs: nullable(Type.Integer()),
+      subscribe: Type.Array(Type.String()),
+      publish: Type.Array(Type.String()),
+    }),
+  ),
+})
 export type ReleaseDetail = Static<typeof ReleaseDetail>
 
 export const PushAnswer = Type.Object({

@@ -55,17 +55,15 @@ const Inventory = Type.Object({
   labels: Type.Array(Type.String()),
 })
 
-export const NodeDetail = Type.Intersect([
-  NodeSummary,
-  Type.Object({
-    certificate: Type.Object({ fingerprint: Digest, expiresAt: Time }),
-    inventory: nullable(Inventory),
-    memoryUsedBytes: Type.Integer({ description: 'Set aside for the instances that it should run' }),
-    bootedAt: nullable(Time),
-    sections: Type.Array(SectionView),
-    refused: nullable(Type.Object({ code: Type.String(), message: Type.String() })),
-  }),
-])
+export const NodeDetail = Type.Object({
+  ...NodeSummary.properties,
+  certificate: Type.Object({ fingerprint: Digest, expiresAt: Time }),
+  inventory: nullable(Inventory),
+  memoryUsedBytes: Type.Integer({ description: 'Set aside for the instances that it should run' }),
+  bootedAt: nullable(Time),
+  sections: Type.Array(SectionView),
+  refused: nullable(Type.Object({ code: Type.String(), message: Type.String() })),
+})
 export type NodeDetail = Static<typeof NodeDetail>
 
 export const NodeChange = Type.Object({

@@ -1,0 +1,115 @@
+import Type from 'typebox'
+import { type Api, answers, callerOf } from '../route.ts'
+import { Status } from '../schemas/access.ts'
+import { Done, done, Id } from '../schemas/common.ts'
+import { InviteMade, InviteRequest, InviteView, NodeChange, NodeDetail, NodeSummary } from '../schemas/nodes.ts'
+import type { Services } from '../services.ts'
+
+export function statusRoutes(api: Api, services: Services): void {
+  api.get(
+    '/v1/status',
+    {
+      config: { role: 'viewer' },
+      schema: { tags: ['fleet'], summary: 'The fleet at a glance', response: answers(Status) },
+    },
+    () => services.status(),
+  )
+}
+
+const NodeParams = Type.Object({ node: Id })
+const tags = ['nodes']
+
+export function nodeRoutes(api: Api, { nodes }: Services): void {
+  api.get(
+    '/v1/nodes',
+    { config: { role: 'viewer' }, schema: { tags, summary: 'All nodes', response: answers(Type.Array(NodeSummary)) } },
+    () => nodes.list(),
+  )
+  api.get(
+    '/v1/nodes/:node',
+    {
+      config: { role: 'viewer' },
+      schema: {
+        tags,
+        summary: 'One node: what it is and what runs on it',
+        params: NodeParams,
+        response: answers(NodeDetail),
+      },
+    },
+    ({ params }) => nodes.show(params.node),
+  )
+  api.patch(
+    '/v1/nodes/:node',
+    {
+      config: { role: 'operator' },
+      schema: {
+        tags,
+        summary: 'Set labels and zone',
+        params: NodeParams,
+        body: NodeChange,
+        response: answers(NodeDetail),
+      },
+    },
+    (request) => nodes.change(request.params.node, request.body, callerOf(request)),
+  )
+  api.delete(
+    '/v1/nodes/:node',
+    {
+      config: { role: 'operator' },
+      schema: {
+        tags,
+        summary: 'Remove a node: it is told to delete what it holds',
+        params: NodeParams,
+        querystring: Type.Object({
+          force: Type.Optional(Type.Boolean({ description: 'Forget it at once, for one that never comes back' })),
+        }),
+        response: answers(Done),
+      },
+    },
+    async (request) => {
+      await nodes.remove(request.params.node, { force: request.query.force ?? false }, callerOf(request))
+      return done
+    },
+  )
+}
+
+export function inviteRoutes(api: Api, { invites }: Services): void {
+  const about = ['invites']
+  api.get(
+    '/v1/invites',
+    {
+      config: { role: 'operator' },
+      schema: { tags: about, summary: 'All invitations', response: answers(Type.Array(InviteView)) },
+    },
+    () => invites.list(),
+  )
+  api.post(
+    '/v1/invites',
+    {
+      config: { role: 'operator' },
+      schema: {
+        tags: about,
+        summary: 'Invite a node: a URL that works once',
+        body: InviteRequest,
+        response: answers(InviteMade),
+      },
+    },
+    (request) => invites.create(request.body, callerOf(request)),
+  )
+  api.delete(
+    '/v1/invites/:id',
+    {
+      config: { role: 'operator' },
+      schema: {
+        tags: about,
+        summary: 'Withdraw an invitation',
+        params: Type.Object({ id: Type.String({ pattern: '^[0-9a-f]{12}$' }) }),
+        response: answers(Done),
+      },
+    },
+    async (request) => {
+      await invites.revoke(request.params.id, callerOf(request))
+      return done
+    },
+  )
+}

@@ -1,0 +1,61 @@
+import { HyphaError } from '@hypha/core/errors.ts'
+import { maxMessageBytes } from '@hypha/core/wire/codec.ts'
+import type { FastifyRequest } from 'fastify'
+import Type from 'typebox'
+import type { Failures } from '../auth.ts'
+import { type Api, answers, bytesOf, cbor, cborBody, unchecked } from '../route.ts'
+import { ErrorAnswer } from '../schemas/common.ts'
+
+/** What nodes ask for before they have a certificate: they prove themselves in the body. Both take and give CBOR. */
+export interface OpenHandlers {
+  /** `POST /v1/join` */
+  readonly join: (body: Uint8Array) => Promise<Uint8Array>
+  /** `POST /v1/renew` */
+  readonly renew: (body: Uint8Array) => Promise<Uint8Array>
+}
+
+const config = { role: null }
+
+export function openRoutes(api: Api, handlers: OpenHandlers | undefined, failures: Failures): void {
+  api.get(
+    '/healthz',
+    {
+      config,
+      schema: {
+        security: [],
+        tags: ['fleet'],
+        summary: 'Whether the gateway answers',
+        response: answers(Type.Object({ ok: Type.Literal(true) })),
+      },
+    },
+    async () => ({ ok: true }) as const,
+  )
+  if (handlers === undefined) return
+  const response = {
+    200: { description: 'CBOR', content: { [cbor]: { schema: { type: 'string', format: 'binary' } } } },
+    '4xx': ErrorAnswer,
+    '5xx': ErrorAnswer,
+  }
+  const answer = (handle: (body: Uint8Array) => Promise<Uint8Array>) => async (request: FastifyRequest) => {
+    failures.check(request.ip)
+    try {
+      return Buffer.from(await handle(bytesOf(request)))
+    } catch (error) {
+      if (error instanceof HyphaError && /^join-(token-unknown|proof-invalid)$/.test(error.code))
+        failures.add(request.ip)
+      throw error
+    }
+  }
+  for (const [path, summary, handle] of [
+    ['/v1/join', 'Join the fleet with an invitation', handlers.join],
+    ['/v1/renew', "Renew a node's certificate by proof of its key", handlers.renew],
+  ] as const) {
+    const schema = { security: [], tags: ['joining'], summary, body: cborBody('See docs/protocol.md'), response }
+    const run = answer(handle)
+    api.post(
+      path,
+      { config, bodyLimit: maxMessageBytes, validatorCompiler: unchecked, schema },
+      async (request, reply) => reply.type(cbor).send(await run(request)),
+    )
+  }
+}
