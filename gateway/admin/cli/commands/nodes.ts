@@ -1,0 +1,194 @@
+import type { Command } from 'commander'
+import type { InviteMade, InviteView, NodeDetail, NodeSummary } from '../../api/schemas/nodes.ts'
+import { defineCommand, parseDuration } from '../cli.ts'
+import { formatBytes, listing, relativeTime, table } from '../table.ts'
+
+export function registerNodes(program: Command): void {
+  registerInvites(program)
+
+  defineCommand(
+    program,
+    { usage: 'nodes', summary: 'list the nodes of the fleet', examples: ['nodes', 'nodes --json'] },
+    async (cli) => {
+      const nodes = await cli.api.request<NodeSummary[]>('GET', '/v1/nodes')
+      cli.print(nodes, () =>
+        nodes.length === 0
+          ? 'No node has joined yet. Invite one: hypha invite NAME --tier device'
+          : table<NodeSummary>(
+              [
+                { heading: 'NODE', text: (node) => node.id },
+                { heading: 'TIER', text: (node) => node.tier },
+                {
+                  heading: 'STATE',
+                  text: (node) => (node.removedAt !== null ? 'leaving' : node.online ? 'online' : 'offline'),
+                },
+                { heading: 'SEEN', text: (node) => (node.online ? 'now' : relativeTime(node.seenAt)) },
+                {
+                  heading: 'DIRECTIVE',
+                  text: ({ directive }) =>
+                    directive.held === directive.wanted ? `${directive.held}` : `${directive.held}→${directive.wanted}`,
+                  right: true,
+                },
+                { heading: 'APPS', text: (node) => node.apps.join(' ') },
+                { heading: 'LABELS', text: (node) => node.labels.join(' ') },
+              ],
+              nodes,
+            ),
+      )
+    },
+  )
+
+  const node = program
+    .command('node')
+    .summary('show, label, change and remove one node')
+    .description('One node: show, label, change, remove.')
+  defineCommand<[string], object>(
+    node,
+    { usage: 'show <node>', summary: 'all that is known of a node', examples: ['node pi-7', 'node show pi-7 --json'] },
+    async (cli, _options, id) => {
+      const detail = await cli.api.request<NodeDetail>('GET', `/v1/nodes/${encodeURIComponent(id)}`)
+      cli.print(detail, () => describeNode(detail))
+    },
+  )
+  defineCommand<[string], { force?: boolean }>(
+    node,
+    {
+      usage: 'rm <node>',
+      summary: 'remove a node: it deletes what it holds, and the gateway forgets it',
+      options: [['--force', 'forget it at once, also if it is away for good']],
+      examples: ['node rm pi-7', 'node rm pi-7 --force'],
+    },
+    async (cli, options, id) => {
+      await cli.api.request('DELETE', `/v1/nodes/${encodeURIComponent(id)}`, { query: { force: options.force } })
+      cli.print({ removed: id }, () =>
+        options.force ? `${id} is forgotten.` : `${id} is told to leave, and forgotten once it has.`,
+      )
+    },
+  )
+  defineCommand<[string, string[]] & string[], { remove?: string[] }>(
+    node,
+    {
+      usage: 'label <node> [labels...]',
+      summary: 'add labels to a node, or remove them',
+      options: [['--remove <label...>', 'labels to remove']],
+      examples: ['node label pi-7 floor=2 south', 'node label pi-7 --remove south'],
+    },
+    async (cli, options, id, labels) => {
+      const change = { addLabels: labels as unknown as string[], removeLabels: options.remove ?? [] }
+      const detail = await cli.api.request<NodeDetail>('PATCH', `/v1/nodes/${encodeURIComponent(id)}`, { json: change })
+      cli.print(detail, () => `${id}: ${detail.labels.join(' ') || 'no labels'}`)
+    },
+  )
+  defineCommand<[string], { zone?: string }>(
+    node,
+    {
+      usage: 'set <node>',
+      summary: "change a node's zone",
+      options: [['--zone <zone>', 'nodes of one zone are near each other; "" for none']],
+      examples: ['node set pi-7 --zone greenhouse-2'],
+    },
+    async (cli, options, id) => {
+      const json = options.zone === undefined ? {} : { zone: options.zone === '' ? null : options.zone }
+      const detail = await cli.api.request<NodeDetail>('PATCH', `/v1/nodes/${encodeURIComponent(id)}`, { json })
+      cli.print(detail, () => `${id}: zone ${detail.zone ?? 'none'}`)
+    },
+  )
+}
+
+function registerInvites(program: Command): void {
+  defineCommand<[string], { tier: string; label?: string[]; for: string }>(
+    program,
+    {
+      usage: 'invite <node>',
+      summary: 'invite a node: prints the URL that it joins with, once',
+      options: [
+        ['--tier <tier>', 'device, edge or cloud', 'device'],
+        ['--label <label...>', 'labels that it gets'],
+        ['--for <duration>', 'how long the invitation is valid', '24h'],
+      ],
+      examples: ['invite pi-7 --tier device', 'invite cloud-1 --tier cloud --for 2h --label eu'],
+    },
+    async (cli, options, node) => {
+      const hours = parseDuration(options.for, '--for') / 3_600_000
+      const json = { node, tier: options.tier, hours, ...(options.label ? { labels: options.label } : {}) }
+      const made = await cli.api.request<InviteMade>('POST', '/v1/invites', { json })
+      cli.print({ url: made.url, ...made.invite }, () =>
+        [
+          `On ${node}, within ${options.for}:\n`,
+          `  hypha-agent join '${made.url}' && hypha-agent run`,
+          '\nThe URL works once, and is shown only here.',
+        ].join('\n'),
+      )
+    },
+  )
+  defineCommand(program, { usage: 'invites', summary: 'list the invitations', examples: ['invites'] }, async (cli) => {
+    const invites = await cli.api.request<InviteView[]>('GET', '/v1/invites')
+    cli.print(invites, () =>
+      invites.length === 0
+        ? 'No invitations.'
+        : table<InviteView>(
+            [
+              { heading: 'ID', text: (invite) => invite.id },
+              { heading: 'NODE', text: (invite) => invite.node },
+              { heading: 'TIER', text: (invite) => invite.tier },
+              { heading: 'EXPIRES', text: (invite) => relativeTime(invite.expiresAt) },
+              { heading: 'USED', text: (invite) => relativeTime(invite.usedAt) },
+            ],
+            invites,
+          ),
+    )
+  })
+  const one = program.command('invitation').summary('revoke an invitation').description('One invitation.')
+  defineCommand<[string], object>(
+    one,
+    { usage: 'rm <id>', summary: 'revoke an invitation that was not used', examples: ['invitation rm 3f2a90b1c4d5'] },
+    async (cli, _options, id) => {
+      await cli.api.request('DELETE', `/v1/invites/${encodeURIComponent(id)}`)
+      cli.print({ revoked: id }, () => `Invitation ${id} is revoked.`)
+    },
+  )
+}
+
+function describeNode(node: NodeDetail): string {
+  const { inventory } = node
+  const lines: [string, string][] = [
+    ['node', node.id],
+    ['tier', node.tier],
+    [
+      'state',
+      node.removedAt !== null ? 'leaving' : node.online ? 'online' : `offline, seen ${relativeTime(node.seenAt)}`,
+    ],
+    ['zone', node.zone ?? 'none'],
+    ['labels', [...node.labels, ...(inventory?.labels ?? [])].join(' ') || 'none'],
+    ['directive', `${node.directive.held} held, ${node.directive.wanted} sent`],
+    ['certificate', `expires ${relativeTime(node.certificate.expiresAt)}`],
+  ]
+  if (inventory !== null) {
+    lines.push(
+      ['agent', `${inventory.agentVersion} on ${inventory.os} ${inventory.arch}`],
+      ['memory', `${formatBytes(node.memoryUsedBytes)} of ${formatBytes(inventory.memoryBytes)} set aside for modules`],
+      ['interfaces', inventory.interfaces.join(' ')],
+      ['sensors', inventory.sensors.join(' ') || 'none'],
+      ['actuators', inventory.actuators.join(' ') || 'none'],
+    )
+  }
+  if (node.refused !== null) lines.push(['refused', `${node.refused.message} [${node.refused.code}]`])
+  const instances = node.sections.flatMap((section) => section.instances.map((instance) => ({ ...instance, section })))
+  const running =
+    instances.length === 0
+      ? 'It runs nothing.'
+      : table<(typeof instances)[number]>(
+          [
+            { heading: 'APP', text: ({ section }) => section.app },
+            { heading: 'RELEASE', text: ({ section }) => `${section.running?.number ?? '-'} ${section.status}` },
+            { heading: 'MODULE', text: ({ module }) => module },
+            { heading: 'HOME', text: ({ home }) => home ?? '-' },
+            { heading: 'STATUS', text: ({ status }) => status },
+            { heading: 'TURNS', text: ({ turns }) => `${turns}`, right: true },
+            { heading: 'RESTARTS', text: ({ restarts }) => `${restarts}`, right: true },
+            { heading: 'ERROR', text: ({ error, section }) => error ?? section.message ?? '' },
+          ],
+          instances,
+        )
+  return `${listing(lines)}\n\n${running}`
+}
