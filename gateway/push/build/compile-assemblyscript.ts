@@ -38,7 +38,7 @@ export async function compileAssemblyScript(job: CompileJob): Promise<Compiled> 
     [
       ...glue.files.keys(),
       ...['--baseDir', base, '--outFile', 'module.wasm', '--runtime', 'minimal', '--use', 'abort='],
-      ...['--optimizeLevel', '2', '--shrinkLevel', '2', '--converge'],
+      ...['--optimizeLevel', '2', '--shrinkLevel', '2'],
       ...libs.flatMap((dir) => ['--lib', dir]),
     ],
     {
