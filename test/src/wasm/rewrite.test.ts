@@ -21,7 +21,7 @@ describe('the maximum of a memory', () => {
 
   it('binds memory.grow where the module has none', async () => {
     const limited = withMemoryMaximum(await growing('1'), 2)
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(limited as Uint8Array<ArrayBuffer>))
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(limited as Uint8Array<ArrayBuffer>), {})
     const grow = exports.grow as () => number
     expect([grow(), grow()]).toEqual([1, -1])
   })
