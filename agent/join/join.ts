@@ -27,7 +27,7 @@ export interface JoinOptions {
   readonly timeoutMs?: number
 }
 
-export const defaultTimeoutMs = 15_000
+const defaultTimeoutMs = 15_000
 
 /**
  * Joins the fleet that an invitation names. The gateway has to prove that it holds the pinned CA before anything is sent to it; the root metadata

@@ -72,13 +72,18 @@ export function createTlsListener(options: TlsListenerOptions): TlsListener {
   return {
     listen: () =>
       new Promise((resolve, reject) => {
-        server.once('error', (cause) => {
+        const failed = (cause: Error) => {
           const at = `${options.host}:${options.port}`
-          reject(
-            new HyphaError('broker-not-listening', `The broker can't listen on ${at}: ${cause.message}`, { cause }),
-          )
+          const message = `The broker can't listen on ${at}: ${cause.message}`
+          reject(new HyphaError('broker-not-listening', message, { cause }))
+        }
+        server.once('error', failed)
+        server.listen(options.port, options.host, () => {
+          server.off('error', failed)
+          // Such as no file descriptors left for another connection: those that are there go on.
+          server.on('error', (error) => options.onRefused('?', error.message))
+          resolve({ port: (server.address() as AddressInfo).port })
         })
-        server.listen(options.port, options.host, () => resolve({ port: (server.address() as AddressInfo).port }))
       }),
     close: () =>
       new Promise((resolve) => {

@@ -8,7 +8,7 @@ import { checkId } from '@hypha/core/wire/ids.ts'
 import * as x509 from '@peculiar/x509'
 
 /** What a certificate is for. It stands in the subject's OU, and the broker asks for it: a node's name opens nothing to a client of that name. */
-export type CertificateKind = 'node' | 'client' | 'gateway'
+type CertificateKind = 'node' | 'client' | 'gateway'
 
 export interface Issued {
   /** The certificate alone, PEM. */
@@ -19,7 +19,7 @@ export interface Issued {
   readonly expiresAt: number
 }
 
-export interface IssuedWithKey extends Issued {
+interface IssuedWithKey extends Issued {
   /** PKCS #8, PEM. It exists only here: the gateway keeps no copy of a client's key. */
   readonly key: string
 }
@@ -47,7 +47,7 @@ export interface AuthorityFiles {
   readonly key: string
 }
 
-export const certificateDays = { authority: 365 * 30, server: 365 * 5, node: 365, client: 365 } as const
+const certificateDays = { authority: 365 * 30, server: 365 * 5, node: 365, client: 365 } as const
 
 // P-256 for what foreign TLS stacks must verify; the nodes' own keys are Ed25519.
 const keyAlgorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }

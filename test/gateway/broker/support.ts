@@ -16,7 +16,7 @@ export interface Credentials {
   readonly key: string
 }
 
-export interface Heard {
+interface Heard {
   readonly from: ClientIdentity
   readonly topic: string
   readonly text: string
@@ -46,7 +46,7 @@ export interface Former {
   readonly db: Database.Database
 }
 
-export function openBrokerDatabase(path = ':memory:'): Database.Database {
+function openBrokerDatabase(path = ':memory:'): Database.Database {
   const db = new Database(path)
   db.exec(brokerMigration)
   return db

@@ -22,7 +22,7 @@ export function makeKeys(): Keys {
   }
 }
 
-export const nodeVerify = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean =>
+const nodeVerify = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean =>
   verify(
     null,
     message,
@@ -31,7 +31,7 @@ export const nodeVerify = (publicKey: Uint8Array, message: Uint8Array, signature
   )
 
 /** Invitations in memory, with the semantics that the port asks for. */
-export function memoryInvites(): InviteStore & { all: Map<string, Invite> } {
+function memoryInvites(): InviteStore & { all: Map<string, Invite> } {
   const all = new Map<string, Invite>()
   return {
     all,
