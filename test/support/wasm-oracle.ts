@@ -36,7 +36,7 @@ export async function transpiled(
 }
 
 /** What each of `echo-0`, `echo-1`, … was called with, and what it is to answer. */
-export interface Host {
+interface Host {
   received: unknown
   answer: unknown
 }

@@ -1,7 +1,7 @@
 import type { WitType } from '@hypha/core/wasm/types.ts'
 import fc from 'fast-check'
 
-export const primitives = [
+const primitives = [
   'bool',
   'u8',
   'u16',
