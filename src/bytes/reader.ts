@@ -107,6 +107,25 @@ export class ByteReader {
     throw this.fail('a LEB128 number is too long')
   }
 
+  /** An unsigned LEB128 number of at most 53 bits: as far as JavaScript counts. */
+  uleb53(): number {
+    let result = 0
+    for (let scale = 1; scale <= 2 ** 49; scale *= 128) {
+      const byte = this.u8()
+      result += (byte & 0x7f) * scale
+      if (byte >= 0x80) continue
+      if (result > Number.MAX_SAFE_INTEGER) break
+      return result
+    }
+    throw this.fail('a LEB128 number is over 53 bits')
+  }
+
+  /** What `ByteWriter.zigzag` wrote. */
+  zigzag(): number {
+    const coded = this.uleb53()
+    return coded % 2 === 1 ? -1 - (coded - 1) / 2 : coded / 2
+  }
+
   /** A signed LEB128 number of at most `bits` bits (WebAssembly 5.2.2), as a bigint. */
   sleb(bits: 32 | 33 | 64): bigint {
     let result = 0n

@@ -75,6 +75,22 @@ export class ByteWriter {
     return this.uleb(bytes.length).put(bytes)
   }
 
+  /** A signed number as LEB128 of twice its distance from zero, the lowest bit telling the sign (zigzag); at most 52 bits. */
+  zigzag(value: number): this {
+    return this.uleb(value < 0 ? (-1 - value) * 2 + 1 : value * 2)
+  }
+
+  /** Forgets what has been written after the first `length` bytes, so that the buffer is used again. */
+  cut(length = 0): this {
+    this.#length = Math.min(length, this.#length)
+    return this
+  }
+
+  /** What has been written, without a copy: good until the next write. */
+  view(from = 0): Uint8Array<ArrayBuffer> {
+    return this.#bytes.subarray(from, this.#length)
+  }
+
   /** A copy of what has been written. */
   finish(): Uint8Array<ArrayBuffer> {
     return this.#bytes.slice(0, this.#length)

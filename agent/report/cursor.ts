@@ -1,0 +1,135 @@
+import type { Files, OpenFile } from '@hypha/core/ports/files.ts'
+import type { ReportEntry } from '@hypha/core/wire/messages/report.ts'
+import type { InstanceKey } from '../turns.ts'
+import type { JournalRecord } from './records.ts'
+import { SegmentReader, segmentPath } from './segment.ts'
+
+/** One reported thing of the journal, with its sequence number. */
+export type JournalEntry =
+  | {
+      readonly kind: 'sample'
+      readonly sequence: number
+      readonly atMs: number
+      readonly instance: InstanceKey
+      readonly epoch: number
+      readonly metric: string
+      readonly value: number
+    }
+  | { readonly kind: 'entry'; readonly sequence: number; readonly atMs: number; readonly entry: ReportEntry }
+
+/** A segment as far as it was written, and as far as it was synced, and so may be sent. */
+export interface ReadableSegment {
+  readonly number: number
+  /** Sequence number after the last entry. */
+  readonly next: number
+  readonly bytes: number
+  readonly syncedNext: number
+  readonly syncedBytes: number
+  /** Whether nothing will be added to it. */
+  readonly sealed: boolean
+}
+
+/** Reads entries in order, window by window, as far as they are synced; goes on when more are. */
+export class Cursor {
+  readonly #files: Files
+  readonly #folder: string
+  /** In order. */
+  readonly #segments: () => readonly ReadableSegment[]
+  #next: number
+  #file: OpenFile | null = null
+  #reader: SegmentReader | null = null
+  #entries: JournalEntry[] = []
+  #index = 0
+
+  /** Starts at the first entry whose sequence number is `from` or higher. */
+  constructor(files: Files, folder: string, segments: () => readonly ReadableSegment[], from: number) {
+    this.#files = files
+    this.#folder = folder
+    this.#segments = segments
+    this.#next = from
+  }
+
+  /** The next entry, null where no more may be sent yet. */
+  peek(): JournalEntry | null {
+    while (this.#index >= this.#entries.length) {
+      const record = this.#record()
+      if (!record) return null
+      const { first } = this.#reader!
+      const entries = entriesOf(record, first)
+      this.#entries = first >= this.#next ? entries : entries.filter(({ sequence }) => sequence >= this.#next)
+      this.#index = 0
+    }
+    return this.#entries[this.#index]!
+  }
+
+  /** Moves past what `peek` returned. */
+  take(): void {
+    const entry = this.#entries[this.#index]
+    if (!entry) return
+    this.#next = entry.sequence + 1
+    this.#index++
+  }
+
+  close(): void {
+    this.#file?.close()
+    this.#file = null
+    this.#reader = null
+    this.#entries = []
+    this.#index = 0
+  }
+
+  #record(): JournalRecord | null {
+    for (;;) {
+      const record = this.#reader?.read()
+      if (record) return record
+      const at = this.#reader?.header.segment ?? 0
+      const segments = this.#segments()
+      const same = this.#reader ? segments.find(({ number }) => number === at) : undefined
+      if (this.#reader && same && !this.#reader.torn && same.syncedBytes > this.#reader.at) {
+        this.#reader.limit = same.syncedBytes
+        continue
+      }
+      if (same && !(same.sealed && same.syncedNext === same.next)) return null
+      const following = segments.find(({ number, next }) => number > at && next > this.#next)
+      if (!following || following.syncedNext <= this.#next) return null
+      this.#file?.close()
+      this.#reader = null
+      this.#file = this.#files.open(segmentPath(this.#folder, following.number))
+      this.#reader = new SegmentReader(this.#file, following.syncedBytes)
+    }
+  }
+}
+
+/** The entries of a record in the order of their numbers: a turn's samples, logs, messages, and that its input is done with. */
+export function entriesOf(journaled: JournalRecord, first: number): JournalEntry[] {
+  if (journaled.kind === 'gap') {
+    const { atMs, upToMs, reason } = journaled
+    return [{ kind: 'entry', sequence: first, atMs, entry: { kind: 'gap', upToMs, reason } }]
+  }
+  if (journaled.kind === 'event') {
+    const { instance, code, text } = journaled.event
+    const [app, module, home] = [instance?.app ?? null, instance?.module ?? null, instance?.home ?? null]
+    return [
+      { kind: 'entry', sequence: first, atMs: journaled.atMs, entry: { kind: 'event', app, module, home, code, text } },
+    ]
+  }
+  if (journaled.kind !== 'turn') return []
+  const { record } = journaled
+  const { instance, epoch, input, outcome } = record
+  const entries: JournalEntry[] = []
+  let sequence = first
+  for (const { metric, value, atMs } of record.samples) {
+    entries.push({ kind: 'sample', sequence: sequence++, atMs, instance, epoch, metric, value })
+  }
+  for (const { level, text, atMs } of record.logs) {
+    entries.push({ kind: 'entry', sequence: sequence++, atMs, entry: { kind: 'log', ...instance, level, text } })
+  }
+  for (const { topic, payload, atMs } of record.messages) {
+    entries.push({ kind: 'entry', sequence: sequence++, atMs, entry: { kind: 'message', ...instance, topic, payload } })
+  }
+  if (input && journaled.reportsInput) {
+    const entry = { kind: 'handled' as const, ...instance, source: input.source, number: input.number, outcome }
+    entries.push({ kind: 'entry', sequence, atMs: journaled.atMs, entry })
+  }
+  return entries
+}

@@ -1,0 +1,219 @@
+import { crc32 } from '@hypha/core/bytes/crc32.ts'
+import { bytesEqual, toHex } from '@hypha/core/bytes/text.ts'
+import { HyphaError } from '@hypha/core/errors.ts'
+import { bytes, list, message, nullable, record, type TypeOf, text, uint } from '@hypha/core/wire/codec.ts'
+import { id, incarnation, instanceName } from '@hypha/core/wire/ids.ts'
+import { maxTopicBytes } from '@hypha/core/wire/topics.ts'
+import type { InputId, InstanceKey } from '../turns.ts'
+import type { JournalRecord } from './records.ts'
+
+/** A message that instances on this node are still to be given. Its id as an input is (the journal's incarnation, `number`). */
+export interface PendingMessage {
+  readonly number: number
+  readonly from: InstanceKey
+  readonly topic: string
+  readonly payload: Uint8Array
+  readonly atMs: number
+  readonly targets: readonly InstanceKey[]
+}
+
+interface InstanceImage {
+  readonly instance: InstanceKey
+  readonly kv: Map<string, Uint8Array>
+  state: { readonly release: string; readonly bytes: Uint8Array } | null
+  /** By source in hex: the highest number handled. */
+  readonly handled: Map<string, number>
+}
+
+const key = { app: [1, id], module: [2, id], home: [3, nullable(id)] } as const
+const many = 1_000_000
+const anyBytes = bytes({ max: 256 * 1024 * 1024 })
+
+const checkpoint = message(
+  'checkpoint',
+  record({
+    incarnation: [1, incarnation],
+    /** Every record of the segments up to this one is contained. */
+    covers: [2, uint()],
+    /** Sequence number of the next entry. */
+    next: [3, uint(Number.MAX_SAFE_INTEGER, 1)],
+    acknowledged: [4, uint()],
+    openedIn: [5, nullable(text(100))],
+    instances: [
+      6,
+      list(
+        record({
+          ...key,
+          kv: [4, list(record({ key: [1, text(many)], value: [2, anyBytes] }), many)],
+          state: [5, nullable(record({ release: [1, text(200)], bytes: [2, anyBytes] }))],
+          handled: [6, list(record({ source: [1, text(16)], number: [2, uint()] }), many)],
+        }),
+        many,
+      ),
+    ],
+    pending: [
+      7,
+      list(
+        record({
+          number: [1, uint()],
+          from: [2, record(key)],
+          topic: [3, text(maxTopicBytes)],
+          payload: [4, anyBytes],
+          atMs: [5, uint()],
+          targets: [6, list(record(key), many)],
+        }),
+        many,
+      ),
+    ],
+  }),
+  512 * 1024 * 1024,
+)
+
+type Checkpoint = TypeOf<typeof checkpoint>
+
+/** What the journal's records add up to: the part of them that instances go on from. */
+export class Image {
+  readonly incarnation: Uint8Array
+  acknowledged = 0
+  /** Boot of the machine in which the journal was last opened; null after it was closed in order. */
+  openedIn: string | null = null
+  readonly #instances = new Map<string, InstanceImage>()
+  readonly #pending = new Map<number, PendingMessage>()
+
+  constructor(incarnation: Uint8Array) {
+    this.incarnation = incarnation
+  }
+
+  kv(instance: InstanceKey): ReadonlyMap<string, Uint8Array> {
+    return this.#instances.get(instanceName(instance))?.kv ?? new Map()
+  }
+
+  state(instance: InstanceKey): { readonly release: string; readonly bytes: Uint8Array } | null {
+    return this.#instances.get(instanceName(instance))?.state ?? null
+  }
+
+  handled(instance: InstanceKey, source: Uint8Array): number {
+    return this.#instances.get(instanceName(instance))?.handled.get(toHex(source)) ?? 0
+  }
+
+  /** In the order of their numbers. */
+  pending(): PendingMessage[] {
+    return [...this.#pending.values()]
+  }
+
+  /** Takes in a record whose first entry has the sequence number `first`. What it keeps it copies. */
+  apply(journaled: JournalRecord, first: number): void {
+    switch (journaled.kind) {
+      case 'turn': {
+        const turn = journaled.record
+        if (turn.input || turn.kv.length > 0 || turn.state) {
+          const image = this.#instance(turn.instance)
+          for (const { key, value } of turn.kv) {
+            if (value === null) image.kv.delete(key)
+            else image.kv.set(key, value.slice())
+          }
+          if (turn.state) image.state = { release: turn.state.release, bytes: turn.state.bytes.slice() }
+          if (turn.input) this.#handle(image, turn.input)
+        }
+        const firstMessage = first + turn.samples.length + turn.logs.length
+        for (const [index, { topic, payload, atMs }] of turn.messages.entries()) {
+          const targets = journaled.targets[index] ?? []
+          if (targets.length === 0) continue
+          const number = firstMessage + index
+          this.#pending.set(number, { number, from: turn.instance, topic, payload: payload.slice(), atMs, targets })
+        }
+        return
+      }
+      case 'forget': {
+        const { app, module, home } = journaled
+        const gone = (instance: InstanceKey) =>
+          instance.app === app && (module === null || (instance.module === module && instance.home === home))
+        for (const [name, { instance }] of this.#instances) if (gone(instance)) this.#instances.delete(name)
+        for (const { number } of this.pending()) this.#withdraw(number, gone)
+        return
+      }
+      case 'acknowledged':
+        this.acknowledged = Math.max(this.acknowledged, journaled.upTo)
+        return
+      case 'opened':
+        this.openedIn = journaled.bootId
+        return
+      case 'closed':
+        this.openedIn = null
+        return
+      default:
+        return
+    }
+  }
+
+  #instance(instance: InstanceKey): InstanceImage {
+    const name = instanceName(instance)
+    const known = this.#instances.get(name)
+    if (known) return known
+    const image: InstanceImage = { instance, kv: new Map(), state: null, handled: new Map() }
+    this.#instances.set(name, image)
+    return image
+  }
+
+  #handle(image: InstanceImage, input: InputId): void {
+    const source = toHex(input.source)
+    image.handled.set(source, Math.max(input.number, image.handled.get(source) ?? 0))
+    if (!bytesEqual(input.source, this.incarnation)) return
+    const name = instanceName(image.instance)
+    this.#withdraw(input.number, (target) => instanceName(target) === name)
+  }
+
+  #withdraw(number: number, gone: (target: InstanceKey) => boolean): void {
+    const message = this.#pending.get(number)
+    if (!message) return
+    const targets = message.targets.filter((target) => !gone(target))
+    if (targets.length === 0) this.#pending.delete(number)
+    else this.#pending.set(number, { ...message, targets })
+  }
+
+  /** As the bytes of a checkpoint: a checksum, then CBOR. */
+  encode(covers: number, next: number): Uint8Array<ArrayBuffer> {
+    const instances = [...this.#instances.values()].map(({ instance, kv, state, handled }) => ({
+      ...instance,
+      kv: [...kv].map(([key, value]) => ({ key, value })),
+      state,
+      handled: [...handled].map(([source, number]) => ({ source, number })),
+    }))
+    const { incarnation, acknowledged, openedIn } = this
+    const body = checkpoint.encode({
+      incarnation,
+      covers,
+      next,
+      acknowledged,
+      openedIn,
+      instances,
+      pending: this.pending(),
+    })
+    const framed = new Uint8Array(4 + body.length)
+    new DataView(framed.buffer).setUint32(0, crc32(body), true)
+    framed.set(body, 4)
+    return framed
+  }
+
+  /** Throws `journal-damaged` where the bytes are no checkpoint. */
+  static decode(framed: Uint8Array): { image: Image; covers: number; next: number } {
+    const body = framed.subarray(4)
+    if (framed.length < 4 || new DataView(framed.buffer, framed.byteOffset).getUint32(0, true) !== crc32(body)) {
+      throw new HyphaError('journal-damaged', "the journal's checkpoint does not have its checksum")
+    }
+    const decoded: Checkpoint = checkpoint.decode(body)
+    const image = new Image(decoded.incarnation)
+    image.acknowledged = decoded.acknowledged
+    image.openedIn = decoded.openedIn
+    for (const { app, module, home, kv, state, handled } of decoded.instances) {
+      image.#instances.set(instanceName({ app, module, home }), {
+        instance: { app, module, home },
+        kv: new Map(kv.map((entry) => [entry.key, entry.value])),
+        state,
+        handled: new Map(handled.map(({ source, number }) => [source, number])),
+      })
+    }
+    for (const pending of decoded.pending) image.#pending.set(pending.number, pending)
+    return { image, covers: decoded.covers, next: decoded.next }
+  }
+}
