@@ -67,7 +67,8 @@ export function createApps(db: Database, fleet: string, contents: ContentStore) 
   )
   const removeRelease = db.prepare('DELETE FROM releases WHERE fleet = ? AND app = ? AND number = ?')
   const insertPlan = db.prepare(
-    'INSERT INTO plans (fleet, app, epoch, release, json, created) VALUES (?, ?, ?, ?, ?, ?)',
+    `INSERT INTO plans (fleet, app, epoch, release, json, created) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (fleet, app, epoch) DO UPDATE SET release = excluded.release, json = excluded.json, created = excluded.created`,
   )
   const getPlan = db.prepare<[string, string, number], PlanRow>(
     'SELECT * FROM plans WHERE fleet = ? AND app = ? AND epoch = ?',
@@ -112,6 +113,7 @@ export function createApps(db: Database, fleet: string, contents: ContentStore) 
       contents.removeUnused()
       return removed
     }),
+    /** A plan that changed nothing on any node keeps the epoch, and replaces the one before. */
     addPlan({ app, epoch, release, json, createdAt }: PlanRecord): void {
       insertPlan.run(fleet, app, epoch, release, JSON.stringify(json), createdAt)
     },

@@ -47,15 +47,16 @@ const fromRow = (row: Row): InputRecord => ({
 })
 
 /** What waits for modules' inboxes. An input goes when its node has reported it as handled; one that failed stays to be looked at. */
-export function createInputs(db: Database, fleet: string, meta: MetaStore) {
+export function createInputs(db: Database, fleet: string, meta: MetaStore, maxWaiting = 10_000) {
   const insert = db.prepare(`INSERT INTO inputs (fleet, node, number, app, module, home, topic, payload, queued)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`)
   const pending = db.prepare<[string, string, number, number], Row>(
     'SELECT * FROM inputs WHERE fleet = ? AND node = ? AND number > ? AND failed IS NULL ORDER BY number LIMIT ?',
   )
-  const count = db.prepare<[string, string], { n: number }>(
-    'SELECT count(*) AS n FROM inputs WHERE fleet = ? AND node = ? AND failed IS NULL',
+  const count = db.prepare<[string, string], { waiting: number }>(
+    'SELECT waiting FROM input_counts WHERE fleet = ? AND node = ?',
   )
+  const countOf = (node: string): number => count.get(fleet, node)?.waiting ?? 0
   const failed = db.prepare<[string, number], Row>(
     'SELECT * FROM inputs WHERE fleet = ? AND failed IS NOT NULL ORDER BY number DESC LIMIT ?',
   )
@@ -70,10 +71,11 @@ export function createInputs(db: Database, fleet: string, meta: MetaStore) {
   return {
     /**
      * Keeps an input and gives its number. Numbers rise over the whole fleet and follow the clock, 64 a millisecond: a database restored from a backup
-     * doesn't give one again that a node has seen since, which would then be passed over as a repetition.
+     * doesn't give one again that a node has seen since, which would then be passed over as a repetition. Null if as many wait for this node as may: newer ones find no room.
      */
-    add(input: NewInput): InputRecord {
+    add(input: NewInput): InputRecord | null {
       const { node, app, module, home, topic, payload, queuedAt } = input
+      if (countOf(node) >= maxWaiting) return null
       const number = meta.next('input', queuedAt * 64)
       insert.run(fleet, node, number, app, module, orEmpty(home), topic, payload, queuedAt)
       return { ...input, number, failedAt: null }
@@ -81,7 +83,8 @@ export function createInputs(db: Database, fleet: string, meta: MetaStore) {
     /** Those that wait for a node, after a number, in order. */
     pending: (node: string, after = 0, limit = 256): InputRecord[] =>
       pending.all(fleet, node, after, limit).map(fromRow),
-    count: (node: string): number => count.get(fleet, node)!.n,
+    /** How many wait for a node. */
+    count: countOf,
     /** The node is done with an input. False for one that isn't this instance's. */
     handled({ node, app, module, home }: InputTarget, number: number, outcome: 'ok' | 'failed', at: number): boolean {
       const which = [fleet, node, number, app, module, orEmpty(home)]

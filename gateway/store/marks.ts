@@ -7,15 +7,14 @@ export function createMarks(db: Database, fleet: string) {
   )
   const put = db.prepare(`INSERT INTO marks (fleet, node, incarnation, up_to, at) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (fleet, node, incarnation) DO UPDATE SET up_to = max(up_to, excluded.up_to), at = excluded.at`)
-  const count = db.prepare<[string, string], { n: number }>(
-    'SELECT count(*) AS n FROM marks WHERE fleet = ? AND node = ?',
-  )
+  const prune = db.prepare(`DELETE FROM marks WHERE fleet = ? AND node = ? AND incarnation IN
+    (SELECT incarnation FROM marks WHERE fleet = ? AND node = ? ORDER BY at DESC LIMIT -1 OFFSET ?)`)
   return {
     /** The highest number stored; null for a journal that is new here. */
     get: (node: string, incarnation: Uint8Array): number | null => get.get(fleet, node, incarnation)?.up_to ?? null,
     put: (node: string, incarnation: Uint8Array, upTo: number, at: number): void =>
       void put.run(fleet, node, incarnation, upTo, at),
-    /** Journals that this node has had. */
-    countOf: (node: string): number => count.get(fleet, node)!.n,
+    /** Forgets the journals of a node that were written to longest ago, but for `keep`. */
+    prune: (node: string, keep: number): number => prune.run(fleet, node, fleet, node, keep).changes,
   }
 }

@@ -79,6 +79,7 @@ export function createNodes(db: Database, fleet: string) {
     fingerprint = excluded.fingerprint, certificate_expires = excluded.certificate_expires, labels = excluded.labels,
     removed = NULL, connection = NULL, online = 0, presence_at = NULL, state = NULL, state_at = NULL, inventory = NULL`)
   const get = db.prepare<[string, string], Row>('SELECT * FROM nodes WHERE fleet = ? AND id = ?')
+  const has = db.prepare('SELECT 1 FROM nodes WHERE fleet = ? AND id = ?')
   const list = db.prepare<[string], Row>('SELECT * FROM nodes WHERE fleet = ? ORDER BY id')
   const setCertificate = db.prepare(
     'UPDATE nodes SET fingerprint = ?, certificate_expires = ? WHERE fleet = ? AND id = ?',
@@ -104,6 +105,7 @@ export function createNodes(db: Database, fleet: string) {
       const row = get.get(fleet, id)
       return row ? fromRow(row) : null
     },
+    has: (id: string): boolean => has.get(fleet, id) !== undefined,
     list: (): NodeRecord[] => list.all(fleet).map(fromRow),
     setCertificate: (id: string, fingerprint: string, expiresAt: number): boolean =>
       setCertificate.run(fingerprint, expiresAt, fleet, id).changes > 0,

@@ -20,7 +20,7 @@ export function createRemoval(db: Database, fleet: string, contents: ContentStor
   const ofNode = [
     ...doom('(node = :id OR home = :id)'),
     ...scoped(['events', 'logs', 'inputs'], '(node = :id OR home = :id)'),
-    ...scoped(['marks', 'invites', 'settings', 'directives'], 'node = :id'),
+    ...scoped(['marks', 'input_counts', 'invites', 'settings', 'directives'], 'node = :id'),
     plansWith,
     ...scoped(['nodes'], 'id = :id'),
   ]

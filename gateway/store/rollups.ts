@@ -77,9 +77,13 @@ export function createRollups(db: Database, fleet: string) {
     fresh.run(series, at)
   }
 
+  /** Rises whenever minutes were rolled up: who remembers to have marked one as stale must mark it again. */
+  let round = 0
+
   /** Removes one series' samples before a whole minute, when the rollups know them all, and moves its raw floor there. */
   const dropBefore = db.transaction((series: number, before: number): number => {
     const { floor } = floorOf.get(fleet, series) ?? { floor: before }
+    round++
     for (const { at } of staleBefore.all(series, before)) rollUp(series, at, floor)
     const { changes } = dropSamples.run(series, 0, before)
     if (floor < before) setFloor.run(before, fleet, series)
@@ -87,10 +91,15 @@ export function createRollups(db: Database, fleet: string) {
   })
 
   return {
+    get round(): number {
+      return round
+    },
+    /** For retention: removes a series' samples before a whole minute; says how many. */
     dropBefore,
     /** Rolls up at most `max` stale minutes, the oldest first; says how many. */
     step: db.transaction((now: number, max = 500): number => {
       const stale = pick.all(fleet, now - minuteMs - settleMs, max)
+      round++
       for (const { series, at, floor } of stale) rollUp(series, at, floor)
       return stale.length
     }),

@@ -67,4 +67,23 @@ CREATE TABLE inputs (
   topic TEXT NOT NULL, payload BLOB NOT NULL, queued INTEGER NOT NULL, failed INTEGER,
   PRIMARY KEY (fleet, node, number)
 ) STRICT;
+
+-- How many wait for each node: a queue has an end, and counting would read all of it.
+CREATE TABLE input_counts (
+  fleet TEXT NOT NULL, node TEXT NOT NULL, waiting INTEGER NOT NULL,
+  PRIMARY KEY (fleet, node)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER input_queued AFTER INSERT ON inputs WHEN new.failed IS NULL BEGIN
+  INSERT INTO input_counts VALUES (new.fleet, new.node, 1) ON CONFLICT (fleet, node) DO UPDATE SET waiting = waiting + 1;
+END;
+CREATE TRIGGER input_gone AFTER DELETE ON inputs WHEN old.failed IS NULL BEGIN
+  UPDATE input_counts SET waiting = waiting - 1 WHERE fleet = old.fleet AND node = old.node;
+END;
+CREATE TRIGGER input_failed AFTER UPDATE OF failed ON inputs WHEN old.failed IS NULL AND new.failed IS NOT NULL BEGIN
+  UPDATE input_counts SET waiting = waiting - 1 WHERE fleet = old.fleet AND node = old.node;
+END;
+CREATE TRIGGER input_moved AFTER UPDATE OF node ON inputs WHEN old.failed IS NULL BEGIN
+  UPDATE input_counts SET waiting = waiting - 1 WHERE fleet = old.fleet AND node = old.node;
+  INSERT INTO input_counts VALUES (new.fleet, new.node, 1) ON CONFLICT (fleet, node) DO UPDATE SET waiting = waiting + 1;
+END;
 `

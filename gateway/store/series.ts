@@ -81,22 +81,32 @@ export function createSeries(db: Database, fleet: string) {
     'SELECT at, value FROM samples WHERE series = ? ORDER BY at DESC, seq DESC LIMIT 1',
   )
   // A subquery for each series finds its newest by the key; max() over a join would read every sample.
-  const lastAt = db.prepare<[object], { at: number | null }>(`SELECT max(at) AS at FROM
-    (SELECT (SELECT max(at) FROM samples WHERE series = s.id) AS at FROM series s WHERE ${matching})`)
+  const lastAt = db.prepare<unknown[], { at: number | null }>(`SELECT max(at) AS at FROM
+    (SELECT (SELECT max(at) FROM samples WHERE series = s.id) AS at FROM series s
+     WHERE fleet = ? AND app = ? AND module = ? AND home = ? AND metric = ?)`)
   const history = db.prepare<[object], { at: number; value: number | null; node: string; epoch: number }>(
     `SELECT p.at, p.value, s.node, s.epoch FROM series s JOIN samples p ON p.series = s.id
      WHERE ${matching} AND p.at >= :from AND p.at < :to ORDER BY p.at, p.seq LIMIT :limit`,
   )
 
+  const columnsOf = ({ app, module, home, metric, node, incarnation, epoch }: SeriesKey) => [
+    fleet,
+    app,
+    module,
+    orEmpty(home),
+    metric,
+    node,
+    incarnation,
+    epoch,
+  ]
+
   return {
     /** Rises whenever series or apps were removed: who keeps ids in memory lets go of them then. */
     generation: 0,
-    /** The series' id; a new one where there is none. */
-    idOf(key: SeriesKey): number {
-      const { app, module, home, metric, node, incarnation, epoch } = key
-      const values = [fleet, app, module, orEmpty(home), metric, node, incarnation, epoch]
-      return find.get(...values)?.id ?? Number(insert.run(...values).lastInsertRowid)
-    },
+    /** A series' id; null where there is none. */
+    find: (key: SeriesKey): number | null => find.get(...columnsOf(key))?.id ?? null,
+    /** The id of a new series. */
+    add: (key: SeriesKey): number => Number(insert.run(...columnsOf(key)).lastInsertRowid),
     countOf: (node: string): number => count.get(fleet, node)!.n,
     /** `at` in ms since 1970, `seq` the number in the node's journal. */
     insertSample: (series: number, at: number, seq: number, value: number): void =>
@@ -118,8 +128,9 @@ export function createSeries(db: Database, fleet: string) {
       }
       return [...newest.values()]
     },
-    /** Time of the newest sample of the series that match; null where there is none. */
-    lastAt: (filter: SeriesFilter): number | null => lastAt.get(filterParameters(fleet, filter))!.at,
+    /** Time of the newest sample of an instance's metric, whoever ran it; null where there is none. */
+    lastAt: ({ app, module, home, metric }: Pick<SeriesKey, 'app' | 'module' | 'home' | 'metric'>): number | null =>
+      lastAt.get(fleet, app, module, orEmpty(home), metric)!.at,
     /** Samples from `from` until before `to`, in order of time, over all series that match. */
     history(filter: SeriesFilter, range: { from: number; to: number; limit?: number }) {
       const { from, to, limit = 10_000 } = range

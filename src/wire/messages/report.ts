@@ -35,8 +35,8 @@ const entry = union(
 )
 
 /**
- * A stretch of the node's journal on `n/<node>/up/report`: the entries with sequence numbers `first` to `first + count − 1`, each exactly
- * once, samples and others interleaved. The gateway answers on `n/<node>/down/ack` after it stored them; what isn't acknowledged is sent again.
+ * A stretch of the node's journal on `n/<node>/up/report`: all entries that there are with sequence numbers `first` to `first + count − 1`, each
+ * exactly once, samples and others interleaved; a number that isn't there was dropped on the node for want of room. The gateway answers on `n/<node>/down/ack` after it stored them; what isn't acknowledged is sent again.
  *
  * Samples are columns of little-endian numbers, one for each sample: a batch of thousands is read without a decoder's step per sample.
  */
@@ -62,6 +62,11 @@ export const report = message(
         value: [4, bytes({ max: 65_536 })],
       }),
     ],
+    /**
+     * The end of the stretch before this one, where it isn't `first − 1`: the numbers between were dropped on the node. The gateway holds back a report that doesn't
+     * follow on what it has stored, since what is missing may still be on its way.
+     */
+    after: [8, nullable(uint())],
     entries: [7, list(record({ offset: [1, uint(8_191)], at: [2, uint(0xffff_ffff)], entry: [3, entry] }), 8_192)],
   }),
 )

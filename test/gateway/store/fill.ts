@@ -48,6 +48,6 @@ export function fill(store: Store, node: string, app: string): void {
   store.logs.add({ at: t0, ...instance, level: 'info', text: 'hello' })
   store.inputs.add({ ...instance, topic: 'limit', payload: new Uint8Array(2), queuedAt: t0 })
   const gone = store.inputs.add({ ...instance, topic: 'limit', payload: new Uint8Array(2), queuedAt: t0 })
-  store.inputs.handled(instance, gone.number, 'failed', t0)
+  store.inputs.handled(instance, gone!.number, 'failed', t0)
   store.marks.put(node, seriesKey().incarnation, 2, t0)
 }

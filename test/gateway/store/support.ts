@@ -71,7 +71,7 @@ export function addSamples(
   samples: readonly (readonly [at: number, seq: number, value: number])[],
 ): number {
   return store.transaction(() => {
-    const id = store.series.idOf(key)
+    const id = store.series.find(key) ?? store.series.add(key)
     for (const [at, seq, value] of samples) {
       store.series.insertSample(id, at, seq, value)
       store.series.markStale(id, at - (at % 60_000))

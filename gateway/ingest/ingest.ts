@@ -1,0 +1,205 @@
+import { asHyphaError, type HyphaError } from '@hypha/core/errors.ts'
+import { ack } from '@hypha/core/wire/messages/ack.ts'
+import { presence } from '@hypha/core/wire/messages/presence.ts'
+import { report } from '@hypha/core/wire/messages/report.ts'
+import { type NodeState, state } from '@hypha/core/wire/messages/state.ts'
+import type { InputTarget } from '../store/inputs.ts'
+import type { EventRecord, LogRecord } from '../store/records.ts'
+import type { Store } from '../store/store.ts'
+import { checkReport } from './columns.ts'
+import { createComplaints } from './complaints.ts'
+import { createKnown } from './known.ts'
+import { emptyOutcome, type HandledInput, type NewMessage, type NewValue, type Outcome } from './outcome.ts'
+import { createSeriesCache } from './series-cache.ts'
+import { type QueuedReport, writeReport } from './write-report.ts'
+
+export type { HandledInput, NewMessage, NewValue } from './outcome.ts'
+
+export interface IngestLimits {
+  /** Entries in one transaction: about 30 ms, during which nothing else happens. */
+  readonly groupEntries: number
+  /** Reports that wait for a transaction; what comes beyond is dropped, and sent again by its node. */
+  readonly maxQueuedEntries: number
+  /** Series and journals in memory. */
+  readonly maxCached: number
+  readonly maxSeriesPerNode: number
+  /** Journals of a node whose marks are kept: a wiped node begins a new one. */
+  readonly maxJournals: number
+}
+
+const defaultLimits: IngestLimits = {
+  groupEntries: 16_384,
+  maxQueuedEntries: 500_000,
+  maxCached: 200_000,
+  maxSeriesPerNode: 50_000,
+  maxJournals: 256,
+}
+
+/** What the rest of the gateway is told, always after it was committed. None of these may throw. */
+export interface IngestSinks {
+  /** To be published on `n/<node>/down/ack`. */
+  ack(node: string, bytes: Uint8Array): void
+  /** The newest value of each metric that has one, for `v/…`. */
+  values(values: readonly NewValue[]): void
+  /** What modules published, for `m/…`; inputs for instances on other nodes are queued already. */
+  messages(messages: readonly NewMessage[]): void
+  events(events: readonly EventRecord[]): void
+  logs(logs: readonly LogRecord[]): void
+  /** Inputs that are done with, and gone from the queue. */
+  handled(inputs: readonly HandledInput[]): void
+  /** Nodes for which inputs were queued. */
+  queued(nodes: readonly string[]): void
+  state(node: string, state: NodeState): void
+  presence(node: string, online: boolean): void
+  /** The store refused a transaction: a full disk, for example. Nothing of it is acknowledged, and the nodes send it again. */
+  failed(error: HyphaError): void
+}
+
+export interface IngestOptions {
+  readonly store: Store
+  readonly sinks: IngestSinks
+  /** Called inside the transaction for each message of a module: the instances on other nodes whose inbox it is for. */
+  readonly route: (message: NewMessage) => readonly InputTarget[]
+  /**
+   * Whether a node may speak for an instance of an app that is there: by default for each. What it says for others is passed over, with an event.
+   */
+  readonly mayReport?: (node: string, instance: { app: string; module: string; home: string | null }) => boolean
+  /** ms since 1970. */
+  readonly now?: () => number
+  readonly limits?: Partial<IngestLimits>
+}
+
+/**
+ * Takes in what nodes report, each entry exactly once: (node, incarnation, number) is stored together with the journal's mark. Reports that come together
+ * share a transaction, and are acknowledged after it. Bytes that can't be understood become an event, never an exception.
+ */
+export function createIngest(options: IngestOptions) {
+  const { store, sinks, route, mayReport = () => true, now = Date.now } = options
+  const limits = { ...defaultLimits, ...options.limits }
+  const cache = createSeriesCache(store, limits)
+  const complaints = createComplaints()
+  const known = createKnown(store)
+  const fresh = new Set<string>()
+  let queue: QueuedReport[] = []
+  let queuedEntries = 0
+  let scheduled: NodeJS.Immediate | null = null
+  const counts = { reports: 0, samples: 0, transactions: 0, dropped: 0 }
+
+  const schedule = () => {
+    scheduled ??= setImmediate(() => {
+      scheduled = null
+      flushGroup()
+      if (queue.length > 0 || !complaints.empty) schedule()
+    })
+  }
+
+  const complain = (node: string, error: HyphaError) => {
+    complaints.add({ node, code: error.code, text: error.message.slice(0, 2_000), at: now() })
+    schedule()
+  }
+
+  /** As many reports as make a group. */
+  function takeGroup(): QueuedReport[] {
+    let [count, entries] = [0, 0]
+    while (count < queue.length && entries < limits.groupEntries) {
+      entries += queue[count++]!.report.count
+    }
+    const group = queue.slice(0, count)
+    queue = queue.slice(count)
+    queuedEntries -= entries
+    return group
+  }
+
+  function flushGroup(): void {
+    cache.refresh()
+    known.refresh()
+    const group = takeGroup()
+    const outcome = emptyOutcome()
+    const context = { store, cache, known, complaints, route, mayReport, maxJournals: limits.maxJournals, now: now() }
+    try {
+      store.transaction(() => {
+        for (const queued of group) writeReport(queued, context, outcome)
+        for (const { node, code, text, at } of complaints.take()) {
+          if (!known.node(node)) continue
+          outcome.events.push(store.events.add({ at, node, app: null, module: null, home: null, code, text }))
+        }
+      })
+    } catch (thrown) {
+      // What is in memory may speak of rows that were rolled back.
+      cache.clear()
+      counts.dropped += group.length
+      sinks.failed(asHyphaError(thrown))
+      return
+    }
+    counts.transactions++
+    counts.samples += outcome.samples
+    tell(outcome)
+  }
+
+  function tell(outcome: Outcome): void {
+    for (const { node, incarnation, mark } of outcome.acknowledge) {
+      if (mark !== null) sinks.ack(node, ack.encode({ incarnation, upTo: mark }))
+    }
+    if (outcome.values.size > 0) sinks.values([...outcome.values.values()])
+    if (outcome.messages.length > 0) sinks.messages(outcome.messages)
+    if (outcome.events.length > 0) sinks.events(outcome.events)
+    if (outcome.logs.length > 0) sinks.logs(outcome.logs)
+    if (outcome.handled.length > 0) sinks.handled(outcome.handled)
+    if (outcome.queuedFor.size > 0) sinks.queued([...outcome.queuedFor])
+  }
+
+  /** Null, with a complaint, for bytes that can't be understood. */
+  function understood<T>(node: string, read: () => T): T | null {
+    try {
+      return read()
+    } catch (thrown) {
+      complain(node, asHyphaError(thrown))
+      return null
+    }
+  }
+
+  return {
+    /** A report from a node; acknowledged through `sinks.ack` when it is stored. `bytes` are not kept. */
+    onReport(node: string, bytes: Uint8Array): void {
+      const isFresh = fresh.delete(node)
+      if (queuedEntries >= limits.maxQueuedEntries) {
+        counts.dropped++
+        return
+      }
+      const queued = understood(node, (): QueuedReport => {
+        const decoded = report.decode(bytes)
+        return { node, report: decoded, columns: checkReport(decoded), fresh: isFresh }
+      })
+      if (!queued) return
+      counts.reports++
+      queue.push(queued)
+      queuedEntries += queued.report.count
+      schedule()
+    },
+    /** What a node is and what runs on it. */
+    onState(node: string, bytes: Uint8Array): void {
+      const decoded = understood(node, () => state.decode(bytes))
+      if (decoded && store.nodes.setState(node, bytes, decoded.inventory, now())) sinks.state(node, decoded)
+    },
+    /** A node's word that it is there, or its will. */
+    onPresence(node: string, bytes: Uint8Array): void {
+      const decoded = understood(node, () => presence.decode(bytes))
+      if (!decoded || !store.nodes.setPresence(node, decoded, now())) return
+      if (decoded.online) fresh.add(node)
+      else fresh.delete(node)
+      sinks.presence(node, decoded.online)
+    },
+    /** Stores all that is queued, now; for a gateway that ends. */
+    flush(): void {
+      while (queue.length > 0 || !complaints.empty) flushGroup()
+      if (scheduled) clearImmediate(scheduled)
+      scheduled = null
+    },
+    /** Since the start. */
+    get stats(): Readonly<typeof counts> {
+      return { ...counts }
+    },
+  }
+}
+
+export type Ingest = ReturnType<typeof createIngest>
