@@ -22,8 +22,12 @@ export function badValue(place: Place, message: string, mend?: string): HyphaErr
   })
 }
 
-/** The line, counted from 1, on which a key of a table stands; the table's own line where the key isn't found; null for neither. */
-export function lineOf({ text, table, key }: Place): number | null {
+/**
+ * The line, counted from 1, on which a key of a table stands; the table's own line where the key isn't found; the line of an inline table
+ * in its parent; null for none of these.
+ */
+export function lineOf(place: Place): number | null {
+  const { text, table, key } = place
   let inTable = false
   let tableLine: number | null = null
   for (const [index, line] of text.split('\n').entries()) {
@@ -36,7 +40,9 @@ export function lineOf({ text, table, key }: Place): number | null {
       if (assigned?.[1] === key) return index + 1
     }
   }
-  return tableLine
+  const dot = table.lastIndexOf('.')
+  if (tableLine !== null || dot < 0) return tableLine
+  return lineOf({ ...place, table: table.slice(0, dot), key: table.slice(dot + 1) })
 }
 
 /** A duration such as `"500ms"`, `"1s"`, `"5m"`, `"1h"` or `"1d"`, in milliseconds. */

@@ -22,9 +22,10 @@ export function startGuest(component: Uint8Array, host: TestHost): Guest {
   let exports: Record<string, WebAssembly.ExportValue> = {}
   const context = {
     memory: () => exports.memory as WebAssembly.Memory as { readonly buffer: ArrayBuffer },
-    realloc: (...args: [number, number, number, number]) => (exports.cabi_realloc as (...args: number[]) => number)(...args) >>> 0,
+    realloc: (...args: [number, number, number, number]) =>
+      (exports.cabi_realloc as (...args: number[]) => number)(...args) >>> 0,
   }
-  const imports: WebAssembly.Imports = {}
+  const imports: Record<string, Record<string, WebAssembly.ImportValue>> = {}
   for (const item of analysis.world.imports) {
     const module: Record<string, WebAssembly.ImportValue> = {}
     imports[item.name] = module

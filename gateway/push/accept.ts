@@ -1,0 +1,143 @@
+import { encodeCbor } from '@hypha/core/bytes/cbor.ts'
+import { bytesEqual, toHex } from '@hypha/core/bytes/text.ts'
+import { HyphaError } from '@hypha/core/errors.ts'
+import type { Crypto } from '@hypha/core/ports/crypto.ts'
+import { openEnvelope, verifyThreshold } from '@hypha/core/trust/cose.ts'
+import { type Release, type ReleaseModule, release } from '@hypha/core/trust/release.ts'
+import type { Role } from '@hypha/core/trust/root.ts'
+import { checkRelease } from '@hypha/core/trust/shape.ts'
+import { maxReleaseBytes } from '@hypha/core/trust/snapshot.ts'
+import { worldToItem } from '@hypha/core/wasm/encode-world.ts'
+import { describeModule } from './release.ts'
+
+export interface AcceptDeps {
+  readonly fleet: string
+  /** The release role of the root metadata in force. */
+  readonly role: Role
+  readonly crypto: Crypto
+  /** What the gateway knows of an app; zeros for one that it doesn't. */
+  readonly known: (app: string) => {
+    /** The highest number of its releases, and that one's digest in hex; 0 and null before the first. */
+    readonly number: number
+    readonly digest: string | null
+    /** The highest floor that was set. */
+    readonly floor: number
+  }
+}
+
+/** A release whose signatures were verified and whose words were found true of its bytes. */
+export interface AcceptedRelease {
+  readonly release: Release
+  /** SHA-256 of the payload, 32 bytes. */
+  readonly digest: Uint8Array<ArrayBuffer>
+  readonly envelope: Uint8Array
+  /** Components and core forms, by their digest in hex. */
+  readonly contents: ReadonlyMap<string, Uint8Array>
+}
+
+/**
+ * Accepts what was pushed: first the signatures, then the numbers, then every component's bytes against what was signed of them. Nothing is stored here. The very release
+ * that is the app's last one already is accepted again, so that a push whose answer was lost can be repeated.
+ *
+ * Throws what envelopes throw, `wrong-fleet`, `metadata-invalid`, `release-number`, `release-below-floor`, `push-incomplete`, `release-mismatch`,
+ * `wasi-refused`, and what `analyse` throws.
+ */
+export function accept(envelope: Uint8Array, components: readonly Uint8Array[], deps: AcceptDeps): AcceptedRelease {
+  const { crypto, role } = deps
+  const payload = verifyThreshold(
+    openEnvelope(envelope, 'release', maxReleaseBytes),
+    'release',
+    role,
+    'release',
+    crypto,
+  )
+  const accepted = release.decode(payload)
+  if (accepted.fleet !== deps.fleet) {
+    throw new HyphaError('wrong-fleet', `The release is for the fleet ${accepted.fleet}, this is ${deps.fleet}`)
+  }
+  checkRelease(accepted)
+  const digest = crypto.sha256(payload)
+  checkNumber(accepted, toHex(digest), deps)
+  const given = new Map(components.map((bytes) => [toHex(crypto.sha256(bytes)), bytes]))
+  const contents = new Map<string, Uint8Array>()
+  for (const module of accepted.modules) {
+    for (const [name, bytes] of checkModule(module, given, crypto)) contents.set(name, bytes)
+  }
+  return { release: accepted, digest, envelope, contents }
+}
+
+function checkNumber({ app, number, floor }: Release, digest: string, deps: AcceptDeps): void {
+  const known = deps.known(app)
+  if (number === known.number && digest === known.digest) return
+  if (number <= known.number) {
+    throw new HyphaError(
+      'release-number',
+      `${app} has release ${known.number} already, this one has the number ${number}`,
+      {
+        mend: `Give it the number ${known.number + 1}, and push again.`,
+      },
+    )
+  }
+  // Rising numbers keep this from happening, but for a floor that was set above every number.
+  if (number < known.floor) {
+    throw new HyphaError('release-below-floor', `Release ${number} of ${app} is below its floor ${known.floor}`)
+  }
+  if (floor < known.floor) {
+    const text = `Release ${number} of ${app} sets the floor to ${floor}, and it is at ${known.floor} already: it only rises`
+    throw new HyphaError('metadata-invalid', text)
+  }
+}
+
+/** The contents of one module, by their digests in hex. */
+function checkModule(
+  signed: ReleaseModule,
+  given: ReadonlyMap<string, Uint8Array>,
+  crypto: Crypto,
+): [string, Uint8Array][] {
+  const name = toHex(signed.component.digest)
+  const component = given.get(name)
+  if (component === undefined) {
+    throw new HyphaError('push-incomplete', `The component of ${signed.name}, with the digest ${name}, was not pushed`)
+  }
+  const { described, core } = describeModule({ name: signed.name, component, spec: signed.spec }, crypto)
+  const differs = differences(signed, described)
+  if (differs.length > 0) {
+    const text = `The release says of ${signed.name} what its component does not: ${differs.join('; ')}`
+    throw new HyphaError('release-mismatch', text, { where: signed.name })
+  }
+  return core === null
+    ? [[name, component]]
+    : [
+        [name, component],
+        [toHex(crypto.sha256(core)), core],
+      ]
+}
+
+function differences(signed: ReleaseModule, found: ReleaseModule): string[] {
+  const differs: string[] = []
+  const compare = (what: string, said: string | number | null, is: string | number | null) => {
+    if (said !== is) differs.push(`${what} is ${is ?? 'not there'}, the release says ${said ?? 'that there is none'}`)
+  }
+  compare('its size', signed.component.size, found.component.size)
+  compare('its core form', coreName(signed), coreName(found))
+  compare('its initial memory', signed.memory.initialBytes, found.memory.initialBytes)
+  compare('its maximum of memory', signed.memory.maximumBytes, found.memory.maximumBytes)
+  compare('the end of its memory', signed.memory.endBytes, found.memory.endBytes)
+  compare('its limit of memory', signed.spec.limits.memoryBytes, found.spec.limits.memoryBytes)
+  compare('what it uses of WebAssembly', signed.features.join(', '), found.features.join(', '))
+  for (const side of ['imports', 'exports'] as const) {
+    compare(`what it ${side}`, namesOf(signed, side), namesOf(found, side))
+  }
+  if (differs.length === 0 && !bytesEqual(worldBytes(signed), worldBytes(found))) {
+    differs.push('the types of its interfaces are others')
+  }
+  return differs
+}
+
+const coreName = ({ core }: ReleaseModule): string | null =>
+  core === null ? null : `${toHex(core.digest)} of ${core.size} bytes`
+
+const namesOf = ({ world }: ReleaseModule, side: 'imports' | 'exports'): string =>
+  world[side].map(({ name }) => name).join(', ')
+
+const worldBytes = ({ world }: ReleaseModule): Uint8Array => encodeCbor(worldToItem(world))

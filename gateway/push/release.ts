@@ -1,0 +1,86 @@
+import { HyphaError } from '@hypha/core/errors.ts'
+import type { Crypto } from '@hypha/core/ports/crypto.ts'
+import { type Signer, signMany } from '@hypha/core/trust/cose.ts'
+import { type Limits, type ModuleSpec, type Release, type ReleaseModule, release } from '@hypha/core/trust/release.ts'
+import { analyse, pageBytes } from '@hypha/core/wasm/analyse.ts'
+import type { MemoryNeed } from '@hypha/core/wasm/types.ts'
+import { checkWasi } from '@hypha/core/wasm/wasi.ts'
+
+/** A module as it goes into a release: what was built, and what `hypha.toml` says of it. */
+export interface ModuleToRelease {
+  readonly name: string
+  readonly component: Uint8Array
+  readonly spec: ModuleSpec
+}
+
+export interface ReleaseToMake {
+  readonly fleet: string
+  readonly app: string
+  /** Above the last one of the app. */
+  readonly number: number
+  /** The author's own name for it; empty where there is none. */
+  readonly label: string
+  /** Milliseconds since 1970. */
+  readonly createdMs: number
+  /** No release with a lower number may run any more. */
+  readonly floor: number
+  readonly modules: readonly ModuleToRelease[]
+}
+
+/**
+ * The release of built modules: each with its digests and what it needs, read from its own bytes. Throws what `analyse` throws, `wasi-refused`, and `wasm-memory`
+ * where a module asks for more memory at first than it may have; all with the module's name.
+ */
+export function makeRelease(wanted: ReleaseToMake, crypto: Pick<Crypto, 'sha256'>): Release {
+  const { modules, ...rest } = wanted
+  return { ...rest, modules: modules.map((module) => describeModule(module, crypto).described) }
+}
+
+/** The payload to be signed, and from whose SHA-256 the release has its digest. Throws `bytes-too-long` for an app with too many words. */
+export const releasePayload = (made: Release): Uint8Array<ArrayBuffer> => release.encode(made)
+
+/** The release as it is pushed: COSE_Sign by every signer. */
+export const signRelease = (payload: Uint8Array, signers: readonly Signer[]): Uint8Array<ArrayBuffer> =>
+  signMany(payload, 'release', signers)
+
+export interface DescribedModule {
+  readonly described: ReleaseModule
+  /** The core form; null where the component has none. */
+  readonly core: Uint8Array | null
+}
+
+/** What a release says of a module: the author computes it, and the gateway again from the same bytes. */
+export function describeModule(module: ModuleToRelease, crypto: Pick<Crypto, 'sha256'>): DescribedModule {
+  const { name, component, spec } = module
+  try {
+    const { analysis, core } = analyse(component)
+    checkWasi(analysis.world)
+    const described = {
+      name,
+      component: { digest: crypto.sha256(component), size: component.length },
+      core: core === null ? null : { digest: crypto.sha256(core), size: core.length },
+      world: analysis.world,
+      memory: analysis.memory,
+      features: analysis.features,
+      spec: { ...spec, limits: { ...spec.limits, memoryBytes: memoryLimit(spec.limits, analysis.memory) } },
+    }
+    return { described, core }
+  } catch (error) {
+    if (!(error instanceof HyphaError)) throw error
+    const { code, message, where, mend } = error
+    throw new HyphaError(code, `${name}: ${message}`, { ...(where === undefined ? {} : { where }), mend, cause: error })
+  }
+}
+
+/**
+ * What one instance may have: to the byte where the module promises an end, else in whole pages, and never more than the module itself can use.
+ */
+function memoryLimit({ memoryBytes }: Limits, { initialBytes, maximumBytes, endBytes }: MemoryNeed): number {
+  if (endBytes !== null) return endBytes
+  const limit = Math.min(Math.ceil(memoryBytes / pageBytes) * pageBytes, maximumBytes ?? Number.POSITIVE_INFINITY)
+  if (initialBytes <= limit) return limit
+  throw new HyphaError('wasm-memory', `it asks for ${initialBytes} bytes of memory at first, and may have ${limit}`, {
+    where: 'memory',
+    mend: `Set memory to at least ${Math.ceil(initialBytes / 1024)} KiB in hypha.toml, or build it with less.`,
+  })
+}
