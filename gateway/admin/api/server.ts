@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { type AddressInfo, connect } from 'node:net'
-import swagger, { type SwaggerOptions } from '@fastify/swagger'
+import swagger, { type FastifyDynamicSwaggerOptions } from '@fastify/swagger'
 import { HyphaError } from '@hypha/core/errors.ts'
 import fastify from 'fastify'
 import { authorise, defaultFailureLimits, type FailureLimits, Failures, identify, type Trust } from './auth.ts'
@@ -88,7 +88,7 @@ const description = {
   },
   components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
   security: [{ token: [] }],
-} satisfies SwaggerOptions['openapi']
+} satisfies FastifyDynamicSwaggerOptions['openapi']
 
 /** Deny by default: a route that doesn't say who may call it is a defect, found when the gateway starts. */
 function requireRoles(api: Api): void {
