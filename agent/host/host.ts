@@ -12,6 +12,15 @@ export interface HostRequest {
   readonly key: string
 }
 
+/** A module's request as it reaches the agent's own thread. The answer is a lifted value, at once or later. */
+export interface HostCall extends HostRequest {
+  readonly instance: InstanceKey
+  /** So long until the turn's deadline. */
+  readonly leftMs: number
+  /** Hosts that the release grants to the module, as `host:port`. */
+  readonly httpHosts: readonly string[]
+}
+
 /** Host interfaces that are served on the agent's own thread. */
 export type AskedInterface = 'sensor' | 'actuator' | 'http' | 'sql'
 

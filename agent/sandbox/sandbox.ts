@@ -2,30 +2,17 @@ import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
 import type { Clock } from '@hypha/core/ports/clock.ts'
 import { instanceName } from '@hypha/core/wire/ids.ts'
 import type { InstanceState } from '@hypha/core/wire/messages/state.ts'
+import type { HostCall } from '../host/host.ts'
 import type { InboxInput, InstanceKey, NodeEvent, RunnableSection, TurnRecord } from '../turns.ts'
 import { Cell, type CellHealth, type CellPorts, type Durable } from './cell.ts'
 import { planCells } from './cells.ts'
 import { defaultOptions, type SandboxOptions } from './options.ts'
 import type { LoadedInstance } from './protocol.ts'
-import { type AskHandler, WorkerThread } from './worker-thread.ts'
+import { WorkerThread } from './worker-thread.ts'
 
 export type { CellHealth, Durable } from './cell.ts'
 export { defaultOptions, type SandboxOptions } from './options.ts'
 export type { LoadedInstance } from './protocol.ts'
-
-/** A request of a module that this node's own thread answers: see `agent/host/drivers`. */
-export interface HostCall {
-  readonly instance: InstanceKey
-  readonly interface: string
-  readonly func: string
-  readonly args: readonly unknown[]
-  /** The turn and the number of the call within it: the same again when an input is tried again. */
-  readonly key: string
-  /** So long until the turn's deadline. */
-  readonly leftMs: number
-  /** Hosts that the release grants to the module. */
-  readonly httpHosts: readonly string[]
-}
 
 export interface SandboxPorts {
   /** This node's id. */
@@ -209,5 +196,3 @@ class App implements PreparedApp {
     return left.flat()
   }
 }
-
-export type { AskHandler }

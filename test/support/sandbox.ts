@@ -1,7 +1,8 @@
 import { toHex } from '@hypha/core/bytes/text.ts'
 import type { Clock } from '@hypha/core/ports/clock.ts'
 import { instanceName } from '@hypha/core/wire/ids.ts'
-import { createSandbox, type Durable, type HostCall, type SandboxOptions } from '../../agent/sandbox/sandbox.ts'
+import type { HostCall } from '../../agent/host/host.ts'
+import { createSandbox, type Durable, type SandboxOptions } from '../../agent/sandbox/sandbox.ts'
 import type {
   InboxInput,
   InstanceKey,

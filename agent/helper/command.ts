@@ -1,0 +1,31 @@
+import { execFile } from 'node:child_process'
+import type { NodeFile } from '../host/node-file.ts'
+
+const maxOutputBytes = 65_536
+
+/** Runs the command that the node's file binds to a name: `{stdout}`, or `{error, fault}` where it failed or took too long. */
+export function runCommand(nodeFile: NodeFile, question: Readonly<Record<string, unknown>>): Promise<object> {
+  const { kind, name, value } = question
+  const bound = (kind === 'sensor' ? nodeFile.sensors : nodeFile.actuators).get(String(name))
+  if (bound?.driver !== 'command') {
+    return Promise.resolve({ error: `no command is bound to ${kind} "${name}"`, fault: 'unavailable' })
+  }
+  const [program = '', ...args] = bound.argv.map((arg) => arg.replaceAll('{value}', String(Number(value))))
+  const timeout = Math.max(1, Math.min(bound.timeoutMs, Number(question.timeoutMs) || bound.timeoutMs))
+  return new Promise((resolve) => {
+    const options = {
+      timeout,
+      killSignal: 'SIGKILL',
+      maxBuffer: maxOutputBytes,
+      env: { PATH: process.env.PATH },
+    } as const
+    execFile(program, args, options, (error, stdout, stderr) => {
+      if (error === null) return resolve({ stdout })
+      const timedOut = error.killed === true && error.code === undefined
+      const why = timedOut
+        ? `did not end within ${timeout} ms`
+        : stderr.trim().slice(0, 200) || error.message.slice(0, 200)
+      resolve({ error: `${program}: ${why}`, fault: timedOut ? 'timeout' : 'unavailable' })
+    })
+  })
+}

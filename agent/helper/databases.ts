@@ -1,0 +1,138 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdirSync, realpathSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { checkId } from '@hypha/core/wire/ids.ts'
+
+const program = fileURLToPath(new URL(`./database${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url))
+/** A process that nobody asks ends, and gives back its memory. */
+const idleMs = 300_000
+const longestMs = 60_000
+
+type Answer = Readonly<Record<string, unknown>>
+
+interface Question {
+  readonly message: object
+  readonly timeoutMs: number
+  readonly resolve: (answer: Answer) => void
+}
+
+/**
+ * Each app's database in a process of its own: a statement can run for as long as it likes and nothing in SQLite's binding stops it, so what
+ * takes too long is killed with its process. SQLite's journal undoes what it had begun.
+ */
+export class Databases {
+  readonly #folder: string
+  readonly #maxBytes: number
+  readonly #open = new Map<string, Database>()
+
+  constructor(folder: string, maxBytes: number) {
+    this.#folder = folder
+    this.#maxBytes = maxBytes
+  }
+
+  run(question: Readonly<Record<string, unknown>>): Promise<Answer> {
+    const app = checkId('app', String(question.app))
+    let database = this.#open.get(app)
+    if (database === undefined) {
+      mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
+      database = new Database(join(this.#folder, `${app}.db`), this.#maxBytes, () => this.#open.delete(app))
+      this.#open.set(app, database)
+    }
+    const { func, statement, params, key } = question
+    const timeoutMs = Math.max(1, Math.min(longestMs, Number(question.timeoutMs) || longestMs))
+    return database.run({ func, statement, params, key }, timeoutMs)
+  }
+
+  close(): void {
+    for (const database of this.#open.values()) database.end()
+  }
+}
+
+/** One process, and what waits for it: a statement at a time. */
+class Database {
+  readonly #child: ChildProcess
+  readonly #onEnd: () => void
+  readonly #queue: Question[] = []
+  #running: Question | null = null
+  #received = ''
+  #deadline: ReturnType<typeof setTimeout> | undefined
+  #idle: ReturnType<typeof setTimeout> | undefined
+
+  constructor(file: string, maxBytes: number, onEnd: () => void) {
+    this.#onEnd = onEnd
+    const code = realpathSync(join(dirname(program), '..', '..'))
+    const flags = [
+      '--permission',
+      `--allow-fs-read=${code}`,
+      `--allow-fs-read=${dirname(file)}`,
+      `--allow-fs-write=${dirname(file)}`,
+    ]
+    this.#child = spawn(
+      process.execPath,
+      [...flags, '--disable-warning=ExperimentalWarning', program, file, String(maxBytes)],
+      {
+        stdio: ['pipe', 'pipe', 'inherit'],
+        // Where SQLite sorts what doesn't fit into its cache.
+        env: { SQLITE_TMPDIR: dirname(file) },
+      },
+    )
+    this.#child.stdout!.setEncoding('utf8')
+    this.#child.stdout!.on('data', (text: string) => this.#take(text))
+    this.#child.on('error', (error) => this.#lost(error.message))
+    this.#child.on('exit', (code, signal) => this.#lost(`its process ended with ${signal ?? code}`))
+    this.#child.stdin!.on('error', (error) => this.#lost(error.message))
+    this.#rest()
+  }
+
+  run(message: object, timeoutMs: number): Promise<Answer> {
+    return new Promise((resolve) => {
+      this.#queue.push({ message, timeoutMs, resolve })
+      this.#next()
+    })
+  }
+
+  end(): void {
+    this.#child.kill('SIGKILL')
+  }
+
+  #next(): void {
+    if (this.#running !== null) return
+    const question = this.#queue.shift()
+    if (question === undefined) {
+      this.#rest()
+      return
+    }
+    clearTimeout(this.#idle)
+    this.#running = question
+    this.#deadline = setTimeout(() => this.#lost('the statement took too long'), question.timeoutMs)
+    this.#child.stdin!.write(`${JSON.stringify(question.message)}\n`)
+  }
+
+  #rest(): void {
+    clearTimeout(this.#idle)
+    this.#idle = setTimeout(() => this.#lost('it was not used'), idleMs)
+  }
+
+  #take(text: string): void {
+    const lines = (this.#received + text).split('\n')
+    this.#received = lines.pop()!
+    for (const line of lines) {
+      clearTimeout(this.#deadline)
+      this.#running?.resolve(JSON.parse(line) as Answer)
+      this.#running = null
+      this.#next()
+    }
+  }
+
+  #lost(why: string): void {
+    clearTimeout(this.#deadline)
+    clearTimeout(this.#idle)
+    this.#onEnd()
+    this.end()
+    const error = `the database can't be asked: ${why}`
+    for (const { resolve } of [...(this.#running === null ? [] : [this.#running]), ...this.#queue.splice(0)])
+      resolve({ error })
+    this.#running = null
+  }
+}
