@@ -129,6 +129,13 @@ interface Resolver {
 
 function buildInterface(id: string, resolver: Resolver): WitInterface {
   const syntax = resolver.byId.get(id)!
+  const names = [...syntax.uses.flatMap((use) => use.names.map(({ as }) => as)), ...syntax.types, ...syntax.funcs].map(
+    (item) => (typeof item === 'string' ? item : item.name),
+  )
+  const double = names.find((name, index) => names.indexOf(name) !== index)
+  if (double !== undefined) {
+    throw new HyphaError('wit-invalid', `the name ${double} stands twice in ${id}`, { where: syntax.file })
+  }
   const scope = scopeOf(id, resolver)
   const type = (written: TypeSyntax | null): WitType | null =>
     written === null ? null : resolveType(written, syntax, scope)
