@@ -21,7 +21,7 @@ export function runCommand(nodeFile: NodeFile, question: Readonly<Record<string,
     } as const
     execFile(program, args, options, (error, stdout, stderr) => {
       if (error === null) return resolve({ stdout })
-      const timedOut = error.killed === true && error.code === undefined
+      const timedOut = error.killed === true && typeof error.code !== 'string'
       const why = timedOut
         ? `did not end within ${timeout} ms`
         : stderr.trim().slice(0, 200) || error.message.slice(0, 200)

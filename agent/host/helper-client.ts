@@ -8,6 +8,8 @@ export interface HelperClient {
   /** Throws `helper-unreachable` where the helper doesn't answer some time after `timeoutMs`, which it keeps itself. */
   request(message: Readonly<Record<string, unknown>>, timeoutMs: number): Promise<HelperAnswer>
   close(): void
+  /** Ends the helper. */
+  stop(): void
 }
 
 /** An answer is at most a result of `sql`. */
@@ -83,5 +85,6 @@ export function connectHelper(path: string): HelperClient {
       })
     },
     close: () => lose('the agent stops'),
+    stop: () => open().end(`${JSON.stringify({ id: 0, op: 'stop' })}\n`),
   }
 }
