@@ -4,7 +4,7 @@ import { nearest } from './manifest-values.ts'
 import type { WitFolder, WitInterface } from './wit.ts'
 
 /** Interfaces that a module's core imports and exports. */
-export interface ModuleWorld {
+interface ModuleWorld {
   readonly imports: readonly string[]
   readonly exports: readonly string[]
 }
@@ -15,7 +15,7 @@ export interface ModuleWorld {
  *
  * @throws HyphaError `world-invalid`, naming module, interface and function.
  */
-export function worldOfCore(module: string, core: CoreModule, interfaces: readonly WitInterface[]): ModuleWorld {
+function worldOfCore(module: string, core: CoreModule, interfaces: readonly WitInterface[]): ModuleWorld {
   const known = new Map(interfaces.map((item) => [item.id, item]))
   const imports = new Set<string>()
   for (const item of core.imports) {

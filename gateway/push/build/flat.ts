@@ -5,8 +5,8 @@ import type { WitType } from '@hypha/core/wasm/types.ts'
 export type { FlatType }
 
 /** More parameters than this go through memory, and so does more than one result (CanonicalABI.md, MAX_FLAT_PARAMS, MAX_FLAT_RESULTS). */
-export const maxFlatParams = 16
-export const maxFlatResults = 1
+const maxFlatParams = 16
+const maxFlatResults = 1
 
 export interface Layout {
   readonly size: number

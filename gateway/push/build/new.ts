@@ -5,7 +5,7 @@ import { checkId } from '@hypha/core/wire/ids.ts'
 import { sdkDir } from './sdk.ts'
 
 export const templates = ['assemblyscript', 'c', 'rust', 'prebuilt'] as const
-export type Template = (typeof templates)[number]
+type Template = (typeof templates)[number]
 
 /**
  * Makes the folder `dir` with an app of one module that builds and ticks. Answers the files, relative to the folder.

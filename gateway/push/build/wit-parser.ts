@@ -7,7 +7,7 @@ export type TypeSyntax =
   | { readonly kind: 'result'; readonly ok: TypeSyntax | null; readonly err: TypeSyntax | null }
   | { readonly kind: 'tuple'; readonly items: readonly TypeSyntax[] }
 
-export interface MemberSyntax {
+interface MemberSyntax {
   readonly name: string
   readonly docs: string
   readonly type: TypeSyntax | null
@@ -24,14 +24,14 @@ export interface TypeDefSyntax {
   readonly alias: TypeSyntax | null
 }
 
-export interface FuncSyntax {
+interface FuncSyntax {
   readonly name: string
   readonly docs: string
   readonly params: readonly MemberSyntax[]
   readonly result: TypeSyntax | null
 }
 
-export interface UseSyntax {
+interface UseSyntax {
   /** As it is written: `types`, or `other:package/types@1.0.0`. */
   readonly from: string
   readonly names: readonly { readonly name: string; readonly as: string }[]

@@ -76,7 +76,7 @@ export function loadWit(dirs: readonly string[]): WitFolder {
 }
 
 /** Paths of the `*.wit` files of a folder, sorted. */
-export function witFiles(dir: string): string[] {
+function witFiles(dir: string): string[] {
   try {
     return readdirSync(dir)
       .filter((name) => name.endsWith('.wit'))

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
-import Database from 'better-sqlite3'
 import { beforeAll, expect, test } from 'vitest'
 import { type BuiltModule, buildApp } from '../../../gateway/push/build/build.ts'
 import { copyOf, folderForFile } from './app-folder.ts'
@@ -113,8 +113,8 @@ test('The frost alarm warns once, remembers across instances, and calls it off o
 })
 
 test('The ledger writes rows into a real SQLite, counts them, and bounds its table', () => {
-  const database = new Database(':memory:')
-  const toSql = (params: readonly { tag: string; val?: unknown }[]): unknown[] =>
+  const database = new DatabaseSync(':memory:')
+  const toSql = (params: readonly { tag: string; val?: SQLInputValue }[]): SQLInputValue[] =>
     params.map((param) => param.val ?? null)
   const rows: number[] = []
   const guest = start('ledger', {
@@ -124,8 +124,8 @@ test('The ledger writes rows into a real SQLite, counts them, and bounds its tab
         val: BigInt(database.prepare(statement).run(...toSql(params)).changes),
       }),
       query: (statement: string, params: []) => {
-        const prepared = database.prepare(statement).raw()
-        const found = prepared.all(...toSql(params)) as number[][]
+        const prepared = database.prepare(statement)
+        const found = prepared.all(...toSql(params)).map((row) => Object.values(row) as number[])
         return {
           tag: 'ok',
           val: {
