@@ -6,7 +6,7 @@ import { Result, Unit } from "hypha/types";
 export enum EmitError {
   /** The module is over its samples per second (`telemetry-per-s` in `hypha.toml`). This sample is dropped. */
   Throttled,
-  /** The metric's name isn't made of 1 to 64 characters from `a-z A-Z 0-9 . _ -`, or the value isn't finite. */
+  /** The metric's name isn't made of 1 to 64 characters from `a-z A-Z 0-9 _ . -`, not beginning with the last two, or the value isn't finite. */
   InvalidMetric,
   /** The instance has used as many different metrics as it may. */
   TooManyMetrics,

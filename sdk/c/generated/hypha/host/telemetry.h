@@ -8,7 +8,7 @@
 enum {
   /** The module is over its samples per second (`telemetry-per-s` in `hypha.toml`). This sample is dropped. */
   HYPHA_HOST_TELEMETRY_EMIT_ERROR_THROTTLED = 0,
-  /** The metric's name isn't made of 1 to 64 characters from `a-z A-Z 0-9 . _ -`, or the value isn't finite. */
+  /** The metric's name isn't made of 1 to 64 characters from `a-z A-Z 0-9 _ . -`, not beginning with the last two, or the value isn't finite. */
   HYPHA_HOST_TELEMETRY_EMIT_ERROR_INVALID_METRIC = 1,
   /** The instance has used as many different metrics as it may. */
   HYPHA_HOST_TELEMETRY_EMIT_ERROR_TOO_MANY_METRICS = 2,
