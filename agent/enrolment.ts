@@ -1,9 +1,9 @@
 import { X509Certificate } from 'node:crypto'
 import { HyphaError } from '@hypha/core/errors.ts'
 import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
-import { makeBoxKeys } from '@hypha/core/trust/seal.ts'
+import { boxKeysOf, makeBoxKeys } from '@hypha/core/trust/seal.ts'
 import { parseJoinUrl } from '@hypha/core/wire/join-url.ts'
-import { ensureNodeFile, hasIdentity, type Identity, loadIdentity, saveIdentity, wipeHome } from './home.ts'
+import { ensureNodeFile, hasIdentity, type Identity, keysToJoin, loadIdentity, saveIdentity, wipeHome } from './home.ts'
 import { join } from './join/join.ts'
 
 /** Makes this node's keys, joins with them, and keeps the answer. Throws `already-joined`, and what `join` throws. */
@@ -13,18 +13,20 @@ export async function joinFleet(home: string, urlText: string): Promise<Identity
     const { fleet, node } = loadIdentity(home)
     throw new HyphaError('already-joined', `${home} holds the identity of ${node} in fleet ${fleet}`, { where: home })
   }
-  const seed = nodeCrypto.random(32)
-  const box = makeBoxKeys(nodeCrypto)
+  const { seed, boxSecret } = keysToJoin(home, () => ({
+    seed: nodeCrypto.random(32),
+    boxSecret: makeBoxKeys(nodeCrypto).secretKey,
+  }))
   const answer = await join(url, {
     publicKey: nodeCrypto.publicKey(seed),
-    boxKey: box.publicKey,
+    boxKey: boxKeysOf(boxSecret).publicKey,
     sign: (message) => nodeCrypto.sign(seed, message),
   })
   const identity: Identity = {
     ...answer,
     node: url.node,
     seed,
-    boxSecret: box.secretKey,
+    boxSecret,
     gatewayHost: url.host,
     gatewayPort: url.port,
   }

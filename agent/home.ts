@@ -8,6 +8,7 @@ import { tier } from '@hypha/core/wire/messages/state.ts'
 
 // The folder of one agent: its identity, its node file, and what it holds.
 //
+//   keys          made before joining, so that a cut connection can be repeated with the same
 //   identity      who it is, with its private keys; readable by its owner only
 //   agent.toml    what is bound to this machine: sensors, actuators, network, labels
 //   data/         journal, contents, installs: only the agent's own code touches these
@@ -58,6 +59,27 @@ export function saveIdentity(home: string, identity: Identity): void {
   writeFileSync(identityPath(home), identityCodec.encode(identity), { mode: 0o600, flush: true })
 }
 
+const keysCodec = message(
+  'keys',
+  record({ seed: [1, bytes({ exact: 32 })], boxSecret: [2, bytes({ exact: 32 })] }),
+  128,
+)
+
+export type NodeKeys = TypeOf<typeof keysCodec>
+
+/**
+ * The keys that this folder joins with, made by `make` the first time. They are kept before they are first used: an invitation is answered once for one key, so a
+ * node whose connection was cut in between must come again with the same.
+ */
+export function keysToJoin(home: string, make: () => NodeKeys): NodeKeys {
+  const path = join(home, 'keys')
+  if (existsSync(path)) return keysCodec.decode(readFileSync(path))
+  const keys = make()
+  mkdirSync(home, { recursive: true, mode: 0o700 })
+  writeFileSync(path, keysCodec.encode(keys), { mode: 0o600, flush: true })
+  return keys
+}
+
 export const nodeFilePath = (home: string): string => join(home, 'agent.toml')
 
 const nodeFileTemplate = `# What is bound to this machine. Modules see sensors and actuators by these names; nothing of this comes over the network.
@@ -82,5 +104,6 @@ export function ensureNodeFile(home: string): void {
 
 /** Deletes all that the agent holds, its keys last; the node file, which its owner wrote, stays. */
 export function wipeHome(home: string): void {
-  for (const name of ['data', 'sql', 'run', 'identity']) rmSync(join(home, name), { recursive: true, force: true })
+  for (const name of ['data', 'sql', 'run', 'keys', 'identity'])
+    rmSync(join(home, name), { recursive: true, force: true })
 }

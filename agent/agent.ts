@@ -1,0 +1,295 @@
+import { createPrivateKey } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { ed25519Pkcs8 } from '@hypha/core/bytes/ed25519.ts'
+import { asHyphaError, type HyphaError } from '@hypha/core/errors.ts'
+import { systemClock } from '@hypha/core/platform/clock.ts'
+import { brotli } from '@hypha/core/platform/compress.ts'
+import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
+import { nodeFiles } from '@hypha/core/platform/files.ts'
+import { createLog, type Log } from '@hypha/core/platform/log.ts'
+import { type Files, replaceFile } from '@hypha/core/ports/files.ts'
+import { trustFirstRoot } from '@hypha/core/trust/rules.ts'
+import { trustSnapshot } from '@hypha/core/trust/snapshot.ts'
+import { progress } from '@hypha/core/wire/messages/progress.ts'
+import { state } from '@hypha/core/wire/messages/state.ts'
+import { want } from '@hypha/core/wire/messages/want.ts'
+import { fleetTopics } from '@hypha/core/wire/topics.ts'
+import { connectionNumbers } from './connection-number.ts'
+import { type Identity, loadIdentity, nodeFilePath, wipeHome } from './home.ts'
+import { createDrivers, type Drivers } from './host/drivers/drivers.ts'
+import { connectHelper } from './host/helper-client.ts'
+import { parseNodeFile } from './host/node-file.ts'
+import { Installs } from './install/installs.ts'
+import { defaultTrialLimits } from './install/machine.ts'
+import { takeInventory } from './inventory.ts'
+import type { Link } from './link/link.ts'
+import { createLink } from './link/mqtt-link.ts'
+import { Pipeline } from './pipeline.ts'
+import { openReceiver } from './receive/receiver.ts'
+import { type Journal, openJournal } from './report/journal.ts'
+import { createShipper } from './report/shipper.ts'
+import { createSandbox } from './sandbox/sandbox.ts'
+import { openWith, runnable } from './verify/runnable.ts'
+import { Verifier } from './verify/verifier.ts'
+
+export interface AgentOptions {
+  readonly home: string
+  readonly json: boolean
+}
+
+const trialMs = 5_000
+const stateDelayMs = 20
+const stateEveryMs = 30_000
+
+/** Starts the agent of a home that has joined, and runs until the process is told to end. The composition root: every part is made here. */
+export async function startAgent({ home, json }: AgentOptions): Promise<void> {
+  const log = createLog({ json })
+  const identity = loadIdentity(home)
+  const topics = fleetTopics(identity.fleet)
+  const { node } = identity
+  const onProblem = (error: HyphaError) => log.warn(error.message, { code: error.code, where: error.where })
+
+  mkdirSync(join(home, 'data'), { recursive: true, mode: 0o700 })
+  const files = nodeFiles(join(home, 'data'))
+  const verifier = openVerifier(files, identity)
+  const journal = await openJournal({
+    files,
+    clock: systemClock,
+    random: nodeCrypto.random,
+    bootId: bootId(),
+    options: { onProblem },
+  })
+  const drivers = openDrivers(home, log)
+  const nextConnection = await connectionNumbers(files)
+  const link = openLink(identity, nextConnection, onProblem)
+  const shipper = createShipper({
+    journal,
+    link,
+    topic: topics.up(node, 'report'),
+    clock: systemClock,
+    options: { onProblem },
+  })
+  const receiver = await openReceiver({
+    files,
+    crypto: nodeCrypto,
+    brotli,
+    clock: systemClock,
+    source: {
+      subscribe: (digestHex, onChunk) =>
+        link.subscribe(topics.chunks(digestHex), (topic, bytes) =>
+          onChunk(Number(topic.slice(topic.lastIndexOf('/') + 1)), bytes),
+        ),
+      request: (wanted) => {
+        link.publish(topics.up(node, 'want'), want.encode(wanted), { qos: 0 }).catch(() => {
+          // Offline: the receiver asks again when the link is back.
+        })
+      },
+    },
+  })
+  const { contents } = receiver
+  let attachments: readonly Uint8Array[] = []
+  const installs = new Installs(files, defaultTrialLimits, (app, error) =>
+    log.error(`The install file of ${app} is damaged and begins anew`, { code: error.code }),
+  )
+
+  let pipeline: Pipeline | null = null
+  const sandbox = createSandbox({
+    node,
+    clock: systemClock,
+    commit: (turn) => pipeline!.commit(turn),
+    event: (event) => tell(journal, log, event),
+    call: (call) => drivers.sets.call(call),
+  })
+  const publishState = stateSender(() => {
+    if (link.state !== 'online') return
+    const message = state.encode({
+      incarnation: journal.incarnation,
+      tier: identity.tier,
+      bootedMs,
+      inventory: takeInventory(home, drivers.nodeFile, drivers.sets),
+      directive: verifier.held?.directive.version ?? 0,
+      sections: pipeline!.sections(),
+      contents: contents.list(),
+      refused: pipeline!.refused && { ...pipeline!.refused, held: verifier.held?.envelope ?? new Uint8Array() },
+    })
+    link.publish(topics.state(node), message, { qos: 1, retain: true }).catch(() => {
+      // Cut in between: the next connection sends the state as it is then.
+    })
+  })
+  const bootedMs = systemClock.now()
+  const sendProgress = (app: string, bytes: number, ofBytes: number) => {
+    const section = verifier.held?.directive.sections.find((each) => each.app === app)
+    if (section === undefined || link.state !== 'online') return
+    const message = progress.encode({ app, epoch: section.epoch, release: section.release, bytes, ofBytes })
+    link.publish(topics.up(node, 'progress'), message, { qos: 0 }).catch(() => {
+      // Progress is for people who watch; the state says what holds.
+    })
+  }
+  const openSetting = openWith(identity.boxSecret)
+  pipeline = new Pipeline({
+    verifier,
+    contents: (digest) => contents.read(digest),
+    installs,
+    sandbox,
+    journal,
+    clock: systemClock,
+    crypto: nodeCrypto,
+    trialMs,
+    incarnation: journal.incarnation,
+    receive: async (content, app, signal) => {
+      const onProgress = (bytes: number, ofBytes: number) => sendProgress(app, bytes, ofBytes)
+      await receiver.fetch(content, { attachments, onProgress, signal })
+    },
+    keepTrust: () => replaceFile(files, trustPath, trustSnapshot.encode(verifier.snapshot)),
+    runnable: (verified) => runnable(verified, (digest) => contents.read(digest), openSetting, nodeCrypto),
+    event: (event) => tell(journal, log, event),
+    changed: publishState,
+    settled: () => {
+      pipeline!.sweep()
+      const needed = pipeline!.needed()
+      receiver
+        .retain(digests(needed), digests(needed.map(({ transfer }) => transfer)))
+        .catch((thrown) => onProblem(asHyphaError(thrown)))
+    },
+    append: (record, targets) => journal.append(record, targets),
+    pendingMessages: () => journal.pendingMessages(),
+    offer: (given) => {
+      attachments = given
+    },
+    leave: async () => {
+      log.warn(`${node} has been removed from ${identity.fleet}: it deletes what it holds`)
+      await shutDown()
+      wipeHome(home)
+      process.exit(0)
+    },
+  })
+
+  link.subscribe(topics.down(node, 'directive'), (_topic, message) => void pipeline!.directive(message))
+  link.subscribe(topics.down(node, 'ack'), (_topic, message) => shipper.onAck(message))
+  link.subscribe(topics.down(node, 'input'), (_topic, message) => guard(onProblem, () => pipeline!.inputs(message)))
+  link.subscribe(topics.rootMetadata, (_topic, message) =>
+    guard(onProblem, () => {
+      verifier.updateRoot([message])
+      void replaceFile(files, trustPath, trustSnapshot.encode(verifier.snapshot))
+    }),
+  )
+  link.onState((now) => {
+    log.info(
+      now === 'online' ? `connected to ${identity.brokerHost}:${identity.brokerPort} as ${node}` : 'disconnected',
+    )
+    if (now === 'offline') return
+    publishState()
+    receiver.retry()
+  })
+  const stateTimer = setInterval(publishState, stateEveryMs)
+
+  async function shutDown(): Promise<void> {
+    clearInterval(stateTimer)
+    await pipeline!.close()
+    await sandbox.close()
+    shipper.close()
+    await journal.close()
+    await link.close()
+    drivers.sets.close()
+  }
+  let ending = false
+  const end = () => {
+    if (ending) return
+    ending = true
+    shutDown().then(
+      () => process.exit(0),
+      (thrown) => {
+        log.error(asHyphaError(thrown).message)
+        process.exit(1)
+      },
+    )
+  }
+  process.on('SIGINT', end)
+  process.on('SIGTERM', end)
+
+  log.info(`${node} of ${identity.fleet} (${identity.tier}) starts`)
+  await pipeline.boot()
+}
+
+const trustPath = 'trust'
+
+const digests = (items: readonly { readonly digest: Uint8Array }[]) => items.map(({ digest }) => digest)
+
+function openVerifier(files: Files, { fleet, node, root }: Identity): Verifier {
+  const kept = files.read(trustPath)
+  const snapshot =
+    kept === null
+      ? trustFirstRoot(root, { digest: nodeCrypto.sha256(root), fleet, node }, nodeCrypto)
+      : trustSnapshot.decode(kept)
+  return new Verifier({ snapshot, crypto: nodeCrypto, nowMs: systemClock.now })
+}
+
+function openDrivers(home: string, log: Log): { nodeFile: ReturnType<typeof parseNodeFile>; sets: Drivers } {
+  const path = nodeFilePath(home)
+  const nodeFile = parseNodeFile(existsSync(path) ? readFileSync(path, 'utf8') : '', path)
+  const helper = process.env.HYPHA_HELPER
+  const sets = createDrivers(nodeFile, {
+    home,
+    clock: systemClock,
+    helper: helper === undefined ? null : connectHelper(helper),
+    subscribe: null,
+    note: (text) => log.warn(text),
+  })
+  return { nodeFile, sets }
+}
+
+function openLink(identity: Identity, nextConnection: () => number, onError: (error: HyphaError) => void): Link {
+  const { fleet, node, brokerHost, brokerPort, ca, certificate, seed } = identity
+  const key = createPrivateKey({ key: Buffer.from(ed25519Pkcs8(seed)), format: 'der', type: 'pkcs8' })
+  return createLink({
+    fleet,
+    node,
+    host: brokerHost,
+    port: brokerPort,
+    ca,
+    certificate,
+    key: key.export({ format: 'pem', type: 'pkcs8' }) as string,
+    nextConnection,
+    clock: systemClock,
+    random: Math.random,
+    onError,
+  })
+}
+
+function tell(journal: Journal, log: Log, event: Parameters<Journal['event']>[0]): void {
+  const { instance, code, text } = event
+  log.warn(text, { code, app: instance?.app, module: instance?.module ?? undefined, home: instance?.home ?? undefined })
+  journal.event(event)
+}
+
+/** Bad bytes from the gateway are told, and change nothing. */
+function guard(onProblem: (error: HyphaError) => void, run: () => void): void {
+  try {
+    run()
+  } catch (thrown) {
+    onProblem(asHyphaError(thrown))
+  }
+}
+
+/** Many changes at once make one message. */
+function stateSender(send: () => void): () => void {
+  let scheduled = false
+  return () => {
+    if (scheduled) return
+    scheduled = true
+    setTimeout(() => {
+      scheduled = false
+      send()
+    }, stateDelayMs)
+  }
+}
+
+function bootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  } catch {
+    // Without one (macOS), each start counts as a boot: a gap may be reported that is none, never the other way round.
+    return String(systemClock.now())
+  }
+}

@@ -1,0 +1,144 @@
+import { asHyphaError, type HyphaError } from '@hypha/core/errors.ts'
+import type { Content, Section } from '@hypha/core/trust/directive.ts'
+import { directiveMessage } from '@hypha/core/wire/messages/directive.ts'
+import { inputs } from '@hypha/core/wire/messages/input.ts'
+import type { SectionState } from '@hypha/core/wire/messages/state.ts'
+import { topicMatches } from '@hypha/core/wire/topics.ts'
+import { App, type AppPorts } from './app.ts'
+import type { PendingMessage } from './report/image.ts'
+import type { InboxInput, InstanceKey, TurnRecord } from './turns.ts'
+
+export interface PipelinePorts extends AppPorts {
+  readonly incarnation: Uint8Array
+  /** Journals a record; the number of its first message. */
+  append(record: TurnRecord, targets: readonly (readonly InstanceKey[])[]): number
+  pendingMessages(): PendingMessage[]
+  /** Contents that came with a directive, by their own word: `receive` looks for its digests among them. */
+  offer(attachments: readonly Uint8Array[]): void
+  /** The node has been removed from its fleet. */
+  leave(): Promise<void>
+}
+
+export interface Refusal {
+  readonly code: string
+  readonly message: string
+}
+
+/**
+ * What the gateway says becomes what runs: each directive is verified as a whole, then every app goes its own way through
+ * receive → verify → prepare → install → run (`app.ts`), and what its turns leave behind goes into the journal.
+ */
+export class Pipeline {
+  readonly #ports: PipelinePorts
+  readonly #apps = new Map<string, App>()
+  #refused: Refusal | null = null
+
+  constructor(ports: PipelinePorts) {
+    this.#ports = ports
+  }
+
+  /** Runs what this node has confirmed, then goes on to what the directive that it holds asks for. */
+  async boot(): Promise<void> {
+    const sections = this.#heldSections()
+    const names = new Set([...this.#ports.installs.apps(), ...sections.map(({ app }) => app)])
+    await Promise.all([...names].map((name) => this.#app(name, sections).boot()))
+    for (const app of this.#apps.values()) app.converge()
+    this.redeliver()
+  }
+
+  /** A directive message as received. A refusal is kept, and told with the next state. */
+  async directive(message: Uint8Array): Promise<void> {
+    try {
+      const { envelope, attachments } = directiveMessage.decode(message)
+      const { directive } = this.#ports.verifier.verifyDirective(envelope)
+      await this.#ports.keepTrust()
+      this.#refused = null
+      if (directive.leave) return await this.#ports.leave()
+      this.#ports.offer(attachments)
+      for (const { app } of directive.sections) this.#app(app, directive.sections)
+      for (const app of this.#apps.values()) app.want(sectionOf(directive.sections, app.name))
+      this.#ports.changed()
+    } catch (thrown) {
+      this.#refuse(asHyphaError(thrown))
+    }
+  }
+
+  /** Inputs for inboxes, as received. What finds no room now comes again: the gateway keeps it until it is handled. */
+  inputs(message: Uint8Array): void {
+    for (const { source, number, app, module, home, topic, payload } of inputs.decode(message).inputs) {
+      this.#apps.get(app)?.deliver({ app, module, home }, { id: { source, number }, topic, payload })
+    }
+  }
+
+  /** Journals a turn, then gives what it published to this node's own subscribers. Throws where the journal can't take it. */
+  commit(turn: readonly TurnRecord[]): void {
+    for (const record of turn) {
+      const { app, home } = record.instance
+      const targets = record.messages.map(
+        ({ topic }) => this.#apps.get(app)?.subscribers(topic, home, topicMatches) ?? [],
+      )
+      const first = this.#ports.append(record, targets)
+      for (const [index, { topic, payload }] of record.messages.entries()) {
+        for (const target of targets[index]!) this.#give(target, { id: this.#own(first + index), topic, payload })
+      }
+    }
+  }
+
+  /** Messages of this node's own modules that wait for their subscribers: after a start, and when an inbox has room again. */
+  redeliver(): void {
+    for (const { number, targets, topic, payload } of this.#ports.pendingMessages()) {
+      for (const target of targets) this.#give(target, { id: this.#own(number), topic, payload })
+    }
+  }
+
+  sections(): SectionState[] {
+    return [...this.#apps.values()].flatMap((app) => app.section() ?? [])
+  }
+
+  get refused(): Refusal | null {
+    return this.#refused
+  }
+
+  needed(): Content[] {
+    return [...this.#apps.values()].flatMap((app) => app.needed())
+  }
+
+  /** Apps that the directive names no more and that run no more are forgotten. */
+  sweep(): void {
+    for (const [name, app] of this.#apps) if (app.gone) this.#apps.delete(name)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#apps.values()].map((app) => app.close()))
+  }
+
+  /** In a turn of its own: a turn that publishes must not find itself inside the turns that it causes. */
+  #give(target: InstanceKey, input: InboxInput): void {
+    queueMicrotask(() => this.#apps.get(target.app)?.deliver(target, input))
+  }
+
+  #own(number: number) {
+    return { source: this.#ports.incarnation, number }
+  }
+
+  #heldSections(): readonly Section[] {
+    return this.#ports.verifier.held?.directive.sections ?? []
+  }
+
+  #app(name: string, sections: readonly Section[]): App {
+    const known = this.#apps.get(name)
+    if (known !== undefined) return known
+    const app = new App(name, sectionOf(sections, name), this.#ports)
+    this.#apps.set(name, app)
+    return app
+  }
+
+  #refuse(error: HyphaError): void {
+    this.#refused = { code: error.code, message: error.message }
+    this.#ports.event({ instance: null, code: 'directive-refused', text: `${error.message} [${error.code}]` })
+    this.#ports.changed()
+  }
+}
+
+const sectionOf = (sections: readonly Section[], app: string): Section | null =>
+  sections.find((section) => section.app === app) ?? null
