@@ -242,20 +242,27 @@ function survivor(inode: Inode, random: () => number): Inode {
   for (const write of inode.pending) {
     const fate = random()
     if (fate < 0.3) continue
-    if (fate < 0.6 || 'size' in write) {
-      bytes = applied(bytes, write)
-      continue
-    }
-    const end = write.at + write.bytes.length
-    // The file may have grown without its data.
-    if (random() < 0.5) bytes = applied(bytes, { size: Math.max(bytes.length, end) })
-    for (let at = write.at; at < end; ) {
-      const next = Math.min(end, at - (at % sectorBytes) + sectorBytes)
-      if (random() < 0.5) bytes = applied(bytes, { at, bytes: write.bytes.subarray(at - write.at, next - write.at) })
-      at = next
-    }
+    bytes = fate < 0.6 || 'size' in write ? applied(bytes, write) : torn(bytes, write, random)
   }
   return { current: bytes, durable: bytes, pending: [] }
+}
+
+/** A write of which some sectors reached the disk. */
+function torn(before: Uint8Array, write: { at: number; bytes: Uint8Array }, random: () => number): Uint8Array {
+  const end = write.at + write.bytes.length
+  const result = new Uint8Array(Math.max(before.length, end))
+  result.set(before)
+  // The file may have grown without its data.
+  let size = random() < 0.5 ? result.length : before.length
+  for (let at = write.at; at < end; ) {
+    const next = Math.min(end, at - (at % sectorBytes) + sectorBytes)
+    if (random() < 0.5) {
+      result.set(write.bytes.subarray(at - write.at, next - write.at), at)
+      size = Math.max(size, next)
+    }
+    at = next
+  }
+  return result.slice(0, size)
 }
 
 /** Mulberry32: enough to choose by a seed. */

@@ -1,0 +1,180 @@
+import { bytesEqual, toHex } from '@hypha/core/bytes/text.ts'
+import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
+import type { Clock } from '@hypha/core/ports/clock.ts'
+import type { Compressor } from '@hypha/core/ports/compressor.ts'
+import type { Crypto } from '@hypha/core/ports/crypto.ts'
+import type { Files } from '@hypha/core/ports/files.ts'
+import type { Content } from '@hypha/core/trust/directive.ts'
+import { type ChunkSource, type CollectHooks, type CollectTiming, collect } from './collect.ts'
+import { type Contents, openContents } from './contents.ts'
+import { PartialTransfer, partialFolder } from './partial.ts'
+
+export interface ReceiveOptions extends CollectTiming {
+  /** No content and no transfer is larger. */
+  readonly maxBytes: number
+  /** So many chunks are asked for at a time. */
+  readonly windowChunks: number
+  /** When none has come for so long they are asked for again; twice as long each time, up to `maxRetryMs`. */
+  readonly retryMs: number
+  readonly maxRetryMs: number
+  /** A transfer whose digest is wrong is fetched anew, so many times in all. */
+  readonly attempts: number
+}
+
+const defaults: ReceiveOptions = {
+  maxBytes: 64 * 1024 * 1024,
+  windowChunks: 64,
+  retryMs: 2_000,
+  maxRetryMs: 60_000,
+  attempts: 3,
+}
+
+export interface ReceivePorts {
+  readonly files: Files
+  readonly crypto: Pick<Crypto, 'sha256'>
+  readonly brotli: Pick<Compressor, 'decompress'>
+  readonly clock: Clock
+  readonly source: ChunkSource
+  readonly options?: Partial<ReceiveOptions>
+}
+
+export interface FetchOptions extends CollectHooks {
+  /** Transfer bytes that came with the directive. */
+  readonly attachments?: readonly Uint8Array[]
+}
+
+export interface Receiver {
+  readonly contents: Contents
+  /**
+   * The content's bytes: from the disk, from an attachment, or chunk by chunk, going on where an earlier run was cut off. Verified and durable when it
+   * resolves. Waits as long as the gateway is out of reach. Throws `content-mismatch` or `bytes-too-long` for what isn't as the directive says,
+   * `disk-full` or `file-failed`, `receive-ended`.
+   */
+  fetch(content: Content, options?: FetchOptions): Promise<Uint8Array<ArrayBuffer>>
+  /** The link is back: asks for what is missing now. */
+  retry(): void
+  /** Removes contents that are not listed, and transfers that were begun and are neither listed (by the transfer's digest) nor under way. */
+  retain(contents: Iterable<Uint8Array>, transfers: Iterable<Uint8Array>): Promise<void>
+}
+
+interface UnderWay {
+  readonly digest: Uint8Array
+  readonly promise: Promise<Uint8Array<ArrayBuffer>>
+  readonly retry: () => void
+}
+
+export async function openReceiver(ports: ReceivePorts): Promise<Receiver> {
+  const { files, crypto, brotli } = ports
+  const options = { ...defaults, ...ports.options }
+  const contents = await openContents(files, crypto)
+  files.ensureFolder(partialFolder)
+  await files.syncFolder('')
+  /** By transfer, in hex. */
+  const underWay = new Map<string, UnderWay>()
+
+  /** The content that transfer bytes hold. */
+  function decode(content: Content, bytes: Uint8Array): Uint8Array {
+    const { transfer } = content
+    const wrong = (what: string) =>
+      new HyphaError('content-mismatch', `the content ${toHex(content.digest)} ${what}`, {
+        where: toHex(transfer.digest),
+      })
+    if (bytes.length !== transfer.size || !bytesEqual(crypto.sha256(bytes), transfer.digest)) {
+      throw wrong('came with another digest than its transfer has')
+    }
+    const whole = transfer.encoding === 'brotli' ? brotli.decompress(bytes, content.size) : bytes
+    if (whole.length !== content.size) throw wrong(`has ${whole.length} bytes, not ${content.size}`)
+    if (!bytesEqual(crypto.sha256(whole), content.digest)) throw wrong('decodes to another digest')
+    return whole
+  }
+
+  async function fetchChunks(
+    content: Content,
+    name: string,
+    fetchOptions: FetchOptions,
+    setRetry: (retry: () => void) => void,
+  ) {
+    for (let attempt = 1; ; attempt++) {
+      const partial = new PartialTransfer(files, name, content.transfer.size)
+      try {
+        await collect(partial, content.transfer.digest, ports, options, fetchOptions, setRetry)
+      } catch (thrown) {
+        partial.close()
+        throw thrown
+      }
+      const bytes = partial.read()
+      if (bytesEqual(crypto.sha256(bytes), content.transfer.digest) || attempt >= options.attempts)
+        return { partial, bytes }
+      // Some chunk was wrong, and none can tell which.
+      partial.remove()
+    }
+  }
+
+  async function fetchNew(content: Content, fetchOptions: FetchOptions, setRetry: (retry: () => void) => void) {
+    const { transfer } = content
+    const attached = fetchOptions.attachments?.find(
+      (bytes) => bytes.length === transfer.size && bytesEqual(crypto.sha256(bytes), transfer.digest),
+    )
+    const name = toHex(transfer.digest)
+    const { partial, bytes } = attached
+      ? { partial: null, bytes: attached }
+      : await fetchChunks(content, name, fetchOptions, setRetry)
+    try {
+      const whole = Uint8Array.from(decode(content, bytes))
+      await contents.put(content.digest, whole)
+      partial?.remove()
+      fetchOptions.onProgress?.(transfer.size, transfer.size)
+      return whole
+    } catch (thrown) {
+      // A full disk passes: the chunks are kept. What was wrong is fetched anew.
+      if (asHyphaError(thrown).act === 'peer') partial?.remove()
+      else partial?.close()
+      throw thrown
+    }
+  }
+
+  function check(content: Content): void {
+    const { transfer, size, digest } = content
+    if (Math.max(size, transfer.size) > options.maxBytes) {
+      throw new HyphaError(
+        'bytes-too-long',
+        `a content of ${Math.max(size, transfer.size)} bytes is over the cap of ${options.maxBytes}`,
+      )
+    }
+    const plain = transfer.encoding === 'identity' && transfer.base === null
+    if (transfer.base !== null || (plain && (size !== transfer.size || !bytesEqual(digest, transfer.digest)))) {
+      const what =
+        transfer.base === null ? 'differs from its own transfer' : 'is a patch, which this node does not apply'
+      throw new HyphaError('content-mismatch', `the content ${toHex(digest)} ${what}`)
+    }
+  }
+
+  return {
+    contents,
+    async fetch(content, fetchOptions = {}) {
+      check(content)
+      const here = contents.read(content.digest)
+      if (here) return here
+      const name = toHex(content.transfer.digest)
+      const other = underWay.get(name)
+      if (other && bytesEqual(other.digest, content.digest)) return other.promise
+      if (other) throw new HyphaError('content-mismatch', `two contents claim the transfer ${name}`)
+      let retry = (): void => undefined
+      const promise = fetchNew(content, fetchOptions, (again) => {
+        retry = again
+      }).finally(() => underWay.delete(name))
+      underWay.set(name, { digest: content.digest, promise, retry: () => retry() })
+      return promise
+    },
+    retry() {
+      for (const { retry } of underWay.values()) retry()
+    },
+    async retain(digests, transfers) {
+      await contents.retain(digests)
+      const wanted = new Set([...[...transfers].map(toHex), ...underWay.keys()])
+      const gone = files.list(partialFolder).filter((name) => !wanted.has(name.replace(/\.map$/, '')))
+      for (const name of gone) files.remove(`${partialFolder}/${name}`)
+      if (gone.length > 0) await files.syncFolder(partialFolder)
+    },
+  }
+}
