@@ -58,8 +58,11 @@ export interface IngestSinks {
 export interface IngestOptions {
   readonly store: Store
   readonly sinks: IngestSinks
-  /** Called inside the transaction for each message of a module: the instances on other nodes whose inbox it is for. */
-  readonly route: (message: NewMessage) => readonly InputTarget[]
+  /**
+   * Called inside the transaction for each message of a module: the instances on other nodes whose inbox it is for. Null if its release doesn't let it publish
+   * there: the message is dropped, with an event.
+   */
+  readonly route: (message: NewMessage) => readonly InputTarget[] | null
   /**
    * Whether a node may speak for an instance of an app that is there: by default for each. What it says for others is passed over, with an event.
    */

@@ -25,8 +25,8 @@ export interface WriteContext {
   readonly cache: SeriesCache
   readonly known: Known
   readonly complaints: Complaints
-  /** Instances on other nodes whose inbox a message is for. */
-  readonly route: (message: NewMessage) => readonly InputTarget[]
+  /** Instances on other nodes whose inbox a message is for; null where it may not be published. */
+  readonly route: (message: NewMessage) => readonly InputTarget[] | null
   /** Whether a node may speak for an instance. */
   readonly mayReport: (node: string, instance: { app: string; module: string; home: string | null }) => boolean
   readonly maxJournals: number
@@ -165,8 +165,14 @@ function writeEntry(node: string, at: number, entry: ReportEntry, context: Write
       const { app, module, home, topic, payload } = entry
       if (!maySpeak(node, entry, context)) return
       const message = { app, module, home, node, topic, payload, at }
+      const targets = context.route(message)
+      if (targets === null) {
+        const text = `${instanceName(entry)} published on ${topic}, which its release doesn't grant`
+        context.complaints.add({ node, code: 'not-granted', text, at: now })
+        return
+      }
       outcome.messages.push(message)
-      queueInputs(message, context, outcome)
+      queueInputs(message, targets, context, outcome)
       return
     }
     case 'handled': {
@@ -181,9 +187,14 @@ function writeEntry(node: string, at: number, entry: ReportEntry, context: Write
 }
 
 /** In the same transaction as the node's mark: a message that was acknowledged has reached the queues that it is for. */
-function queueInputs(message: NewMessage, context: WriteContext, outcome: Outcome): void {
+function queueInputs(
+  message: NewMessage,
+  targets: readonly InputTarget[],
+  context: WriteContext,
+  outcome: Outcome,
+): void {
   const { store, complaints, now } = context
-  for (const target of context.route(message)) {
+  for (const target of targets) {
     const { topic, payload } = message
     if (store.inputs.add({ ...target, topic, payload, queuedAt: now })) outcome.queuedFor.add(target.node)
     else {

@@ -53,6 +53,14 @@ export function createInputs(db: Database, fleet: string, meta: MetaStore, maxWa
   const pending = db.prepare<[string, string, number, number], Row>(
     'SELECT * FROM inputs WHERE fleet = ? AND node = ? AND number > ? AND failed IS NULL ORDER BY number LIMIT ?',
   )
+  const waitingFor = db.prepare<
+    unknown[],
+    Row
+  >(`SELECT * FROM inputs WHERE fleet = ? AND node = ? AND app = ? AND module = ? AND home = ?
+    AND number > ? AND failed IS NULL ORDER BY number LIMIT ?`)
+  const targets = db.prepare<[string, string], Pick<Row, 'node' | 'app' | 'module' | 'home'>>(
+    'SELECT DISTINCT node, app, module, home FROM inputs WHERE fleet = ? AND node = ? AND failed IS NULL',
+  )
   const count = db.prepare<[string, string], { waiting: number }>(
     'SELECT waiting FROM input_counts WHERE fleet = ? AND node = ?',
   )
@@ -83,6 +91,12 @@ export function createInputs(db: Database, fleet: string, meta: MetaStore, maxWa
     /** Those that wait for a node, after a number, in order. */
     pending: (node: string, after = 0, limit = 256): InputRecord[] =>
       pending.all(fleet, node, after, limit).map(fromRow),
+    /** Those that wait for one instance, after a number, in order. */
+    waitingFor: ({ node, app, module, home }: InputTarget, after: number, limit: number): InputRecord[] =>
+      waitingFor.all(fleet, node, app, module, orEmpty(home), after, limit).map(fromRow),
+    /** The instances on a node for which something waits. */
+    targets: (node: string): InputTarget[] =>
+      targets.all(fleet, node).map((row) => ({ ...row, home: orNull(row.home) })),
     /** How many wait for a node. */
     count: countOf,
     /** The node is done with an input. False for one that isn't this instance's. */

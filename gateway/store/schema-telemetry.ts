@@ -68,6 +68,8 @@ CREATE TABLE inputs (
   PRIMARY KEY (fleet, node, number)
 ) STRICT;
 
+CREATE INDEX inputs_waiting ON inputs (fleet, node, app, module, home, number) WHERE failed IS NULL;
+
 -- How many wait for each node: a queue has an end, and counting would read all of it.
 CREATE TABLE input_counts (
   fleet TEXT NOT NULL, node TEXT NOT NULL, waiting INTEGER NOT NULL,

@@ -1,0 +1,135 @@
+import { toHex } from '@hypha/core/bytes/text.ts'
+import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
+import { chunkBytes, type Want, want } from '@hypha/core/wire/messages/want.ts'
+import type { FleetTopics } from '@hypha/core/wire/topics.ts'
+import type { Store } from '../store/store.ts'
+import type { Publish } from './directive-packet.ts'
+
+export interface ChunksOptions {
+  readonly store: Pick<Store, 'directives' | 'contents'>
+  readonly topics: FleetTopics
+  readonly publish: Publish
+  /** A node asked for what it may not have, or publishing failed. */
+  readonly onProblem: (node: string, error: HyphaError) => void
+  /** Chunks that wait for one node: it asks again for what finds no room. */
+  readonly maxWaitingPerNode?: number
+  /** Transfers kept in memory while they are sent. */
+  readonly maxCachedBytes?: number
+}
+
+interface Queue {
+  readonly keys: string[]
+  at: number
+}
+
+const keyOf = (digest: string, index: number) => `${digest}/${index}`
+
+/**
+ * Publishes the chunks that nodes ask for. Nodes take turns, so that one that asks for much doesn't keep the others waiting; the next chunk goes when the broker has handed on
+ * the one before, which is as fast as who reads them. A chunk that several wait for is published once.
+ */
+export function createChunks(options: ChunksOptions) {
+  const { store, topics, publish, onProblem, maxWaitingPerNode = 2_048, maxCachedBytes = 32 * 1024 * 1024 } = options
+  const queues = new Map<string, Queue>()
+  /** Chunks that were asked for and haven't been published since. */
+  const pending = new Set<string>()
+  const cache = createCache((digest) => store.contents.transferBytes(digest), maxCachedBytes)
+  let running: Promise<void> | null = null
+
+  /** Bytes of a transfer that the node's directive lists; throws `want-refused` for any other. */
+  function sizeFor(node: string, digest: string): number {
+    const contents = store.directives.get(node)?.directive.sections.flatMap((section) => section.contents) ?? []
+    const found = contents.find(({ transfer }) => toHex(transfer.digest) === digest)
+    if (found) return found.transfer.size
+    throw new HyphaError('want-refused', `${node} asks for ${digest}, which its directive doesn't list`)
+  }
+
+  function enqueue(node: string, { digest, ranges }: Want): void {
+    const hex = toHex(digest)
+    const chunks = Math.ceil(sizeFor(node, hex) / chunkBytes)
+    const beyond = ranges.find(({ first, count }) => first + count > chunks)
+    if (beyond) {
+      const text = `${node} asks for the chunks ${beyond.first} to ${beyond.first + beyond.count - 1} of ${hex}, which has ${chunks}`
+      throw new HyphaError('want-refused', text)
+    }
+    const queue = queues.get(node) ?? { keys: [], at: 0 }
+    const asked = new Set(queue.keys.slice(queue.at))
+    for (const { first, count } of ranges) {
+      for (let index = first; index < first + count && asked.size < maxWaitingPerNode; index++)
+        asked.add(keyOf(hex, index))
+    }
+    for (const key of asked) pending.add(key)
+    if (asked.size > 0) queues.set(node, { keys: [...asked], at: 0 })
+  }
+
+  /** The next chunk that a node waits for and that wasn't published since; null when it has all. */
+  function nextOf(node: string, queue: Queue): string | null {
+    while (queue.at < queue.keys.length) {
+      const key = queue.keys[queue.at++]!
+      if (pending.delete(key)) return key
+    }
+    queues.delete(node)
+    return null
+  }
+
+  async function send(node: string, key: string): Promise<void> {
+    const [digest, index] = key.split('/') as [string, string]
+    const bytes = cache(digest)
+    if (!bytes) {
+      onProblem(node, new HyphaError('internal', `The transfer ${digest} is in a directive and not in the store`))
+      return
+    }
+    const at = Number(index) * chunkBytes
+    try {
+      await publish(topics.chunk(digest, Number(index)), bytes.subarray(at, at + chunkBytes))
+    } catch (thrown) {
+      onProblem(node, asHyphaError(thrown))
+    }
+  }
+
+  async function run(): Promise<void> {
+    while (queues.size > 0) {
+      for (const [node, queue] of [...queues]) {
+        const key = nextOf(node, queue)
+        if (key !== null) await send(node, key)
+      }
+    }
+  }
+
+  return {
+    /** Bytes of `up/want` from a node. What can't be served goes to `onProblem`. */
+    onWant(node: string, bytes: Uint8Array): void {
+      try {
+        enqueue(node, want.decode(bytes))
+      } catch (thrown) {
+        onProblem(node, asHyphaError(thrown))
+        return
+      }
+      running ??= run().finally(() => {
+        running = null
+      })
+    },
+    /** The node is gone, or has another directive: what it waited for isn't sent any more. */
+    forget: (node: string): void => void queues.delete(node),
+    /** Resolves when nothing waits. */
+    idle: async (): Promise<void> => void (await running),
+  }
+}
+
+/** The values that were used last, as many as find room. */
+function createCache(load: (digest: string) => Uint8Array | null, maxBytes: number) {
+  const entries = new Map<string, Uint8Array>()
+  let size = 0
+  return (digest: string): Uint8Array | null => {
+    const bytes = entries.get(digest) ?? load(digest)
+    if (!bytes) return null
+    if (!entries.delete(digest)) size += bytes.length
+    entries.set(digest, bytes)
+    for (const [oldest, { length }] of entries) {
+      if (size <= maxBytes || oldest === digest) break
+      entries.delete(oldest)
+      size -= length
+    }
+    return bytes
+  }
+}

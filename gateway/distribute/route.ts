@@ -1,0 +1,65 @@
+import type { Release } from '@hypha/core/trust/release.ts'
+import { topicMatches } from '@hypha/core/wire/topics.ts'
+import type { Plan } from '../plan.ts'
+
+/** An instance that takes part in an app's messages. */
+export interface RoutedInstance {
+  readonly node: string
+  readonly module: string
+  readonly home: string | null
+}
+
+/** What an app's messages are routed by: what its release says of its modules, and where its plan has put them. */
+export interface AppRoutes {
+  readonly app: string
+  /** Topic filters relative to the app, by module. */
+  readonly subscribe: ReadonlyMap<string, readonly string[]>
+  readonly publish: ReadonlyMap<string, readonly string[]>
+  readonly instances: readonly RoutedInstance[]
+}
+
+export function appRoutes(plan: Plan, release: Release): AppRoutes {
+  const filters = (of: 'subscribe' | 'publish') => new Map(release.modules.map(({ name, spec }) => [name, spec[of]]))
+  return {
+    app: plan.app,
+    subscribe: filters('subscribe'),
+    publish: filters('publish'),
+    instances: plan.instances.map(({ node, module, home }) => ({ node, module, home })),
+  }
+}
+
+/** Who published: a module's instance on a node, or a client that is no node. */
+export type Publisher = { readonly kind: 'world' } | ({ readonly kind: 'instance' } & RoutedInstance)
+
+export const world: Publisher = { kind: 'world' }
+
+export interface Target extends RoutedInstance {
+  readonly app: string
+}
+
+/** Whether the release lets this module publish on this topic. */
+export function mayPublish(routes: AppRoutes, module: string, topic: string): boolean {
+  return routes.publish.get(module)?.some((filter) => topicMatches(filter, topic)) === true
+}
+
+/**
+ * The instances whose inboxes a message is for. What belongs to a device stays with it: a message whose publisher has a home goes to instances with the same home or
+ * none, one without a home to all. Instances on the publisher's own node are left out, for that node serves them itself, also offline.
+ *
+ * `topic` is relative to the app. Null if the publisher may not publish on it.
+ */
+export function routeMessage(routes: AppRoutes, from: Publisher, topic: string): Target[] | null {
+  if (from.kind === 'instance' && !mayPublish(routes, from.module, topic)) return null
+  const subscribed = new Set(
+    [...routes.subscribe]
+      .filter(([, filters]) => filters.some((filter) => topicMatches(filter, topic)))
+      .map(([m]) => m),
+  )
+  const home = from.kind === 'instance' ? from.home : null
+  const own = from.kind === 'instance' ? from.node : null
+  return routes.instances
+    .filter(
+      (to) => subscribed.has(to.module) && to.node !== own && (home === null || to.home === null || to.home === home),
+    )
+    .map((to) => ({ app: routes.app, ...to }))
+}
