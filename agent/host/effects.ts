@@ -12,8 +12,6 @@ export class TurnEffects {
   /** The last word on each key; null deletes it. */
   kv = new Map<string, Uint8Array | null>()
   throttled = { samples: 0, messages: 0, logs: 0 }
-  /** A turn entered this instance, so that its state may have changed. */
-  entered = false
 
   get empty(): boolean {
     return (
@@ -33,6 +31,5 @@ export class TurnEffects {
     this.messageBytes = 0
     if (this.kv.size > 0) this.kv = new Map()
     this.throttled = { samples: 0, messages: 0, logs: 0 }
-    this.entered = false
   }
 }

@@ -1,7 +1,6 @@
 import { toHex } from '@hypha/core/bytes/text.ts'
 import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
 import type { Clock } from '@hypha/core/ports/clock.ts'
-import { instanceName } from '@hypha/core/wire/ids.ts'
 import type { InstanceState } from '@hypha/core/wire/messages/state.ts'
 import type { InboxInput, InputId, InstanceKey, NodeEvent, TurnRecord } from '../turns.ts'
 import { Backoff } from './backoff.ts'
@@ -61,8 +60,6 @@ const lifecycleExport = /^hypha:module\/lifecycle@/
 
 interface Counters {
   turns: number
-  sinceCheckpoint: number
-  checkpointedAt: number
   readonly throttle: ThrottleReport
   /** By source in hex: the highest number that was queued or handled. */
   readonly accepted: Map<string, number>
@@ -90,18 +87,20 @@ export class Cell {
   #working = false
   #stopping = false
   #turn = 0
+  /** Turns since the last checkpoint of the cell's instances. */
+  #uncheckpointed = 0
+  #checkpointedAt: number
   #error: string | null = null
 
   constructor(spec: CellSpec, ports: CellPorts) {
     const { clock, options } = ports
     this.spec = spec
     this.#ports = ports
+    this.#checkpointedAt = clock.monotonic()
     this.#queue = new JobQueue(options.waitingInputs)
     this.#backoff = new Backoff(clock, options)
     this.#counters = spec.instances.map(({ key }) => ({
       turns: 0,
-      sinceCheckpoint: 0,
-      checkpointedAt: clock.monotonic(),
       throttle: new ThrottleReport(clock, options.throttleEventMs, (text) => this.#event('throttled', text, key)),
       accepted: new Map(),
     }))
@@ -212,6 +211,8 @@ export class Cell {
       if (state === null) continue
       await this.#runTurn(index, { kind: 'restore', release: state.release, state: state.bytes }, null)
     }
+    this.#uncheckpointed = 0
+    this.#checkpointedAt = this.#ports.clock.monotonic()
     for (const index of instances.keys()) {
       if (this.#exports(index, lifecycleExport)) await this.#runTurn(index, { kind: 'start' }, null)
     }
@@ -260,15 +261,17 @@ export class Cell {
   /** One turn, journaled when this returns. Throws what ended it. */
   async #runTurn(instance: number, call: TurnCall, input: InputId | null): Promise<void> {
     const number = ++this.#turn
-    const counters = this.#counters[instance]!
     const key = input === null ? `${this.#nonce}-${number}` : `${toHex(input.source)}-${input.number}`
-    const checkpoint = this.#exports(instance, stateExport) && this.#checkpointDue(counters) && call.kind !== 'restore'
+    const checkpoint = call.kind !== 'restore' && this.#checkpointDue()
     const { limits } = this.spec.modules[this.spec.instances[instance]!.module]!
     const answer = await this.#request({ kind: 'turn', number, instance, call, key, checkpoint }, limits.turnMs)
     this.#finish(answer, instance, input)
-    counters.turns++
-    counters.sinceCheckpoint++
+    this.#counters[instance]!.turns++
     this.health.turns++
+    if (checkpoint) {
+      this.#uncheckpointed = 0
+      this.#checkpointedAt = this.#ports.clock.monotonic()
+    } else this.#uncheckpointed++
   }
 
   #request(message: Parameters<WorkerThread['request']>[0], deadlineMs: number): Promise<Answer> {
@@ -304,20 +307,19 @@ export class Cell {
       records.unshift(toRecord(instances[instance]!.key, { epoch, release, input, outcome }, own))
     }
     if (records.length > 0) this.#ports.commit(records)
-    for (const entry of effects) this.#took(entry)
+    for (const entry of effects) this.#counters[entry.instance]!.throttle.add(entry.throttled)
   }
 
-  #took(entry: InstanceEffects): void {
-    const counters = this.#counters[entry.instance]!
-    counters.throttle.add(entry.throttled)
-    if (entry.state === null) return
-    counters.sinceCheckpoint = 0
-    counters.checkpointedAt = this.#ports.clock.monotonic()
-  }
-
-  #checkpointDue({ sinceCheckpoint, checkpointedAt }: Counters): boolean {
+  #checkpointDue(): boolean {
     const { checkpointTurns, checkpointMs } = this.#ports.options
-    return sinceCheckpoint + 1 >= checkpointTurns || this.#ports.clock.monotonic() - checkpointedAt >= checkpointMs
+    const due =
+      this.#uncheckpointed + 1 >= checkpointTurns ||
+      this.#ports.clock.monotonic() - this.#checkpointedAt >= checkpointMs
+    return due && this.#stateful()
+  }
+
+  #stateful(): boolean {
+    return this.#loaded?.some((_, instance) => this.#exports(instance, stateExport)) ?? false
   }
 
   /** All instances end; the input that was tried is tried once more in the new ones, then given up. */
@@ -408,13 +410,9 @@ export class Cell {
   }
 
   #lostTurns(): string {
-    const lost = this.#counters.flatMap(({ sinceCheckpoint }, index) =>
-      sinceCheckpoint > 0 && this.#exports(index, stateExport)
-        ? [`${instanceName(this.spec.instances[index]!.key)} goes back ${sinceCheckpoint} turns to its last checkpoint`]
-        : [],
-    )
-    for (const counters of this.#counters) counters.sinceCheckpoint = 0
-    return lost.length === 0 ? '' : `; ${lost.join(', ')}`
+    const lost = this.#uncheckpointed
+    this.#uncheckpointed = 0
+    return lost > 0 && this.#stateful() ? `; the state goes back ${lost} turns, to the last checkpoint` : ''
   }
 
   #event(code: string, text: string, instance: InstanceKey | null): void {

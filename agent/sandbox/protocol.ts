@@ -54,7 +54,7 @@ export type ToWorker =
       readonly call: TurnCall
       /** Names the turn for whoever acts at once: the same again when an input is tried again. */
       readonly key: string
-      /** Also `save()` each instance that took part in the turn. */
+      /** Also `save()` each instance that was called since its last one. */
       readonly checkpoint: boolean
     }
 

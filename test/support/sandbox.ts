@@ -136,6 +136,6 @@ export function sectionOf(
 
 export const instanceOf = (module: string, app = 'app'): InstanceKey => ({ app, module, home: 'pi-7' })
 
-export function inputOf(number: number, topic = 'topic', payload = new Uint8Array()): InboxInput {
+export function inputOf(number: number, topic = 'topic', payload: Uint8Array = new Uint8Array()): InboxInput {
   return { id: { source: new Uint8Array(8).fill(7), number }, topic, payload }
 }

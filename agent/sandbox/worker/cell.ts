@@ -18,6 +18,8 @@ interface Member {
   readonly module: WebAssembly.Module
   readonly effects: TurnEffects
   exports: Exports | null
+  /** It was called since its last `save`, so that its state may have changed. */
+  dirty: boolean
 }
 
 /** The instances of one cell, and the turn that runs. What throws here is a trap: the whole cell is given up. */
@@ -42,6 +44,7 @@ export class WorkerCell {
       module: compiled[spec.module]!.module,
       effects: new TurnEffects(),
       exports: null,
+      dirty: false,
     }))
   }
 
@@ -99,7 +102,7 @@ export class WorkerCell {
       }
     }
     this.#throwPoison()
-    const saved = checkpoint ? this.#saveEntered() : new Map<number, Uint8Array>()
+    const saved = checkpoint ? this.#saveDirty() : new Map<number, Uint8Array>()
     if (state !== null) saved.set(index, state)
     this.#throwPoison()
     return { effects: this.#collect(saved), refused }
@@ -151,7 +154,7 @@ export class WorkerCell {
 
   #enter(index: number): Exports {
     const member = this.#members[index]!
-    member.effects.entered = true
+    member.dirty = true
     if (member.exports === null)
       throw new HyphaError('abi-trap', `"${member.spec.key.module}" was called before it was made`)
     return member.exports
@@ -192,11 +195,13 @@ export class WorkerCell {
     if (this.#poison !== null) throw this.#poison.error
   }
 
-  #saveEntered(): Map<number, Uint8Array> {
+  #saveDirty(): Map<number, Uint8Array> {
     const saved = new Map<number, Uint8Array>()
-    for (const [index, { spec, exports, effects }] of this.#members.entries()) {
-      if (!effects.entered || exports === null || exportOf(exports, 'state', 'save') === undefined) continue
-      saved.set(index, findExport(spec, exports, 'state', 'save')() as Uint8Array)
+    for (const [index, member] of this.#members.entries()) {
+      const save = member.exports === null ? undefined : exportOf(member.exports, 'state', 'save')
+      if (!member.dirty || save === undefined) continue
+      saved.set(index, save() as Uint8Array)
+      member.dirty = false
     }
     return saved
   }
