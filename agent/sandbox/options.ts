@@ -1,3 +1,5 @@
+import { fileURLToPath } from 'node:url'
+
 /** What can be set of a sandbox. */
 export interface SandboxOptions {
   /** Workers that are started ahead and wait for a cell. Each costs some 10 MB. */
@@ -25,8 +27,10 @@ export interface SandboxOptions {
   readonly codeFolders: readonly string[]
 }
 
-const workerUrl = new URL(`./worker/main${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)
-const fromSource = workerUrl.pathname.endsWith('.ts')
+// From source, or from a bundle that has the worker's program beside it.
+const fromSource = import.meta.url.endsWith('.ts')
+const workerUrl = new URL(fromSource ? './worker/main.ts' : './worker/main.js', import.meta.url)
+const codeFolder = fileURLToPath(new URL(fromSource ? '../../' : './worker/', import.meta.url))
 
 export const defaultOptions: SandboxOptions = {
   standby: 0,
@@ -41,5 +45,5 @@ export const defaultOptions: SandboxOptions = {
   // Run from source, Node strips the types in each worker, which alone takes 10 MB of its heap.
   heapMb: fromSource ? 40 : 12,
   workerUrl,
-  codeFolders: [],
+  codeFolders: [codeFolder],
 }

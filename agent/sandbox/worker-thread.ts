@@ -1,4 +1,4 @@
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, type Transferable, Worker } from 'node:worker_threads'
 import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
 import type { Clock } from '@hypha/core/ports/clock.ts'
 import type { SandboxOptions } from './options.ts'
@@ -40,22 +40,8 @@ export class WorkerThread {
     this.#clock = clock
     const channel = new MessageChannel()
     this.#answers = channel.port1
-    // `execArgv` must name the permission model: with an empty list the worker would escape the one that the agent runs under.
-    this.#worker = new Worker(options.workerUrl, {
-      execArgv: [
-        '--permission',
-        ...options.codeFolders.map((folder) => `--allow-fs-read=${folder}`),
-        '--disable-warning=PERM0006',
-      ],
-      env: {},
-      argv: [],
-      stdin: false,
-      resourceLimits: { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: options.heapMb, stackSizeMb: 1 },
-      workerData: { control: this.#control.buffer, answers: channel.port2 } satisfies WorkerStart & {
-        answers: MessagePort
-      },
-      transferList: [channel.port2],
-    })
+    const start: WorkerStart & { answers: MessagePort } = { control: this.#control.buffer, answers: channel.port2 }
+    this.#worker = startWorker(options, start, [channel.port2])
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     this.#booted = promise
     this.#booted.catch(() => undefined)
@@ -161,6 +147,23 @@ export class WorkerThread {
     Atomics.add(this.#control, answeredAt, 1)
     Atomics.notify(this.#control, answeredAt)
   }
+}
+
+/** Starts a worker that is confined as cells are. */
+export function startWorker(options: SandboxOptions, workerData: object, transferList: Transferable[] = []): Worker {
+  return new Worker(options.workerUrl, {
+    // It must name the permission model: with an empty list the worker would escape the one that the agent runs under.
+    execArgv: [
+      '--permission',
+      ...options.codeFolders.map((folder) => `--allow-fs-read=${folder}`),
+      '--disable-warning=PERM0006',
+    ],
+    env: {},
+    argv: [],
+    resourceLimits: { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: options.heapMb, stackSizeMb: 1 },
+    workerData,
+    transferList,
+  })
 }
 
 function explainDeath(error: unknown): string {

@@ -55,8 +55,6 @@ export class MemoryJournal implements Durable {
   }
 }
 
-const root = new URL('../../', import.meta.url).pathname
-
 export interface TestSandbox {
   readonly journal: MemoryJournal
   readonly events: NodeEvent[]
@@ -85,7 +83,7 @@ export function testSandbox(
       },
       call,
     },
-    { codeFolders: [root], ...options },
+    options,
   )
   return {
     journal,
