@@ -83,10 +83,12 @@ export class App {
 
   /** What the newest directive says of the app; null where it names it no more. Supersedes what is still on its way. */
   want(section: Section | null): void {
-    if (section !== null && this.#wanted !== null && sameSection(section, this.#wanted)) return
-    this.#wanted = section
-    this.#receiving.abort()
-    this.#receiving = new AbortController()
+    const same = section !== null && this.#wanted !== null && sameSection(section, this.#wanted)
+    if (!same) {
+      this.#wanted = section
+      this.#receiving.abort()
+      this.#receiving = new AbortController()
+    }
     this.converge()
   }
 
