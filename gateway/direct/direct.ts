@@ -62,7 +62,7 @@ function nextDirective(node: DirectNode, sections: readonly Section[], input: Di
   return {
     fleet,
     node: node.id,
-    version: Math.max((node.last?.version ?? 0) + 1, node.atLeast ?? 1),
+    version: Math.max((node.last?.version ?? 0) + 1, node.atLeast ?? 0),
     issuedMs: now,
     expiresMs: now + lifetimeMs,
     sections,

@@ -67,6 +67,7 @@ export const Status = Type.Object({
   instances: Type.Object({ wanted: Type.Integer(), running: Type.Integer() }),
   api: Type.Object({ host: Type.String(), port: Type.Integer() }),
   broker: Type.Object({ host: Type.String(), port: Type.Integer() }),
+  ca: Type.String({ description: "PEM of the gateway's CA, for who speaks to it over TLS" }),
   /** What an operator should look at, in sentences. */
   notices: Type.Array(Type.String()),
 })

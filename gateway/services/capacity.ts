@@ -1,0 +1,47 @@
+import { bareName } from '../place/versions.ts'
+import type { CapacityUse, FleetNode, Plan } from '../plan.ts'
+import type { NodeRecord } from '../store/nodes.ts'
+import type { StoredRelease } from './releases.ts'
+
+export interface PlannedApp {
+  readonly plan: Plan
+  readonly release: StoredRelease
+}
+
+/** What apps have on each node: their instances' memory, and each artifact's and store's room. */
+export function usedBy(apps: Iterable<PlannedApp>): ReadonlyMap<string, CapacityUse> {
+  const used = new Map<string, CapacityUse>()
+  for (const { plan, release } of apps) {
+    const modules = new Map(release.release.modules.map((module) => [module.name, module]))
+    const seen = new Set<string>()
+    for (const { node, module: name, memoryBytes, form } of plan.instances) {
+      const module = modules.get(name)!
+      const before = used.get(node) ?? { memoryBytes: 0, storageBytes: 0, apps: 0 }
+      const artifact = form === 'core' ? module.core! : module.component
+      const keeps = module.world.imports.some((item) => bareName(item.name) === 'hypha:host/kv')
+      used.set(node, {
+        memoryBytes: before.memoryBytes + memoryBytes,
+        storageBytes: before.storageBytes + artifact.size + (keeps ? module.spec.limits.kvBytes : 0),
+        apps: before.apps + (seen.has(node) ? 0 : 1),
+      })
+      seen.add(node)
+    }
+  }
+  return used
+}
+
+/** Nodes as placement sees them; those that are to leave are none any more. */
+export function fleetOf(records: readonly NodeRecord[], used: ReadonlyMap<string, CapacityUse>): FleetNode[] {
+  return records
+    .filter(({ removedAt }) => removedAt === null)
+    .map(({ id, tier, presence, inventory, labels, zone }) => ({
+      id,
+      tier,
+      online: presence?.online === true,
+      inventory,
+      labels,
+      zone,
+      used: used.get(id) ?? { memoryBytes: 0, storageBytes: 0, apps: 0 },
+      parent: null,
+    }))
+}

@@ -1,0 +1,47 @@
+import type { Clock } from '@hypha/core/ports/clock.ts'
+import type { Compressor } from '@hypha/core/ports/compressor.ts'
+import type { Crypto } from '@hypha/core/ports/crypto.ts'
+import type { Signer } from '@hypha/core/trust/cose.ts'
+import type { Directive } from '@hypha/core/trust/directive.ts'
+import type { RootMetadata } from '@hypha/core/trust/root.ts'
+import type { BoxKeys } from '@hypha/core/trust/seal.ts'
+import type { Authority } from '../enrol/ca.ts'
+import type { Store } from '../store/store.ts'
+
+/** What the services do with what they decided. Each is called after its decision is stored, durably; none may throw. */
+export interface Outlet {
+  /** To be brought to the node, retained. */
+  directive(made: { readonly directive: Directive; readonly envelope: Uint8Array }): void
+  /** The node is no more: its connection ends, and what is retained for it is cleared. */
+  nodeForgotten(node: string): void
+  /** What is retained of the app's messages and values is cleared. */
+  appRemoved(app: string): void
+  /** The client's certificate holds no more: its connection ends. */
+  clientRemoved(name: string): void
+  /** Inputs wait now for these nodes that waited for others. */
+  inputsMoved(nodes: readonly string[]): void
+}
+
+/** Everything that the services are made of, given by the composition root. */
+export interface GatewayDeps {
+  readonly store: Store
+  readonly crypto: Crypto
+  readonly clock: Clock
+  readonly compressor: Compressor
+  /** The gateway's own version. */
+  readonly version: string
+  /** The root metadata in force. */
+  readonly root: () => RootMetadata
+  /** SHA-256 of the envelope of the first root metadata, lower-case hex: what join URLs pin. */
+  readonly rootDigest: string
+  /** The gateway role's key: signs directives. */
+  readonly signer: Signer
+  /** The gateway's own keys for secrets at rest. */
+  readonly boxKeys: BoxKeys
+  readonly authority: Pick<Authority, 'certificate' | 'fingerprint' | 'issueClient'>
+  /** Where nodes and clients reach the gateway. */
+  readonly address: () => { readonly host: string; readonly httpPort: number; readonly mqttPort: number }
+  readonly outlet: Outlet
+  /** A replan in the background that failed: nobody else would hear of it. */
+  readonly onFailure: (error: unknown) => void
+}

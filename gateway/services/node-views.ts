@@ -1,0 +1,71 @@
+import { toHex } from '@hypha/core/bytes/text.ts'
+import { type NodeState, type SectionState, state } from '@hypha/core/wire/messages/state.ts'
+import type { NodeDetail, NodeSummary, SectionView } from '../admin/api/schemas/nodes.ts'
+import type { Plan } from '../plan.ts'
+import type { NodeRecord } from '../store/nodes.ts'
+import type { Store } from '../store/store.ts'
+
+/** What a node last reported; null before its first report. */
+export const reportedBy = (node: NodeRecord): NodeState | null =>
+  node.state === null ? null : state.decode(node.state.bytes)
+
+export function nodeSummary(store: Store, node: NodeRecord, reported = reportedBy(node)): NodeSummary {
+  return {
+    id: node.id,
+    tier: node.tier,
+    online: node.presence?.online === true,
+    seenAt: node.presence?.at ?? null,
+    labels: [...node.labels],
+    zone: node.zone,
+    createdAt: node.createdAt,
+    removedAt: node.removedAt,
+    agentVersion: node.inventory?.agentVersion ?? null,
+    directive: { wanted: store.directives.version(node.id), held: reported?.directive ?? 0 },
+    apps: (reported?.sections ?? []).map(({ app }) => app),
+  }
+}
+
+export function nodeDetail(store: Store, node: NodeRecord): NodeDetail {
+  const reported = reportedBy(node)
+  const { inventory } = node
+  return {
+    ...nodeSummary(store, node, reported),
+    certificate: { fingerprint: node.fingerprint, expiresAt: node.certificateExpiresAt },
+    inventory: inventory && {
+      ...inventory,
+      interfaces: [...inventory.interfaces],
+      features: [...inventory.features],
+      forms: [...inventory.forms],
+      sensors: [...inventory.sensors],
+      actuators: [...inventory.actuators],
+      labels: [...inventory.labels],
+    },
+    memoryUsedBytes: memoryUsedOn(store, node.id),
+    bootedAt: reported?.bootedMs ?? null,
+    sections: (reported?.sections ?? []).map((section) => sectionView(store, section)),
+    refused: reported?.refused ? { code: reported.refused.code, message: reported.refused.message } : null,
+  }
+}
+
+function memoryUsedOn(store: Store, node: string): number {
+  const plans = store.apps.list().map(({ id }) => store.apps.latestPlan(id)?.json as Plan | undefined)
+  const instances = plans.flatMap((plan) => plan?.instances ?? [])
+  return instances.filter((instance) => instance.node === node).reduce((sum, { memoryBytes }) => sum + memoryBytes, 0)
+}
+
+function sectionView(store: Store, section: SectionState): SectionView {
+  const named = (digest: Uint8Array) => {
+    const hex = toHex(digest)
+    return { digest: hex, number: store.apps.releaseByDigest(hex)?.number ?? null }
+  }
+  return {
+    app: section.app,
+    epoch: section.epoch,
+    release: named(section.release),
+    status: section.status,
+    code: section.code,
+    message: section.message,
+    running: section.running && named(section.running),
+    instances: section.instances.map((instance) => ({ ...instance })),
+  }
+}

@@ -1,0 +1,193 @@
+import { fromHex } from '@hypha/core/bytes/text.ts'
+import { signOne } from '@hypha/core/trust/cose.ts'
+import { type Directive, directive, type Setting } from '@hypha/core/trust/directive.ts'
+import { direct, directiveLifetimeMs } from '../direct/direct.ts'
+import type { DirectApp } from '../direct/input.ts'
+import { place } from '../place/place.ts'
+import type { Plan } from '../plan.ts'
+import type { NodeRecord } from '../store/nodes.ts'
+import { settingsFor } from '../store/settings.ts'
+import { fleetOf, type PlannedApp, usedBy } from './capacity.ts'
+import type { GatewayDeps } from './deps.ts'
+import type { Releases, StoredRelease } from './releases.ts'
+import type { Secrets } from './secrets.ts'
+import type { Transfers } from './transfers.ts'
+
+/** What a replan reads and writes, beside the store. */
+export interface Workshop extends Pick<GatewayDeps, 'store' | 'crypto' | 'clock' | 'signer'> {
+  readonly releases: Releases
+  readonly transfers: Transfers
+  readonly secrets: Secrets
+  /** Versions that directives must have at least, by node. */
+  readonly provenVersions: ReadonlyMap<string, number>
+}
+
+/** An app's plan before and after. */
+export interface Replanned {
+  readonly before: Plan | null
+  readonly after: Plan
+  readonly release: StoredRelease
+  readonly epoch: number
+}
+
+export interface Outcome {
+  /** Every app of the fleet, sorted. */
+  readonly apps: ReadonlyMap<string, Replanned>
+  readonly directives: readonly { readonly directive: Directive; readonly envelope: Uint8Array }[]
+  /** Nodes to which inputs went that had waited for another. */
+  readonly inputsMoved: readonly string[]
+}
+
+/** Key of the highest epoch of any app that was removed: one that comes back under its name goes on above it. */
+export const epochFloorKey = 'epoch floor'
+
+// Plans are kept for `rollback` without a number, and for who asks what ran.
+const keptEpochs = 50
+
+/**
+ * Places every app on today's fleet and directs the nodes whose part changed; everything is stored, or nothing. `wanted` names the release that an app
+ * is to run from now on, in place of the one that it runs. Call it within a transaction. Throws what `direct` and `Secrets.forNode` throw.
+ */
+export function replan(shop: Workshop, wanted?: StoredRelease): Outcome {
+  const records = shop.store.nodes.list()
+  const apps = placeAll(shop, records, wanted)
+  const directed = directAll(shop, records, apps)
+  const now = shop.clock.now()
+  const replanned = new Map<string, Replanned>()
+  const moved = new Set<string>()
+  for (const [app, { before, plan, release, epoch }] of apps) {
+    const next = directed.epochs.get(app) ?? epoch
+    replanned.set(app, { before, after: plan, release, epoch: next })
+    if (before !== null && next === epoch && JSON.stringify(before) === JSON.stringify(plan)) continue
+    shop.store.apps.addPlan({ app, epoch: next, release: plan.digest, json: plan, createdAt: now })
+    shop.store.apps.removePlansBefore(app, next - keptEpochs)
+    for (const node of moveInputs(shop, before, plan)) moved.add(node)
+  }
+  const directives = directed.directives.map((made) => {
+    const envelope = signOne(directive.encode(made), 'directive', shop.signer)
+    shop.store.directives.put(made, envelope)
+    return { directive: made, envelope }
+  })
+  return { apps: replanned, directives, inputsMoved: [...moved] }
+}
+
+interface Placed extends PlannedApp {
+  readonly before: Plan | null
+  readonly epoch: number
+}
+
+/** The apps one after another, the oldest first: what a younger one is given, the older ones have left. */
+function placeAll(
+  shop: Workshop,
+  records: readonly NodeRecord[],
+  wanted: StoredRelease | undefined,
+): Map<string, Placed> {
+  const apps = currentApps(shop, wanted)
+  for (const [id, app] of apps) {
+    apps.set(id, { ...app, plan: placeBeside(id, app.release, app.before, apps, records) })
+  }
+  return apps
+}
+
+/** The apps that have a plan, or are to have one; the oldest first. */
+function currentApps(shop: Workshop, wanted: StoredRelease | undefined): Map<string, Placed> {
+  const apps = new Map<string, Placed>()
+  const order = shop.store.apps.list().sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1))
+  for (const { id } of order) {
+    const current = shop.store.apps.latestPlan(id)
+    const release = wanted?.app === id ? wanted : current && shop.releases.byDigest(current.release)
+    if (!release) continue
+    const before = current === null ? null : (current.json as Plan)
+    const epoch = current?.epoch ?? Number(shop.store.meta.get(epochFloorKey) ?? 0)
+    apps.set(id, { before, release, epoch, plan: before ?? emptyPlan(release) })
+  }
+  return apps
+}
+
+function placeBeside(
+  app: string,
+  wanted: Pick<StoredRelease, 'release' | 'digest'>,
+  before: Plan | null,
+  apps: ReadonlyMap<string, Placed>,
+  records: readonly NodeRecord[],
+): Plan {
+  const others = [...apps].filter(([id, other]) => id !== app && other.before !== null).map(([, other]) => other)
+  const { release, digest } = wanted
+  return place({ release, digest, fleet: fleetOf(records, usedBy(others)), ...(before ? { previous: before } : {}) })
+}
+
+/** Where a release would run beside the other apps as they are; changes nothing. */
+export function tryPlace(shop: Workshop, wanted: Pick<StoredRelease, 'release' | 'digest'>): Plan {
+  const records = shop.store.nodes.list()
+  const apps = currentApps(shop, undefined)
+  const { app } = wanted.release
+  return placeBeside(app, wanted, apps.get(app)?.before ?? null, apps, records)
+}
+
+/** Of an app that was never placed. */
+const emptyPlan = ({ app, number, digest }: StoredRelease): Plan => ({
+  app,
+  release: number,
+  digest,
+  instances: [],
+  refusals: [],
+  unplaced: [],
+  complete: false,
+})
+
+function directAll(shop: Workshop, records: readonly NodeRecord[], apps: ReadonlyMap<string, Placed>) {
+  const last = new Map(shop.store.directives.list().map((record) => [record.node, record.directive]))
+  return direct({
+    fleet: shop.store.fleet,
+    nodes: records.map(({ id, removedAt }) => ({
+      id,
+      removed: removedAt !== null,
+      last: last.get(id) ?? null,
+      atLeast: shop.provenVersions.get(id) ?? 0,
+    })),
+    apps: [...apps.values()].map(
+      ({ plan, release, epoch }): DirectApp => ({
+        plan,
+        release: release.release,
+        digest: fromHex(release.digest),
+        envelope: { digest: fromHex(release.envelope), size: release.envelopeBytes },
+        epoch,
+      }),
+    ),
+    settings: settingsOf(shop, records),
+    transfer: (_node, content) => shop.transfers.of(content),
+    now: shop.clock.now(),
+    lifetimeMs: directiveLifetimeMs,
+  })
+}
+
+/** Looks up what the operator set, with secrets sealed to the node that is to open them. */
+function settingsOf({ store, secrets }: Workshop, records: readonly NodeRecord[]) {
+  const boxKeys = new Map(records.map(({ id, boxKey }) => [id, boxKey]))
+  const ofApp = new Map<string, ReturnType<typeof store.settings.list>>()
+  return ({ app, module, node }: { app: string; module: string; node: string }): Record<string, Setting> => {
+    const all = ofApp.get(app) ?? store.settings.list(app)
+    ofApp.set(app, all)
+    if (all.length === 0) return {}
+    const entries = Object.entries(settingsFor(all, { module, node }))
+    return Object.fromEntries(
+      entries.map(([key, setting]) => [
+        key,
+        setting.kind === 'plain' ? setting : secrets.forNode(setting, boxKeys.get(node)!),
+      ]),
+    )
+  }
+}
+
+/** What waits for an instance follows it to its new node; what waits for one that is no more is dropped. */
+function moveInputs({ store }: Workshop, before: Plan | null, after: Plan): string[] {
+  const moved: string[] = []
+  const now = new Map(after.instances.map(({ module, home, node }) => [`${module}@${home ?? ''}`, node]))
+  for (const { module, home, node } of before?.instances ?? []) {
+    const target = { node, app: after.app, module, home }
+    const to = now.get(`${module}@${home ?? ''}`)
+    if (to === undefined) store.inputs.drop(target)
+    else if (to !== node && store.inputs.move(target, to) > 0) moved.push(to)
+  }
+  return moved
+}
