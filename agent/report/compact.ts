@@ -2,63 +2,71 @@ import type { Files } from '@hypha/core/ports/files.ts'
 import type { JournalRecord } from './records.ts'
 import { SegmentReader, SegmentWriter, segmentPath } from './segment.ts'
 
-export interface Compacted {
-  /** How many samples were dropped, and the time that they span. */
+export interface Compaction {
+  /** How many samples are to be dropped, and the time that they span. */
   readonly samples: number
   readonly spanMs: number
+  /** Bytes of the segment without them; 0 where nothing is left and its file is to go. */
+  readonly bytes: number
+  /** Puts the new segment in the place of the old one, at once; durable after the folder's next sync. */
+  replace(): void
 }
 
 /**
- * Drops the samples of a segment that the durable checkpoint covers, and keeps every other entry under its number. After a power cut the segment is the
- * old or the new one. `switched` is called in the moment in which the new one takes its place, with its bytes: 0 where nothing was left and the file is gone.
+ * Writes a segment anew without its samples, every other entry under its number, and beside the old one until `replace` is called. The durable checkpoint must
+ * cover the segment: what instances go on from is left out too.
  */
-export async function dropSamples(
+export async function compact(
   files: Files,
   folder: string,
   { number, bytes }: { readonly number: number; readonly bytes: number },
-  switched: (bytes: number) => void,
-): Promise<Compacted> {
+): Promise<Compaction> {
   const path = segmentPath(folder, number)
   const temporary = `${path}.new`
   files.remove(temporary)
   const file = files.open(path)
-  let [samples, from, to, skipped, kept] = [0, Number.POSITIVE_INFINITY, 0, 0, 0]
   try {
     const reader = new SegmentReader(file, bytes)
     const writer = new SegmentWriter(files, temporary, reader.header)
     try {
-      const keep = (record: JournalRecord): void => {
-        if (skipped > 0) writer.write({ kind: 'skip', count: skipped })
-        skipped = 0
-        writer.write(record)
-        kept++
-      }
-      for (let record = reader.read(); record; record = reader.read()) {
-        if (record.kind === 'event' || record.kind === 'gap') keep(record)
-        if (record.kind === 'skip') skipped += record.count
-        if (record.kind !== 'turn') continue
-        for (const { atMs } of record.record.samples) {
-          samples++
-          from = Math.min(from, atMs)
-          to = Math.max(to, atMs)
-        }
-        skipped += record.record.samples.length
-        const { logs, messages } = record.record
-        if (logs.length + messages.length === 0 && !record.reportsInput) continue
-        // The checkpoint has what instances go on from.
-        keep({ ...record, record: { ...record.record, samples: [], kv: [], state: null }, targets: [] })
-      }
-      if (skipped > 0) writer.write({ kind: 'skip', count: skipped })
+      const { samples, spanMs, kept } = copyWithoutSamples(reader, writer)
       if (kept > 0) await writer.file.sync()
+      const replace = (): void => {
+        if (kept > 0) files.rename(temporary, path)
+        else for (const gone of [temporary, path]) files.remove(gone)
+      }
+      return { samples, spanMs, bytes: kept > 0 ? writer.bytes : 0, replace }
     } finally {
       writer.file.close()
     }
-    if (kept > 0) files.rename(temporary, path)
-    else for (const gone of [temporary, path]) files.remove(gone)
-    switched(kept > 0 ? writer.bytes : 0)
-    await files.syncFolder(folder)
-    return { samples, spanMs: Math.max(0, to - Math.min(from, to)) }
   } finally {
     file.close()
   }
+}
+
+function copyWithoutSamples(from: SegmentReader, to: SegmentWriter): { samples: number; spanMs: number; kept: number } {
+  let [samples, skipped, kept] = [0, 0, 0]
+  let [earliest, latest] = [Number.POSITIVE_INFINITY, 0]
+  const keep = (record: JournalRecord): void => {
+    if (skipped > 0) to.write({ kind: 'skip', count: skipped })
+    skipped = 0
+    to.write(record)
+    kept++
+  }
+  for (let record = from.read(); record; record = from.read()) {
+    if (record.kind === 'event' || record.kind === 'gap') keep(record)
+    if (record.kind === 'skip') skipped += record.count
+    if (record.kind !== 'turn') continue
+    for (const { atMs } of record.record.samples) {
+      earliest = Math.min(earliest, atMs)
+      latest = Math.max(latest, atMs)
+    }
+    samples += record.record.samples.length
+    skipped += record.record.samples.length
+    const { logs, messages } = record.record
+    if (logs.length + messages.length === 0 && !record.reportsInput) continue
+    keep({ ...record, record: { ...record.record, samples: [], kv: [], state: null }, targets: [] })
+  }
+  if (skipped > 0) to.write({ kind: 'skip', count: skipped })
+  return { samples, spanMs: Math.max(0, latest - Math.min(earliest, latest)), kept }
 }

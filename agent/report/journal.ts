@@ -4,7 +4,7 @@ import type { Clock } from '@hypha/core/ports/clock.ts'
 import type { Crypto } from '@hypha/core/ports/crypto.ts'
 import { type Files, replaceFile } from '@hypha/core/ports/files.ts'
 import type { InstanceKey, NodeEvent, TurnRecord } from '../turns.ts'
-import { dropSamples } from './compact.ts'
+import { compact } from './compact.ts'
 import { Cursor, type ReadableSegment } from './cursor.ts'
 import { Image, type PendingMessage } from './image.ts'
 import { presentable } from './presentable.ts'
@@ -452,18 +452,27 @@ export class Journal {
   }
 
   async #syncNow(): Promise<void> {
+    await this.#syncSegments()
+    try {
+      await this.#writeCheckpoint()
+      await this.#keepBudget()
+    } catch (thrown) {
+      // Records are durable without it; the next sync tries again.
+      this.#options.onProblem(asHyphaError(thrown))
+    }
+  }
+
+  async #syncSegments(): Promise<void> {
     this.#lastSync = this.#clock.monotonic()
     try {
       // In order: a segment counts only if the one before it is whole.
       for (const segment of this.#segments.filter(({ writer }) => writer !== null)) await this.#syncSegment(segment)
       this.#suspect = false
-      for (const listener of this.#listeners) listener()
-      await this.#writeCheckpoint()
-      await this.#keepBudget()
     } catch (thrown) {
       this.#suspect = true
       throw thrown
     }
+    for (const listener of this.#listeners) listener()
   }
 
   async #syncSegment(segment: Segment): Promise<void> {
@@ -511,17 +520,23 @@ export class Journal {
   }
 
   async #keepBudget(): Promise<void> {
-    while (this.#size() > this.#options.maxBytes) {
+    const { folder, maxBytes } = this.#options
+    while (this.#size() > maxBytes) {
       const oldest = this.#segments.find(({ hasSamples, number }) => hasSamples && number <= this.#covers)
       if (!oldest) return
-      const { samples, spanMs } = await dropSamples(this.#files, this.#options.folder, oldest, (bytes) => {
-        Object.assign(oldest, { bytes, syncedBytes: bytes, hasSamples: false })
-        if (bytes === 0) this.#segments = this.#segments.filter((segment) => segment !== oldest)
-      })
-      this.#counts.dropped += samples
-      const reason = `${samples} of the oldest samples were dropped: the journal has reached its ${this.#options.maxBytes} bytes.`
+      const { samples, spanMs, bytes, replace } = await compact(this.#files, folder, oldest)
+      const reason = `${samples} of the oldest samples were dropped: the journal has reached its ${maxBytes} bytes.`
       this.#owe({ kind: 'gap', atMs: this.#nowMs(), upToMs: spanMs, reason })
       this.#payOwed()
+      // The word of the loss is durable before the loss.
+      await this.#syncSegments()
+      // Acknowledged and removed meanwhile.
+      if (!this.#segments.includes(oldest)) continue
+      replace()
+      this.#folderChanged = true
+      this.#counts.dropped += samples
+      Object.assign(oldest, { bytes, syncedBytes: bytes, hasSamples: false })
+      if (bytes === 0) this.#segments = this.#segments.filter((segment) => segment !== oldest)
     }
   }
 }
