@@ -468,10 +468,20 @@ export const errorTable = {
     means: 'No fleet could hold this release.',
     mend: 'Mend what the message names: an import that nobody exports, or links that go round in a circle.',
   },
+  'rollout-failed': {
+    act: 'author',
+    means: 'Nodes refused a release, or went back to the one that they ran before.',
+    mend: 'See `hypha events` and `hypha logs` for what happened there; `hypha rollback APP` puts all nodes on the release before.',
+  },
+  'rollout-unfinished': {
+    act: 'later',
+    means: 'A release was accepted, but not all nodes run it yet.',
+    mend: 'It goes on by itself: follow it with `hypha rollout APP --wait`.',
+  },
   'not-signed-in': {
     act: 'caller',
     means: 'A request to the gateway has no token, or one that the gateway does not know or that has expired.',
-    mend: 'Ask for a token (`hypha token create`) and give it with --token or in HYPHA_TOKEN.',
+    mend: 'Ask for credentials (`hypha token create NAME --save FILE`) and give them with --credentials or in HYPHA_CREDENTIALS.',
   },
   'not-allowed': {
     act: 'caller',

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { asHyphaError, exitCodes, HyphaError as Failure, type HyphaError } from '@hypha/core/errors.ts'
 import { type Command, CommanderError } from 'commander'
 import { type HyphaHome, hyphaHome } from '../../home.ts'
@@ -16,6 +17,8 @@ export interface Cli {
   readonly home: HyphaHome
   readonly json: boolean
   readonly api: ApiClient
+  /** The certificate of the fleet's CA, PEM: from the credentials, or on the gateway's machine from its folder. */
+  authority(): string
   /** A result: as one JSON line, or as text for people. */
   print(result: unknown, text: () => string): void
   /** A line for people about what goes on, on standard error; none with --json. */
@@ -37,13 +40,15 @@ export function defineCommand<Args extends string[], Options extends object>(
     readonly summary: string
     readonly description?: string
     readonly options?: readonly (readonly [flags: string, description: string, fallback?: string | boolean])[]
+    /** What its parent does when it is followed by none of its commands: `hypha node pi-7` is `hypha node show pi-7`. */
+    readonly isDefault?: boolean
     /** Without the leading `hypha`. */
     readonly examples: readonly string[]
   },
   action: Action<Args, Options>,
 ): Command {
   const command = parent
-    .command(spec.usage)
+    .command(spec.usage, { isDefault: spec.isDefault ?? false })
     .summary(spec.summary)
     .description(spec.description ?? `${spec.summary}.`)
   for (const [flags, description, fallback] of spec.options ?? []) command.option(flags, description, fallback)
@@ -63,13 +68,22 @@ export function defineCommand<Args extends string[], Options extends object>(
 function openCli(options: GlobalOptions): Cli {
   const home = hyphaHome(options.home)
   const json = options.json ?? false
+  let target: ApiTarget | null = null
   let client: ApiClient | null = null
+  const findTarget = (): ApiTarget => {
+    target ??= apiTarget(home, options.credentials ?? process.env.HYPHA_CREDENTIALS)
+    return target
+  }
   return {
     home,
     json,
     get api() {
-      client ??= new ApiClient(apiTarget(home, options.credentials ?? process.env.HYPHA_CREDENTIALS))
+      client ??= new ApiClient(findTarget())
       return client
+    },
+    authority: () => {
+      const found = findTarget()
+      return found.kind === 'tls' ? found.ca : readFileSync(join(home.gateway, 'ca.pem'), 'utf8')
     },
     print: (result, text) => void process.stdout.write(`${json ? JSON.stringify(result) : text()}\n`),
     note: (line) => {
@@ -104,12 +118,26 @@ export async function runCli(program: Command, argv: readonly string[]): Promise
     await program.parseAsync([...argv], { from: 'user' })
     return 0
   } catch (thrown) {
-    // Help and version end as errors of commander's with code 0; its complaints it has written itself.
-    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : exitCodes.caller
-    const error = asHyphaError(thrown)
+    // Help, too, ends as an error of commander's: with code 0, or because there was nothing to do.
+    if (thrown instanceof CommanderError && /^commander\.(help|helpDisplayed)$/.test(thrown.code)) {
+      return thrown.exitCode === 0 ? 0 : exitCodes.caller
+    }
+    const error = thrown instanceof CommanderError ? misspelt(program, argv, thrown) : asHyphaError(thrown)
     process.stderr.write(argv.includes('--json') ? `${JSON.stringify({ error })}\n` : describeError(error))
     return exitCodes[error.act]
   }
+}
+
+/** "Unknown command 'pusj' (Did you mean push?)", with the help that tells more. */
+function misspelt(program: Command, argv: readonly string[], { message }: CommanderError): HyphaError {
+  let named = program
+  for (const word of argv) named = named.commands.find((each) => each.name() === word) ?? named
+  const path =
+    named.parent === null ? '' : `${named.parent === program ? '' : `${named.parent.name()} `}${named.name()} `
+  const text = message.replace(/^error: /, '').replace(/\s*\n/g, ' ')
+  return new Failure('argument-invalid', text.charAt(0).toUpperCase() + text.slice(1), {
+    mend: `See hypha ${path}--help.`,
+  })
 }
 
 function describeError(error: HyphaError): string {

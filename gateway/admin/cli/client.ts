@@ -1,8 +1,5 @@
 import { existsSync } from 'node:fs'
-import { request as httpRequest, type IncomingMessage } from 'node:http'
-import { request as httpsRequest } from 'node:https'
-import { createInterface } from 'node:readline'
-import { encodeCbor } from '@hypha/core/bytes/cbor.ts'
+import type { ClientRequest, RequestOptions as HttpOptions, IncomingMessage } from 'node:http'
 import { type ErrorCode, errorTable, HyphaError } from '@hypha/core/errors.ts'
 
 /** Where the gateway's HTTP API is: its Unix socket on this machine, or its TLS port with a token. */
@@ -14,8 +11,8 @@ export interface RequestOptions {
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>
   /** Sent as JSON. */
   readonly json?: unknown
-  /** Sent as CBOR, for what holds bytes. */
-  readonly cbor?: unknown
+  /** An encoded CBOR item, for what holds bytes. */
+  readonly cbor?: Uint8Array
 }
 
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -35,27 +32,19 @@ export class ApiClient {
     return JSON.parse(body) as T
   }
 
-  /** One item a line, as they come, until the gateway or `signal` ends it. */
-  async *follow<T>(path: string, query: RequestOptions['query'], signal: AbortSignal): AsyncGenerator<T> {
+  /**
+   * Items as they come, until `signal` is aborted. Resolves once the gateway follows: what happens from then on is among them.
+   *
+   * @throws HyphaError as `request`, and `gateway-stopping` where the gateway ends it.
+   */
+  async follow<T>(path: string, query: RequestOptions['query'], signal: AbortSignal): Promise<AsyncGenerator<T>> {
     const response = await this.#send('GET', path, query === undefined ? {} : { query }, signal)
-    const lines = createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY })
-    try {
-      for await (const line of lines) if (line !== '') yield JSON.parse(line) as T
-    } catch (error) {
-      if (!signal.aborted) throw error
-    } finally {
-      response.destroy()
-    }
+    return itemsOf<T>(response, signal)
   }
 
   #send(method: Method, path: string, options: RequestOptions, signal?: AbortSignal): Promise<IncomingMessage> {
     const target = this.#target
-    const body =
-      options.cbor !== undefined
-        ? encodeCbor(options.cbor)
-        : options.json !== undefined
-          ? JSON.stringify(options.json)
-          : null
+    const body = options.cbor ?? (options.json === undefined ? null : JSON.stringify(options.json))
     const headers: Record<string, string | number> = {}
     if (body !== null) {
       headers['content-type'] = options.cbor !== undefined ? 'application/cbor' : 'application/json'
@@ -64,10 +53,7 @@ export class ApiClient {
     if (target.kind === 'tls') headers.authorization = `Bearer ${target.token}`
     const common = { method, path: path + queryString(options.query), headers, ...(signal ? { signal } : {}) }
     return new Promise((resolve, reject) => {
-      const sent =
-        target.kind === 'socket'
-          ? httpRequest({ ...common, socketPath: target.path })
-          : httpsRequest({ ...common, host: target.host, port: target.port, ca: target.ca })
+      const sent = open(target, common)
       sent.on('error', (cause) => (signal?.aborted ? reject(cause) : reject(unreachable(target, cause))))
       sent.on('response', (response) => {
         if ((response.statusCode ?? 500) < 400) resolve(response)
@@ -76,6 +62,32 @@ export class ApiClient {
       sent.end(body ?? undefined)
     })
   }
+}
+
+// Taken this way, because `import` reads every export of a built-in module, and two of node:http's are getters that load 40 ms of code for WebSockets.
+function open(target: ApiTarget, options: HttpOptions): ClientRequest {
+  if (target.kind === 'socket') {
+    return process.getBuiltinModule('node:http').request({ ...options, socketPath: target.path })
+  }
+  const { host, port, ca } = target
+  return process.getBuiltinModule('node:https').request({ ...options, host, port, ca })
+}
+
+async function* itemsOf<T>(response: IncomingMessage, signal: AbortSignal): AsyncGenerator<T> {
+  let rest = ''
+  response.setEncoding('utf8')
+  try {
+    for await (const part of response) {
+      const lines = `${rest}${part}`.split('\n')
+      rest = lines.pop()!
+      for (const line of lines) if (line !== '') yield JSON.parse(line) as T
+    }
+  } catch (cause) {
+    if (!signal.aborted) throw new HyphaError('gateway-unreachable', 'The connection to the gateway was cut', { cause })
+  } finally {
+    response.destroy()
+  }
+  if (!signal.aborted) throw new HyphaError('gateway-stopping', 'The gateway ended what was followed')
 }
 
 function queryString(query: RequestOptions['query'] = {}): string {
@@ -98,7 +110,7 @@ function unreachable(target: ApiTarget, cause: Error): HyphaError {
     return new HyphaError('gateway-unreachable', 'No gateway runs on this machine for this home', {
       where: target.path,
       cause,
-      mend: 'Start one with hypha gateway, or name a remote one with --gateway HOST:PORT.',
+      mend: 'Start one with hypha gateway, or name one on another machine with --credentials FILE.',
     })
   }
   const where = target.kind === 'socket' ? target.path : `${target.host}:${target.port}`

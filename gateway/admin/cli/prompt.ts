@@ -28,6 +28,25 @@ export async function askNewPassphrase(question: string): Promise<string> {
   return first
 }
 
+/** A value from standard input, without the end of its line; at a terminal it is asked for and not shown. */
+export async function readValue(question: string): Promise<string> {
+  if (process.stdin.isTTY && process.stderr.isTTY) return ask(question)
+  let text = ''
+  process.stdin.setEncoding('utf8')
+  for await (const part of process.stdin) {
+    text += part
+    if (text.length > maxValueLength) {
+      throw new HyphaError('argument-invalid', `The value has more than ${maxValueLength} characters`, {
+        where: 'standard input',
+      })
+    }
+  }
+  return text.replace(/\r?\n$/, '')
+}
+
+/** As the gateway has it. */
+const maxValueLength = 4_096
+
 async function ask(question: string): Promise<string> {
   process.stderr.write(question)
   // What is typed is not shown: the line editor writes into nothing.

@@ -36,7 +36,9 @@ export function listing(entries: readonly (readonly [name: string, value: string
   return entries.map(([name, value]) => `${name.padEnd(width)}  ${printable(value)}`).join('\n')
 }
 
-export const terminalWidth = (): number => process.stdout.columns ?? 120
+/** Of the terminal that is written to; files and pipes take lines of any length, so there nothing is cut. */
+export const terminalWidth = (): number =>
+  process.stdout.columns ?? (Number(process.env.COLUMNS) || Number.POSITIVE_INFINITY)
 
 function pad(text: string, width: number, right: boolean): string {
   if (text.length > width) return `${text.slice(0, width - 1)}…`
@@ -66,7 +68,29 @@ export function relativeTime(at: number | null, now = Date.now()): string {
   return at > now ? `in ${text}` : `${text} ago`
 }
 
-export const clockTime = (at: number): string => new Date(at).toTimeString().slice(0, 8)
+/** "2026-11-23 05:01:04", in local time. */
+export const timestamp = (at: number): string => new Date(at).toLocaleString('sv-SE')
+
+/** As few digits as tell it apart from its neighbours; "-" where a module emitted no number. */
+export const formatNumber = (value: number | null): string => (value === null ? '-' : `${Number(value.toPrecision(6))}`)
+
+/** A row of bars, one for each value; gaps where there is none. */
+export function sparkline(values: readonly (number | null)[], width = 24): string {
+  const known = values.filter((value) => value !== null)
+  if (known.length === 0) return ''
+  const low = Math.min(...known)
+  const range = Math.max(...known) - low
+  const size = Math.max(1, values.length / width)
+  const bars = Array.from({ length: Math.min(width, values.length) }, (_, index) => {
+    const part = values
+      .slice(Math.floor(index * size), Math.floor((index + 1) * size))
+      .filter((value) => value !== null)
+    if (part.length === 0) return ' '
+    const mean = part.reduce((sum, value) => sum + value, 0) / part.length
+    return '▁▂▃▄▅▆▇█'[range === 0 ? 3 : Math.min(7, Math.floor(((mean - low) / range) * 8))]!
+  })
+  return bars.join('')
+}
 
 /** "1.5 MiB", as sizes of memory are named. */
 export function formatBytes(bytes: number): string {

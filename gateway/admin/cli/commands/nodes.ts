@@ -1,11 +1,9 @@
 import type { Command } from 'commander'
-import type { InviteMade, InviteView, NodeDetail, NodeSummary } from '../../api/schemas/nodes.ts'
-import { defineCommand, parseDuration } from '../cli.ts'
+import type { NodeDetail, NodeSummary } from '../../api/schemas/nodes.ts'
+import { defineCommand } from '../cli.ts'
 import { formatBytes, listing, relativeTime, table } from '../table.ts'
 
 export function registerNodes(program: Command): void {
-  registerInvites(program)
-
   defineCommand(
     program,
     { usage: 'nodes', summary: 'list the nodes of the fleet', examples: ['nodes', 'nodes --json'] },
@@ -44,7 +42,12 @@ export function registerNodes(program: Command): void {
     .description('One node: show, label, change, remove.')
   defineCommand<[string], object>(
     node,
-    { usage: 'show <node>', summary: 'all that is known of a node', examples: ['node pi-7', 'node show pi-7 --json'] },
+    {
+      usage: 'show <node>',
+      summary: 'all that is known of a node',
+      isDefault: true,
+      examples: ['node pi-7', 'node show pi-7 --json'],
+    },
     async (cli, _options, id) => {
       const detail = await cli.api.request<NodeDetail>('GET', `/v1/nodes/${encodeURIComponent(id)}`)
       cli.print(detail, () => describeNode(detail))
@@ -91,60 +94,6 @@ export function registerNodes(program: Command): void {
       const json = options.zone === undefined ? {} : { zone: options.zone === '' ? null : options.zone }
       const detail = await cli.api.request<NodeDetail>('PATCH', `/v1/nodes/${encodeURIComponent(id)}`, { json })
       cli.print(detail, () => `${id}: zone ${detail.zone ?? 'none'}`)
-    },
-  )
-}
-
-function registerInvites(program: Command): void {
-  defineCommand<[string], { tier: string; label?: string[]; for: string }>(
-    program,
-    {
-      usage: 'invite <node>',
-      summary: 'invite a node: prints the URL that it joins with, once',
-      options: [
-        ['--tier <tier>', 'device, edge or cloud', 'device'],
-        ['--label <label...>', 'labels that it gets'],
-        ['--for <duration>', 'how long the invitation is valid', '24h'],
-      ],
-      examples: ['invite pi-7 --tier device', 'invite cloud-1 --tier cloud --for 2h --label eu'],
-    },
-    async (cli, options, node) => {
-      const hours = parseDuration(options.for, '--for') / 3_600_000
-      const json = { node, tier: options.tier, hours, ...(options.label ? { labels: options.label } : {}) }
-      const made = await cli.api.request<InviteMade>('POST', '/v1/invites', { json })
-      cli.print({ url: made.url, ...made.invite }, () =>
-        [
-          `On ${node}, within ${options.for}:\n`,
-          `  hypha-agent join '${made.url}' && hypha-agent run`,
-          '\nThe URL works once, and is shown only here.',
-        ].join('\n'),
-      )
-    },
-  )
-  defineCommand(program, { usage: 'invites', summary: 'list the invitations', examples: ['invites'] }, async (cli) => {
-    const invites = await cli.api.request<InviteView[]>('GET', '/v1/invites')
-    cli.print(invites, () =>
-      invites.length === 0
-        ? 'No invitations.'
-        : table<InviteView>(
-            [
-              { heading: 'ID', text: (invite) => invite.id },
-              { heading: 'NODE', text: (invite) => invite.node },
-              { heading: 'TIER', text: (invite) => invite.tier },
-              { heading: 'EXPIRES', text: (invite) => relativeTime(invite.expiresAt) },
-              { heading: 'USED', text: (invite) => relativeTime(invite.usedAt) },
-            ],
-            invites,
-          ),
-    )
-  })
-  const one = program.command('invitation').summary('revoke an invitation').description('One invitation.')
-  defineCommand<[string], object>(
-    one,
-    { usage: 'rm <id>', summary: 'revoke an invitation that was not used', examples: ['invitation rm 3f2a90b1c4d5'] },
-    async (cli, _options, id) => {
-      await cli.api.request('DELETE', `/v1/invites/${encodeURIComponent(id)}`)
-      cli.print({ revoked: id }, () => `Invitation ${id} is revoked.`)
     },
   )
 }

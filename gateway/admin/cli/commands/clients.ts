@@ -2,82 +2,15 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { HyphaError } from '@hypha/core/errors.ts'
 import type { Command } from 'commander'
-import type { ClientMade, ClientView, Status, TokenMade, TokenView } from '../../api/schemas/access.ts'
+import type { ClientMade, ClientView } from '../../api/schemas/access.ts'
 import { defineCommand, parseDuration } from '../cli.ts'
-import { relativeTime, table } from '../table.ts'
+import { listing, relativeTime, table } from '../table.ts'
 
-export function registerAccess(program: Command): void {
-  registerTokens(
-    program
-      .command('token')
-      .summary('tokens for the HTTP API')
-      .description('Tokens for the HTTP API over TLS: create, list, remove.'),
-  )
-  registerClients(
-    program
-      .command('client')
-      .summary('MQTT clients that are no nodes')
-      .description('Certificates for MQTT clients such as mosquitto_sub: create, list, remove.'),
-  )
-}
-
-function registerTokens(token: Command): void {
-  defineCommand<[string], { role: string; for?: string; save?: string }>(
-    token,
-    {
-      usage: 'create <name>',
-      summary: 'make a token, shown once',
-      options: [
-        ['--role <role>', 'viewer, operator or admin', 'viewer'],
-        ['--for <duration>', 'how long it is valid (default: until it is removed)'],
-        ['--save <file>', 'write address, token and CA as a file for --credentials on another machine'],
-      ],
-      examples: ['token create ci --role admin --save ci.json', 'nodes --credentials ci.json'],
-    },
-    async (cli, options, name) => {
-      const days = options.for === undefined ? {} : { days: parseDuration(options.for, '--for') / 86_400_000 }
-      const made = await cli.api.request<TokenMade>('POST', '/v1/tokens', {
-        json: { name, role: options.role, ...days },
-      })
-      if (options.save !== undefined) {
-        const { api, ca } = await cli.api.request<Status & { ca: string }>('GET', '/v1/status')
-        const content = { host: api.host, port: api.port, token: made.token, ca }
-        writeFileSync(options.save, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 })
-      }
-      cli.print(made, () =>
-        options.save === undefined
-          ? `${made.token}\n\nIt is shown only here.`
-          : `Written to ${options.save}. Use it with hypha --credentials ${options.save}, or HYPHA_CREDENTIALS.`,
-      )
-    },
-  )
-  defineCommand(token, { usage: 'list', summary: 'list the tokens', examples: ['token list'] }, async (cli) => {
-    const tokens = await cli.api.request<TokenView[]>('GET', '/v1/tokens')
-    cli.print(tokens, () =>
-      tokens.length === 0
-        ? 'No tokens.'
-        : table<TokenView>(
-            [
-              { heading: 'NAME', text: ({ name }) => name },
-              { heading: 'ROLE', text: ({ role }) => role },
-              { heading: 'CREATED', text: ({ createdAt }) => relativeTime(createdAt) },
-              { heading: 'EXPIRES', text: ({ expiresAt }) => relativeTime(expiresAt) },
-            ],
-            tokens,
-          ),
-    )
-  })
-  defineCommand<[string], object>(
-    token,
-    { usage: 'rm <name>', summary: 'remove a token', examples: ['token rm ci'] },
-    async (cli, _options, name) => {
-      await cli.api.request('DELETE', `/v1/tokens/${encodeURIComponent(name)}`)
-      cli.print({ removed: name }, () => `Token ${name} is removed.`)
-    },
-  )
-}
-
-function registerClients(client: Command): void {
+export function registerClients(program: Command): void {
+  const client = program
+    .command('client')
+    .summary('MQTT clients that are no nodes')
+    .description('Certificates for MQTT clients such as mosquitto_sub: create, list, show, remove.')
   defineCommand<[string], { publish?: string[]; subscribe?: string[]; for: string; out: string }>(
     client,
     {
@@ -140,6 +73,25 @@ function registerClients(client: Command): void {
           ),
     )
   })
+  defineCommand<[string], object>(
+    client,
+    { usage: 'show <name>', summary: 'what a client may do', isDefault: true, examples: ['client grafana'] },
+    async (cli, _options, name) => {
+      const found = (await cli.api.request<ClientView[]>('GET', '/v1/clients')).find((each) => each.name === name)
+      if (found === undefined) {
+        throw new HyphaError('not-found', `There is no client ${name}`, { mend: 'List them: hypha client list.' })
+      }
+      cli.print(found, () =>
+        listing([
+          ['client', found.name],
+          ['may read', found.subscribe.join(' ') || 'nothing'],
+          ['may write', found.publish.join(' ') || 'nothing'],
+          ['certificate', `${found.fingerprint}, expires ${relativeTime(found.expiresAt)}`],
+          ['made', relativeTime(found.createdAt)],
+        ]),
+      )
+    },
+  )
   defineCommand<[string], object>(
     client,
     { usage: 'rm <name>', summary: 'remove an MQTT client', examples: ['client rm grafana'] },

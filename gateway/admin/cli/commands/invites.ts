@@ -1,0 +1,87 @@
+import { HyphaError } from '@hypha/core/errors.ts'
+import type { Command } from 'commander'
+import type { InviteMade, InviteView } from '../../api/schemas/nodes.ts'
+import { defineCommand, parseDuration } from '../cli.ts'
+import { listing, relativeTime, table } from '../table.ts'
+
+export function registerInvites(program: Command): void {
+  defineCommand<[string], { tier: string; label?: string[]; for: string }>(
+    program,
+    {
+      usage: 'invite <node>',
+      summary: 'invite a node: prints the URL that it joins with, once',
+      options: [
+        ['--tier <tier>', 'device, edge or cloud', 'device'],
+        ['--label <label...>', 'labels that it gets'],
+        ['--for <duration>', 'how long the invitation is valid', '24h'],
+      ],
+      examples: ['invite pi-7 --tier device', 'invite cloud-1 --tier cloud --for 2h --label eu'],
+    },
+    async (cli, options, node) => {
+      const hours = parseDuration(options.for, '--for') / 3_600_000
+      const json = { node, tier: options.tier, hours, ...(options.label ? { labels: options.label } : {}) }
+      const made = await cli.api.request<InviteMade>('POST', '/v1/invites', { json })
+      cli.print({ url: made.url, ...made.invite }, () =>
+        [
+          `On ${node}, within ${options.for}:\n`,
+          `  hypha-agent join '${made.url}' && hypha-agent run`,
+          '\nThe URL works once, and is shown only here.',
+        ].join('\n'),
+      )
+    },
+  )
+  defineCommand(program, { usage: 'invites', summary: 'list the invitations', examples: ['invites'] }, async (cli) => {
+    const invites = await cli.api.request<InviteView[]>('GET', '/v1/invites')
+    cli.print(invites, () =>
+      invites.length === 0
+        ? 'No invitations.'
+        : table<InviteView>(
+            [
+              { heading: 'ID', text: (invite) => invite.id },
+              { heading: 'NODE', text: (invite) => invite.node },
+              { heading: 'TIER', text: (invite) => invite.tier },
+              { heading: 'EXPIRES', text: (invite) => relativeTime(invite.expiresAt) },
+              { heading: 'USED', text: (invite) => relativeTime(invite.usedAt) },
+            ],
+            invites,
+          ),
+    )
+  })
+  const one = program
+    .command('invitation')
+    .summary('show and revoke an invitation')
+    .description('One invitation: show, revoke.')
+  defineCommand<[string], object>(
+    one,
+    {
+      usage: 'show <id>',
+      summary: 'an invitation and whether it was used',
+      isDefault: true,
+      examples: ['invitation 3f2a90b1c4d5'],
+    },
+    async (cli, _options, id) => {
+      const invite = (await cli.api.request<InviteView[]>('GET', '/v1/invites')).find((each) => each.id === id)
+      if (invite === undefined) {
+        throw new HyphaError('not-found', `There is no invitation ${id}`, { mend: 'List them: hypha invites.' })
+      }
+      cli.print(invite, () =>
+        listing([
+          ['id', invite.id],
+          ['node', `${invite.node}, ${invite.tier}`],
+          ['labels', invite.labels.join(' ') || 'none'],
+          ['made', relativeTime(invite.createdAt)],
+          ['expires', relativeTime(invite.expiresAt)],
+          ['used', relativeTime(invite.usedAt)],
+        ]),
+      )
+    },
+  )
+  defineCommand<[string], object>(
+    one,
+    { usage: 'rm <id>', summary: 'revoke an invitation that was not used', examples: ['invitation rm 3f2a90b1c4d5'] },
+    async (cli, _options, id) => {
+      await cli.api.request('DELETE', `/v1/invites/${encodeURIComponent(id)}`)
+      cli.print({ revoked: id }, () => `Invitation ${id} is revoked.`)
+    },
+  )
+}

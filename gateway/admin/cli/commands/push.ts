@@ -1,0 +1,57 @@
+import type { Command } from 'commander'
+import type { Plan } from '../../../plan.ts'
+import { defineCommand, parseDuration } from '../cli.ts'
+
+export interface PushOptions {
+  key?: string
+  floor?: string
+  wait: boolean
+  timeout: string
+}
+
+export function registerPush(program: Command): void {
+  defineCommand<[string | undefined] & string[], { app?: string }>(
+    program,
+    {
+      usage: 'plan [folder]',
+      summary: 'where an app would run, and why; changes nothing',
+      description:
+        'Build the app in a folder (default: this one) and show where each module would run on the fleet as it is now, with the reasons for every choice and every refusal. Nothing is changed.',
+      options: [['--app <app>', 'show the plan that an app runs by now, without building']],
+      examples: ['plan', 'plan examples/greenhouse', 'plan --app greenhouse --json'],
+    },
+    async (cli, { app }, folder) => {
+      const { fetchTiers, planFolder } = await import('../push.ts')
+      const { planTree, refusalTree } = await import('../plan-tree.ts')
+      const tiers = fetchTiers(cli)
+      const [plan, tierOf] = await Promise.all([
+        app === undefined
+          ? planFolder(cli, folder ?? '.')
+          : cli.api.request<Plan>('GET', `/v1/apps/${encodeURIComponent(app)}/plan`),
+        tiers,
+      ])
+      cli.print(plan, () => [planTree(plan, tierOf), refusalTree(plan)].filter((part) => part !== '').join('\n\n'))
+    },
+  )
+  defineCommand<[string | undefined] & string[], PushOptions>(
+    program,
+    {
+      usage: 'push [folder]',
+      summary: 'build and sign an app, and bring it to the fleet',
+      description:
+        'Build what changed in the app in a folder (default: this one), sign it as the next release, push it, and follow it until every node that is there runs it.',
+      options: [
+        ['--key <file>', "the release key (default: keys/release.key in the fleet's folder)"],
+        ['--floor <number>', 'no release with a lower number may run ever again'],
+        ['--no-wait', 'end once the gateway has accepted it'],
+        ['--timeout <duration>', 'how long to wait for the nodes', '60s'],
+      ],
+      examples: ['push', 'push examples/greenhouse --timeout 2min', 'push --no-wait --json'],
+    },
+    async (cli, options, folder) => {
+      parseDuration(options.timeout, '--timeout')
+      const { pushFolder } = await import('../push.ts')
+      await pushFolder(cli, folder ?? '.', options)
+    },
+  )
+}

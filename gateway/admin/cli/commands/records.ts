@@ -1,0 +1,121 @@
+import type { Command } from 'commander'
+import type { AuditEntry, EventLine, LogLine } from '../../api/schemas/data.ts'
+import { type Cli, defineCommand, parseDuration, wholeNumber } from '../cli.ts'
+import { untilInterrupted } from '../follow.ts'
+import { printable, table, timestamp } from '../table.ts'
+
+interface LineOptions {
+  follow?: boolean
+  app?: string
+  module?: string
+  node?: string
+  level?: string
+  since?: string
+  limit: string
+}
+
+const filters = [
+  ['-f, --follow', 'go on with new ones as they come, until Ctrl-C'],
+  ['--app <app>', 'only of this app'],
+  ['--module <module>', 'only of modules of this name'],
+  ['--node <node>', 'only of this node'],
+  ['--since <duration>', 'only what is younger, such as 1h'],
+] as const
+
+export function registerRecords(program: Command): void {
+  defineCommand<[], LineOptions>(
+    program,
+    {
+      usage: 'logs',
+      summary: 'what modules have logged, or log',
+      options: [
+        ...filters,
+        ['--level <level>', 'only from this level on: trace, debug, info, warn or error'],
+        ['--limit <count>', 'how many of the newest', '100'],
+      ],
+      examples: ['logs -f', 'logs --app greenhouse --level warn --since 1h'],
+    },
+    (cli, options) => showLines<LogLine>(cli, '/v1/logs', options, logLine),
+  )
+  defineCommand<[], LineOptions>(
+    program,
+    {
+      usage: 'events',
+      summary: 'what happened in the fleet, or happens',
+      options: [...filters, ['--limit <count>', 'how many of the newest', '100']],
+      examples: ['events -f', 'events --node pi-7 --since 24h'],
+    },
+    (cli, options) => showLines<EventLine>(cli, '/v1/events', options, eventLine),
+  )
+  defineCommand<[], { before?: string; limit: string }>(
+    program,
+    {
+      usage: 'audit',
+      summary: 'who changed what, the newest first',
+      options: [
+        ['--limit <count>', 'how many', '50'],
+        ['--before <id>', 'only entries older than the one with this id'],
+      ],
+      examples: ['audit', 'audit --limit 500 --json'],
+    },
+    async (cli, options) => {
+      const before = options.before === undefined ? undefined : wholeNumber(options.before, '--before', 1, 2 ** 53 - 1)
+      const query = { limit: wholeNumber(options.limit, '--limit', 1, 1_000), before }
+      const entries = await cli.api.request<AuditEntry[]>('GET', '/v1/audit', { query })
+      cli.print(entries, () =>
+        entries.length === 0
+          ? 'Nothing was changed yet.'
+          : table<AuditEntry>(
+              [
+                { heading: 'ID', text: ({ id }) => `${id}`, right: true },
+                { heading: 'WHEN', text: ({ at }) => timestamp(at) },
+                { heading: 'WHO', text: ({ actor }) => actor },
+                { heading: 'WHAT', text: ({ action }) => action },
+                { heading: 'ON', text: ({ subject }) => subject },
+                { heading: 'DETAILS', text: ({ details }) => (details === null ? '' : JSON.stringify(details)) },
+              ],
+              entries,
+            ),
+      )
+    },
+  )
+}
+
+/** Lines of the past, the newest last; with --follow also those to come, none missing and none twice in between. */
+async function showLines<Line extends { readonly id: number }>(
+  cli: Cli,
+  path: string,
+  { follow, app, module, node, level, since, limit }: LineOptions,
+  text: (line: Line) => string,
+): Promise<void> {
+  const filter = { app, module, node, level }
+  const from = since === undefined ? undefined : Date.now() - parseDuration(since, '--since')
+  const query = { ...filter, from, limit: wholeNumber(limit, '--limit', 1, 10_000) }
+  const past = () => cli.api.request<Line[]>('GET', path, { query })
+  if (!follow) {
+    const lines = await past()
+    return cli.print(lines, () => lines.map(text).join('\n') || 'Nothing yet.')
+  }
+  await untilInterrupted(async (signal) => {
+    const following = await cli.api.follow<Line>(`${path}/follow`, filter, signal)
+    let last = 0
+    const show = (line: Line): void => {
+      if (line.id <= last) return
+      last = line.id
+      cli.print(line, () => text(line))
+    }
+    for (const line of await past()) show(line)
+    for await (const line of following) show(line)
+  })
+}
+
+const logLine = ({ at, node, app, module, home, level, text }: LogLine): string =>
+  `${timestamp(at)}  ${level.padEnd(5)}  ${node}  ${app}/${module}${home === null || home === node ? '' : ` of ${home}`}  ${printable(text)}`
+
+function eventLine({ at, node, app, module, home, code, text }: EventLine): string {
+  const what = [app, module].filter((each) => each !== null).join('/')
+  const owner = home === null || home === node ? '' : ` of ${home}`
+  return [timestamp(at), node ?? 'gateway', `${what}${owner}`, code, printable(text)]
+    .filter((part) => part !== '')
+    .join('  ')
+}

@@ -1,0 +1,121 @@
+import { HyphaError } from '@hypha/core/errors.ts'
+import type { Command } from 'commander'
+import type { AppSummary, PushAnswer, ReleaseDetail, RolloutView, WhyAnswer } from '../../api/schemas/apps.ts'
+import { type Cli, defineCommand, parseDuration, wholeNumber } from '../cli.ts'
+import { formatBytes, table } from '../table.ts'
+import { awaitRollout } from '../wait.ts'
+
+interface WaitOptions {
+  wait?: boolean
+  timeout: string
+}
+
+export function registerRollout(program: Command): void {
+  defineCommand<[string], WaitOptions>(
+    program,
+    {
+      usage: 'rollout <app>',
+      summary: 'how far each node is with the release that is to run',
+      options: [
+        ['--wait', 'follow it until every node that is there has settled'],
+        ['--timeout <duration>', 'how long to wait', '60s'],
+      ],
+      examples: ['rollout greenhouse', 'rollout greenhouse --wait --timeout 5min'],
+    },
+    async (cli, options, app) => {
+      const timeoutMs = parseDuration(options.timeout, '--timeout')
+      const path = `/v1/apps/${encodeURIComponent(app)}/rollout`
+      const before = await cli.api.request<RolloutView>('GET', path)
+      if (options.wait && before.release !== null) {
+        await awaitRollout(cli, { app, number: before.release, epoch: before.epoch, timeoutMs })
+      }
+      const view = options.wait ? await cli.api.request<RolloutView>('GET', path) : before
+      cli.print(view, () => describeRollout(view))
+    },
+  )
+  defineCommand<[string, string | undefined] & string[], WaitOptions>(
+    program,
+    {
+      usage: 'rollback <app> [number]',
+      summary: 'run an earlier release again',
+      description: 'Run the release of a number again, by default the one that ran before the present one.',
+      options: [
+        ['--no-wait', 'end once the gateway has accepted it'],
+        ['--timeout <duration>', 'how long to wait for the nodes', '60s'],
+      ],
+      examples: ['rollback greenhouse', 'rollback greenhouse 3'],
+    },
+    async (cli, options, app, number) => {
+      const timeoutMs = parseDuration(options.timeout, '--timeout')
+      const json = number === undefined ? {} : { number: wholeNumber(number, 'The number', 1, 0xffff_ffff) }
+      const path = `/v1/apps/${encodeURIComponent(app)}/rollback`
+      const answer = await cli.api.request<PushAnswer>('POST', path, { json })
+      const outcome = options.wait ? await awaitRollout(cli, { ...answer, timeoutMs }) : null
+      cli.print({ ...answer, outcome }, () =>
+        outcome === null
+          ? `${app} goes back to release ${answer.number}.`
+          : `${app} ${answer.number} runs on ${outcome.confirmed.join(', ') || 'no node yet'}.`,
+      )
+    },
+  )
+  defineCommand<[string], { app?: string; of?: string }>(
+    program,
+    {
+      usage: 'why <module>',
+      summary: 'why a module runs where it runs, and nowhere else',
+      options: [
+        ['--app <app>', 'its app; needed only where several have a module of that name'],
+        ['--of <device>', 'only the instance of this device'],
+      ],
+      examples: ['why sampler', 'why sampler --app greenhouse --of pi-7'],
+    },
+    async (cli, options, module) => {
+      const app = options.app ?? (await findApp(cli, module))
+      const path = `/v1/apps/${encodeURIComponent(app)}/why/${encodeURIComponent(module)}`
+      const answer = await cli.api.request<WhyAnswer>('GET', path, { query: { home: options.of } })
+      cli.print(answer, () => [`${app} ${answer.release}, ${module}:`, ...answer.sentences].join('\n'))
+    },
+  )
+}
+
+function describeRollout({ app, release, done, nodes }: RolloutView): string {
+  if (release === null) return `${app} has no release that is to run.`
+  const rows = table<RolloutView['nodes'][number]>(
+    [
+      { heading: 'NODE', text: ({ node }) => node },
+      { heading: 'STATE', text: ({ online }) => (online ? 'online' : 'offline') },
+      { heading: 'RELEASE', text: ({ status }) => status },
+      {
+        heading: 'HELD',
+        text: ({ bytes, ofBytes }) => `${formatBytes(bytes)} of ${formatBytes(ofBytes)}`,
+        right: true,
+      },
+      { heading: 'EPOCH', text: ({ epoch }) => `${epoch}`, right: true },
+      { heading: 'WHY', text: ({ message, code }) => message ?? code ?? '' },
+    ],
+    nodes,
+  )
+  return `${app} ${release}: ${done ? 'on all nodes' : 'on its way'}\n\n${rows}`
+}
+
+/** The one app whose release has a module of this name. */
+async function findApp(cli: Cli, module: string): Promise<string> {
+  const apps = await cli.api.request<AppSummary[]>('GET', '/v1/apps')
+  const found = await Promise.all(
+    apps.map(async ({ name, release }) => {
+      if (release === null) return []
+      const path = `/v1/apps/${encodeURIComponent(name)}/releases/${release}`
+      const { modules } = await cli.api.request<ReleaseDetail>('GET', path)
+      return modules.some((each) => each.name === module) ? [name] : []
+    }),
+  )
+  const names = found.flat()
+  if (names.length === 1) return names[0]!
+  throw names.length === 0
+    ? new HyphaError('not-found', `No app runs a module ${module}`, {
+        mend: 'See hypha apps, and hypha release APP@NUMBER.',
+      })
+    : new HyphaError('argument-invalid', `${names.join(' and ')} each have a module ${module}`, {
+        mend: `Say which: hypha why ${module} --app ${names[0]}.`,
+      })
+}

@@ -1,0 +1,106 @@
+import { type Tier, tiers } from '@hypha/core/wire/messages/state.ts'
+import type { Plan, PlannedInstance } from '../../plan.ts'
+import { formatBytes, printable, terminalWidth } from './table.ts'
+
+export type Tiers = ReadonlyMap<string, Tier>
+
+interface Branch {
+  readonly title: string
+  /** Sentences below the title. */
+  readonly notes?: readonly string[]
+  readonly branches?: readonly Branch[]
+}
+
+/** A plan as a tree: tiers, their nodes, what runs there and why; then what has no place. */
+export function planTree(plan: Plan, tierOf: Tiers, width = Math.min(terminalWidth(), 120)): string {
+  const top = [...tiers].reverse()
+  const branches: Branch[] = top.flatMap((tier) => {
+    const here = plan.instances.filter(({ node }) => tierOf.get(node) === tier)
+    return here.length === 0 ? [] : [{ title: tier, branches: nodeBranches(here) }]
+  })
+  // A node that joined between the two questions to the gateway.
+  const elsewhere = plan.instances.filter(({ node }) => !tierOf.has(node))
+  if (elsewhere.length > 0) branches.push({ title: 'other nodes', branches: nodeBranches(elsewhere) })
+  if (plan.unplaced.length > 0) {
+    branches.push({
+      title: 'without a place',
+      branches: plan.unplaced.map(({ module, home, reasons }) => {
+        return { title: home === null ? module : `${module} of ${home}`, notes: reasons.map(({ text }) => text) }
+      }),
+    })
+  }
+  return [`${plan.app}, release ${plan.release}`, ...draw(branches, '', width)].join('\n')
+}
+
+/** Where each module can't be, and why; nodes with the same reasons together. */
+export function refusalTree(plan: Plan, width = Math.min(terminalWidth(), 120)): string {
+  const branches = plan.refusals.flatMap(({ module, nodes }): Branch[] => {
+    const groups = new Map<string, { names: string[]; reasons: string[] }>()
+    for (const { node, fits, reasons } of nodes) {
+      if (fits) continue
+      const texts = reasons.map(({ text }) => text)
+      const key = texts.map((text) => text.replaceAll(node, '')).join('\n')
+      const group = groups.get(key) ?? { names: [], reasons: texts }
+      group.names.push(node)
+      groups.set(key, group)
+    }
+    if (groups.size === 0) return []
+    const notes = [...groups.values()].map(({ names, reasons }) => `${someOf(names)}: ${reasons.join('; ')}`)
+    return [{ title: module, notes }]
+  })
+  return branches.length === 0 ? '' : ['fits nowhere else, because', ...draw(branches, '', width)].join('\n')
+}
+
+/** Nodes that run the same for the same reasons are one branch: a plan for a hundred devices stays readable. */
+function nodeBranches(instances: readonly PlannedInstance[]): Branch[] {
+  const byNode = Map.groupBy(instances, ({ node }) => node)
+  const alike = new Map<string, { names: string[]; branches: Branch[] }>()
+  for (const [node, own] of byNode) {
+    const branches = own.map((each) => moduleBranch(each))
+    const key = JSON.stringify(branches).replaceAll(node, '')
+    const group = alike.get(key) ?? { names: [], branches }
+    group.names.push(node)
+    alike.set(key, group)
+  }
+  return [...alike.values()].map(({ names, branches }) => ({ title: someOf(names), branches }))
+}
+
+function moduleBranch({ module, home, node, memoryBytes, why, links }: PlannedInstance): Branch {
+  const owner = home === null ? 'shared' : home === node ? 'its own' : `for ${home}`
+  const remote = links.flatMap(({ interface: name, provider }) =>
+    provider.kind === 'instance' && provider.node !== node
+      ? [`calls ${provider.module} on ${provider.node} (${name})`]
+      : [],
+  )
+  return { title: `${module} · ${owner} · ${formatBytes(memoryBytes)}`, notes: [...why, ...remote] }
+}
+
+function draw(branches: readonly Branch[], indent: string, width: number): string[] {
+  return branches.flatMap(({ title, notes = [], branches: below = [] }, index) => {
+    const last = index === branches.length - 1
+    const inner = `${indent}${last ? '   ' : '│  '}`
+    const bar = `${inner}${below.length > 0 ? '│  ' : ''}`
+    return [
+      ...wrap(title, width - inner.length).map(
+        (line, at) => `${at === 0 ? `${indent}${last ? '└─' : '├─'} ` : bar}${line}`,
+      ),
+      ...notes.flatMap((note) =>
+        wrap(note, width - bar.length - 2).map((line, at) => `${bar}${at === 0 ? '' : '  '}${line}`),
+      ),
+      ...draw(below, inner, width),
+    ]
+  })
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = []
+  for (const word of printable(text).split(' ')) {
+    const last = lines.at(-1)
+    if (last !== undefined && last.length + word.length < width) lines[lines.length - 1] = `${last} ${word}`
+    else lines.push(word)
+  }
+  return lines
+}
+
+const someOf = (names: readonly string[]): string =>
+  names.length <= 4 ? names.join(', ') : `${names.slice(0, 3).join(', ')} and ${names.length - 3} more`

@@ -1,0 +1,140 @@
+import { join } from 'node:path'
+import { HyphaError } from '@hypha/core/errors.ts'
+import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
+import { seedSigner } from '@hypha/core/trust/cose.ts'
+import type { Plan } from '../../plan.ts'
+import type { BuiltModule } from '../../push/build/build.ts'
+import { loadManifest, type Manifest } from '../../push/build/manifest.ts'
+import type { ReleaseToMake } from '../../push/release.ts'
+import { pushBody } from '../api/push-body.ts'
+import type { Status } from '../api/schemas/access.ts'
+import type { AppSummary, PushAnswer } from '../api/schemas/apps.ts'
+import type { NodeSummary } from '../api/schemas/nodes.ts'
+import { type Cli, parseDuration, wholeNumber } from './cli.ts'
+import type { PushOptions } from './commands/push.ts'
+import { openKey } from './keys.ts'
+import { planTree, type Tiers } from './plan-tree.ts'
+import { awaitRollout, type Outcome } from './wait.ts'
+
+/** What a new release of an app follows. */
+interface Known {
+  readonly fleet: string
+  readonly latest: number
+  readonly floor: number
+}
+
+/** The tier of each node. */
+export async function fetchTiers(cli: Cli): Promise<Tiers> {
+  const nodes = await cli.api.request<NodeSummary[]>('GET', '/v1/nodes')
+  return new Map(nodes.map(({ id, tier }) => [id, tier]))
+}
+
+/** Builds an app and asks where it would run. */
+export async function planFolder(cli: Cli, folder: string): Promise<Plan> {
+  const manifest = loadManifest(folder)
+  const [known, { buildWithProgress }, release] = await Promise.all([fetchKnown(cli, manifest.name), ...loadTools()])
+  const built = await buildWithProgress(cli, manifest, false)
+  const payload = release.releasePayload(
+    release.makeRelease(nextRelease(manifest, built, known, known.floor), nodeCrypto),
+  )
+  return cli.api.request<Plan>('POST', '/v1/plan', { cbor: payload })
+}
+
+/** The whole way from sources to nodes that run them. */
+export async function pushFolder(cli: Cli, folder: string, options: PushOptions): Promise<void> {
+  const stages = new Stages()
+  const manifest = loadManifest(folder)
+  const path = options.key ?? join(cli.home.keys, 'release.key')
+  const [known, tiers, { buildWithProgress }, { makeRelease, releasePayload, signRelease }] = await stages.measure(
+    'ask',
+    () => Promise.all([fetchKnown(cli, manifest.name), fetchTiers(cli), ...loadTools()]),
+  )
+  const floor =
+    options.floor === undefined ? known.floor : wholeNumber(options.floor, '--floor', known.floor, known.latest + 1)
+  const open = () => stages.measure('key', () => openKey(path))
+  // A question at the terminal comes before the lines of progress; a passphrase from the environment is tried while it builds.
+  const early = process.env.HYPHA_PASSPHRASE === undefined ? await open() : null
+  const [key, built] = await Promise.all([
+    early ?? open(),
+    stages.measure('build', () => buildWithProgress(cli, manifest, false)),
+  ])
+  if (key.fleet !== known.fleet) {
+    const text = `The release key is of the fleet ${key.fleet}, the gateway of ${known.fleet}`
+    throw new HyphaError('wrong-fleet', text, { where: path })
+  }
+  const payload = stages.measureNow('analyse', () =>
+    releasePayload(makeRelease(nextRelease(manifest, built, known, floor), nodeCrypto)),
+  )
+  const envelope = stages.measureNow('sign', () => signRelease(payload, [seedSigner(key.seed, nodeCrypto)]))
+  const body = pushBody.encode({ envelope, components: built.map(({ component }) => component) })
+  const answer = await stages.measure('accept', () => cli.api.request<PushAnswer>('POST', '/v1/push', { cbor: body }))
+  cli.note(`\n${planTree(answer.plan, tiers)}\n`)
+  const timeoutMs = parseDuration(options.timeout, '--timeout')
+  const outcome = options.wait
+    ? await stages.measure('rollout', () => awaitRollout(cli, { ...answer, timeoutMs }))
+    : null
+  cli.print({ ...answer, outcome, timingsMs: stages.timings() }, () => told(answer, outcome, stages))
+}
+
+/** What takes its time to load, loaded while the gateway answers. */
+const loadTools = () => [import('./build.ts'), import('../../push/release.ts')] as const
+
+async function fetchKnown(cli: Cli, app: string): Promise<Known> {
+  const none = (error: unknown): null => {
+    if (error instanceof HyphaError && error.code === 'not-found') return null
+    throw error
+  }
+  const [{ fleet }, before] = await Promise.all([
+    cli.api.request<Status>('GET', '/v1/status'),
+    cli.api.request<AppSummary>('GET', `/v1/apps/${encodeURIComponent(app)}`).catch(none),
+  ])
+  return { fleet, latest: before?.latest ?? 0, floor: before?.floor ?? 0 }
+}
+
+function nextRelease(manifest: Manifest, built: readonly BuiltModule[], known: Known, floor: number): ReleaseToMake {
+  const modules = built.map(({ name, component, manifest: { spec } }) => ({ name, component, spec }))
+  const { name: app, version: label } = manifest
+  const { fleet, latest } = known
+  return { fleet, app, number: latest + 1, label, createdMs: Date.now(), floor, modules }
+}
+
+function told({ app, number, plan }: PushAnswer, outcome: Outcome | null, stages: Stages): string {
+  const lines = [`${app} ${number} is accepted.`]
+  if (outcome !== null) {
+    lines[0] = `${app} ${number} runs on ${outcome.confirmed.join(', ') || 'no node yet'}.`
+    if (outcome.offline.length > 0) lines.push(`Away, and to follow once back: ${outcome.offline.join(', ')}.`)
+  }
+  if (!plan.complete) lines.push(`Not everything has a place: see hypha why MODULE --app ${app}.`)
+  const { total, ...rest } = stages.timings()
+  const each = Object.entries(rest).map(([name, ms]) => `${name} ${Math.round(ms)}`)
+  return [...lines, `${Math.round(total)} ms: ${each.join(', ')}`].join('\n')
+}
+
+type Timings = Record<string, number> & { total: number }
+
+/** How long each stage took, in milliseconds. Stages may overlap: the key is opened while it builds. */
+class Stages {
+  // From the start of the process to here: Node, and what the command needs.
+  readonly #timings: Record<string, number> = { start: performance.now() }
+
+  async measure<T>(stage: string, run: () => Promise<T>): Promise<T> {
+    const begun = performance.now()
+    try {
+      return await run()
+    } finally {
+      this.#timings[stage] = performance.now() - begun
+    }
+  }
+
+  measureNow<T>(stage: string, run: () => T): T {
+    const begun = performance.now()
+    const result = run()
+    this.#timings[stage] = performance.now() - begun
+    return result
+  }
+
+  timings(): Timings {
+    const rounded = Object.entries(this.#timings).map(([name, ms]) => [name, Math.round(ms * 10) / 10] as const)
+    return { ...Object.fromEntries(rounded), total: Math.round(performance.now() * 10) / 10 }
+  }
+}
