@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { asHyphaError, exitCodes, HyphaError as Failure, type HyphaError } from '@hypha/core/errors.ts'
 import { type Command, CommanderError } from 'commander'
 import { type HyphaHome, hyphaHome } from '../../home.ts'
@@ -17,8 +16,6 @@ export interface Cli {
   readonly home: HyphaHome
   readonly json: boolean
   readonly api: ApiClient
-  /** The certificate of the fleet's CA, PEM: from the credentials, or on the gateway's machine from its folder. */
-  authority(): string
   /** A result: as one JSON line, or as text for people. */
   print(result: unknown, text: () => string): void
   /** A line for people about what goes on, on standard error; none with --json. */
@@ -68,22 +65,13 @@ export function defineCommand<Args extends string[], Options extends object>(
 function openCli(options: GlobalOptions): Cli {
   const home = hyphaHome(options.home)
   const json = options.json ?? false
-  let target: ApiTarget | null = null
   let client: ApiClient | null = null
-  const findTarget = (): ApiTarget => {
-    target ??= apiTarget(home, options.credentials ?? process.env.HYPHA_CREDENTIALS)
-    return target
-  }
   return {
     home,
     json,
     get api() {
-      client ??= new ApiClient(findTarget())
+      client ??= new ApiClient(apiTarget(home, options.credentials ?? process.env.HYPHA_CREDENTIALS))
       return client
-    },
-    authority: () => {
-      const found = findTarget()
-      return found.kind === 'tls' ? found.ca : readFileSync(join(home.gateway, 'ca.pem'), 'utf8')
     },
     print: (result, text) => void process.stdout.write(`${json ? JSON.stringify(result) : text()}\n`),
     note: (line) => {

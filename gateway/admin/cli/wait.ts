@@ -11,8 +11,6 @@ export interface Awaited {
   readonly app: string
   /** The release that is to run. */
   readonly number: number
-  /** The epoch that it began with, or a later one. */
-  readonly epoch: number
   readonly timeoutMs: number
 }
 
@@ -32,22 +30,20 @@ const pauseMs = (elapsedMs: number): number => (elapsedMs < 2_000 ? 25 : elapsed
  * @throws HyphaError `rollout-failed` where a node refused or reverted it, `rollout-unfinished` where it takes longer or another release came between.
  */
 export async function awaitRollout(cli: Cli, awaited: Awaited): Promise<Outcome> {
-  const { app, number, epoch, timeoutMs } = awaited
+  const { app, number, timeoutMs } = awaited
   const progress = new Progress(cli.json)
   const begun = performance.now()
   const told = new Map<string, string>()
   try {
     for (;;) {
       const view = await cli.api.request<RolloutView>('GET', `/v1/apps/${encodeURIComponent(app)}/rollout`)
+      if (view.release !== number) throw superseded(awaited, view.release)
+      for (const node of view.nodes) tell(node, told, progress)
+      const pending = view.nodes.filter(isPending)
+      if (pending.length === 0) return outcomeOf(awaited, view)
       const elapsed = performance.now() - begun
-      if (view.epoch >= epoch) {
-        if (view.release !== number) throw superseded(awaited, view.release)
-        for (const node of view.nodes) tell(node, told, progress)
-        const pending = view.nodes.filter(({ online, status }) => online && !settled.has(status))
-        if (pending.length === 0) return outcomeOf(awaited, view)
-        progress.show(summary(view))
-      }
-      if (elapsed > timeoutMs) throw late(awaited, view)
+      if (elapsed > timeoutMs) throw late(awaited, pending)
+      progress.show(summary(view, pending))
       await delay(pauseMs(elapsed))
     }
   } finally {
@@ -55,29 +51,32 @@ export async function awaitRollout(cli: Cli, awaited: Awaited): Promise<Outcome>
   }
 }
 
-const settled: ReadonlySet<string> = new Set(['confirmed', 'reverted', 'refused'])
+const hasFailed = ({ status }: NodeRollout): boolean => status === 'reverted' || status === 'refused'
+
+/** Who is away may come back in a year: nobody waits for that. */
+const isPending = (node: NodeRollout): boolean => node.online && node.waitsFor !== null && !hasFailed(node)
 
 /** A line for each node that has settled. */
 function tell(node: NodeRollout, told: Map<string, string>, progress: Progress): void {
   if (told.get(node.node) === node.status) return
   told.set(node.node, node.status)
-  if (settled.has(node.status))
+  if (hasFailed(node) || node.status === 'confirmed') {
     progress.line(`${node.node}  ${node.status}${node.message === null ? '' : `: ${node.message}`}`)
+  }
 }
 
-function summary({ nodes }: RolloutView): string {
-  const done = nodes.filter(({ status }) => settled.has(status)).length
-  const busy = nodes.filter(({ online, status }) => online && !settled.has(status))
-  const first = busy.slice(0, 3).map(({ node, status, bytes, ofBytes }) => {
+function summary({ nodes }: RolloutView, pending: readonly NodeRollout[]): string {
+  const first = pending.slice(0, 3).map(({ node, status, bytes, ofBytes }) => {
     return status === 'receiving'
       ? `${node} receiving ${formatBytes(bytes)} of ${formatBytes(ofBytes)}`
       : `${node} ${status}`
   })
-  return `[${done}/${nodes.length}] ${first.join(', ')}${busy.length > 3 ? ` and ${busy.length - 3} more` : ''}`
+  const rest = pending.length > 3 ? ` and ${pending.length - 3} more` : ''
+  return `[${nodes.length - pending.length}/${nodes.length}] ${first.join(', ')}${rest}`
 }
 
 function outcomeOf({ app, number }: Awaited, { nodes }: RolloutView): Outcome {
-  const failed = nodes.filter(({ status }) => status === 'reverted' || status === 'refused')
+  const failed = nodes.filter(hasFailed)
   if (failed.length > 0) {
     const each = failed.map(
       ({ node, status, message, code }) => `${node} ${status} it (${message ?? code ?? 'it gave no reason'})`,
@@ -86,30 +85,19 @@ function outcomeOf({ app, number }: Awaited, { nodes }: RolloutView): Outcome {
       mend: `See hypha events --app ${app} and hypha logs --app ${app}; hypha rollback ${app} puts all nodes on the release before.`,
     })
   }
-  const named = (status: (node: NodeRollout) => boolean): string[] => nodes.filter(status).map(({ node }) => node)
-  return {
-    confirmed: named(({ status }) => status === 'confirmed'),
-    offline: named(({ status }) => status !== 'confirmed'),
-  }
+  const names = (chosen: (node: NodeRollout) => boolean): string[] => nodes.filter(chosen).map(({ node }) => node)
+  return { confirmed: names(({ waitsFor }) => waitsFor === null), offline: names(({ waitsFor }) => waitsFor !== null) }
 }
 
-const superseded = ({ app, number }: Awaited, other: number | null) =>
-  new HyphaError(
-    'rollout-unfinished',
-    `${other === null ? 'No release' : `Release ${other}`} of ${app} took the place of release ${number}`,
-    {
-      mend: `Follow that one: hypha rollout ${app} --wait.`,
-    },
-  )
+const superseded = ({ app, number }: Awaited, other: number) =>
+  new HyphaError('rollout-unfinished', `Release ${other} of ${app} took the place of release ${number}`, {
+    mend: `Follow that one: hypha rollout ${app} --wait.`,
+  })
 
-function late({ app, number, timeoutMs }: Awaited, { nodes }: RolloutView): HyphaError {
-  const pending = nodes.filter(({ online, status }) => online && !settled.has(status))
-  const each = pending.map(({ node, status }) => `${node} is ${status}`).join(', ') || 'the gateway has not begun'
-  return new HyphaError(
-    'rollout-unfinished',
-    `After ${timeoutMs / 1000} s release ${number} of ${app} is not on all nodes: ${each}`,
-    {
-      mend: `It goes on by itself. Follow it with hypha rollout ${app} --wait.`,
-    },
-  )
+function late({ app, number, timeoutMs }: Awaited, pending: readonly NodeRollout[]): HyphaError {
+  const each = pending.map(({ waitsFor }) => waitsFor).join('; ')
+  const text = `After ${timeoutMs / 1000} s release ${number} of ${app} is not on all nodes: it ${each}`
+  return new HyphaError('rollout-unfinished', text, {
+    mend: `It goes on by itself. Follow it with hypha rollout ${app} --wait.`,
+  })
 }

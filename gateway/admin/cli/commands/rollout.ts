@@ -26,9 +26,7 @@ export function registerRollout(program: Command): void {
       const timeoutMs = parseDuration(options.timeout, '--timeout')
       const path = `/v1/apps/${encodeURIComponent(app)}/rollout`
       const before = await cli.api.request<RolloutView>('GET', path)
-      if (options.wait && before.release !== null) {
-        await awaitRollout(cli, { app, number: before.release, epoch: before.epoch, timeoutMs })
-      }
+      if (options.wait) await awaitRollout(cli, { app, number: before.release, timeoutMs })
       const view = options.wait ? await cli.api.request<RolloutView>('GET', path) : before
       cli.print(view, () => describeRollout(view))
     },
@@ -79,7 +77,6 @@ export function registerRollout(program: Command): void {
 }
 
 function describeRollout({ app, release, done, nodes }: RolloutView): string {
-  if (release === null) return `${app} has no release that is to run.`
   const rows = table<RolloutView['nodes'][number]>(
     [
       { heading: 'NODE', text: ({ node }) => node },
@@ -91,7 +88,7 @@ function describeRollout({ app, release, done, nodes }: RolloutView): string {
         right: true,
       },
       { heading: 'EPOCH', text: ({ epoch }) => `${epoch}`, right: true },
-      { heading: 'WHY', text: ({ message, code }) => message ?? code ?? '' },
+      { heading: 'WAITS FOR', text: ({ message, waitsFor }) => waitsFor ?? message ?? '' },
     ],
     nodes,
   )

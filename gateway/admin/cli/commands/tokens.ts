@@ -28,8 +28,8 @@ export function registerTokens(program: Command): void {
         json: { name, role: options.role, ...days },
       })
       if (options.save !== undefined) {
-        const { api } = await cli.api.request<Status>('GET', '/v1/status')
-        const content = { host: api.host, port: api.port, token: made.token, ca: cli.authority() }
+        const { api, ca } = await cli.api.request<Status>('GET', '/v1/status')
+        const content = { host: api.host, port: api.port, token: made.token, ca }
         writeFileSync(options.save, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 })
       }
       cli.print(made, () =>
