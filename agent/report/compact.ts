@@ -1,5 +1,5 @@
 import type { Files } from '@hypha/core/ports/files.ts'
-import type { JournalRecord } from './records.ts'
+import { type JournalRecord, turnsOf } from './records.ts'
 import { SegmentReader, SegmentWriter, segmentPath } from './segment.ts'
 
 export interface Compaction {
@@ -56,16 +56,17 @@ function copyWithoutSamples(from: SegmentReader, to: SegmentWriter): { samples: 
   for (let record = from.read(); record; record = from.read()) {
     if (record.kind === 'event' || record.kind === 'gap') keep(record)
     if (record.kind === 'skip') skipped += record.count
-    if (record.kind !== 'turn') continue
-    for (const { atMs } of record.record.samples) {
-      earliest = Math.min(earliest, atMs)
-      latest = Math.max(latest, atMs)
+    for (const turn of turnsOf(record)) {
+      const { samples: dropped, logs, messages } = turn.record
+      for (const { atMs } of dropped) {
+        earliest = Math.min(earliest, atMs)
+        latest = Math.max(latest, atMs)
+      }
+      samples += dropped.length
+      skipped += dropped.length
+      if (logs.length + messages.length === 0 && !turn.reportsInput) continue
+      keep({ kind: 'turn', ...turn, record: { ...turn.record, samples: [], kv: [], state: null }, targets: [] })
     }
-    samples += record.record.samples.length
-    skipped += record.record.samples.length
-    const { logs, messages } = record.record
-    if (logs.length + messages.length === 0 && !record.reportsInput) continue
-    keep({ ...record, record: { ...record.record, samples: [], kv: [], state: null }, targets: [] })
   }
   if (skipped > 0) to.write({ kind: 'skip', count: skipped })
   return { samples, spanMs: Math.max(0, latest - Math.min(earliest, latest)), kept }

@@ -1,7 +1,7 @@
 import type { Files, OpenFile } from '@hypha/core/ports/files.ts'
 import type { ReportEntry } from '@hypha/core/wire/messages/report.ts'
 import type { InstanceKey } from '../turns.ts'
-import type { JournalRecord } from './records.ts'
+import { type JournaledTurn, type JournalRecord, turnEntries, turnsOf } from './records.ts'
 import { SegmentReader, segmentPath } from './segment.ts'
 
 /** One reported thing of the journal, with its sequence number. */
@@ -113,8 +113,16 @@ export function entriesOf(journaled: JournalRecord, first: number): JournalEntry
       { kind: 'entry', sequence: first, atMs: journaled.atMs, entry: { kind: 'event', app, module, home, code, text } },
     ]
   }
-  if (journaled.kind !== 'turn') return []
-  const { record } = journaled
+  if (journaled.kind === 'turn') return entriesOfTurn(journaled, first)
+  let next = first
+  return turnsOf(journaled).flatMap((turn) => {
+    const entries = entriesOfTurn(turn, next)
+    next += turnEntries(turn)
+    return entries
+  })
+}
+
+function entriesOfTurn({ record, reportsInput, atMs: journaledMs }: JournaledTurn, first: number): JournalEntry[] {
   const { instance, epoch, input, outcome } = record
   const entries: JournalEntry[] = []
   let sequence = first
@@ -127,9 +135,9 @@ export function entriesOf(journaled: JournalRecord, first: number): JournalEntry
   for (const { topic, payload, atMs } of record.messages) {
     entries.push({ kind: 'entry', sequence: sequence++, atMs, entry: { kind: 'message', ...instance, topic, payload } })
   }
-  if (input && journaled.reportsInput) {
+  if (input && reportsInput) {
     const entry = { kind: 'handled' as const, ...instance, source: input.source, number: input.number, outcome }
-    entries.push({ kind: 'entry', sequence, atMs: journaled.atMs, entry })
+    entries.push({ kind: 'entry', sequence, atMs: journaledMs, entry })
   }
   return entries
 }

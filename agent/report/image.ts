@@ -5,7 +5,7 @@ import { bytes, list, message, nullable, record, type TypeOf, text, uint } from 
 import { id, incarnation, instanceName } from '@hypha/core/wire/ids.ts'
 import { maxTopicBytes } from '@hypha/core/wire/topics.ts'
 import type { InputId, InstanceKey } from '../turns.ts'
-import type { JournalRecord } from './records.ts'
+import { type JournaledTurn, type JournalRecord, turnEntries, turnsOf } from './records.ts'
 
 /** A message that instances on this node are still to be given. Its id as an input is (the journal's incarnation, `number`). */
 export interface PendingMessage {
@@ -104,23 +104,12 @@ export class Image {
   /** Takes in a record whose first entry has the sequence number `first`. What it keeps it copies. */
   apply(journaled: JournalRecord, first: number): void {
     switch (journaled.kind) {
-      case 'turn': {
-        const turn = journaled.record
-        if (turn.input || turn.kv.length > 0 || turn.state) {
-          const image = this.#instance(turn.instance)
-          for (const { key, value } of turn.kv) {
-            if (value === null) image.kv.delete(key)
-            else image.kv.set(key, value.slice())
-          }
-          if (turn.state) image.state = { release: turn.state.release, bytes: turn.state.bytes.slice() }
-          if (turn.input) this.#handle(image, turn.input)
-        }
-        const firstMessage = first + turn.samples.length + turn.logs.length
-        for (const [index, { topic, payload, atMs }] of turn.messages.entries()) {
-          const targets = journaled.targets[index] ?? []
-          if (targets.length === 0) continue
-          const number = firstMessage + index
-          this.#pending.set(number, { number, from: turn.instance, topic, payload: payload.slice(), atMs, targets })
+      case 'turn':
+      case 'turns': {
+        let number = first
+        for (const turn of turnsOf(journaled)) {
+          this.#applyTurn(turn, number)
+          number += turnEntries(turn)
         }
         return
       }
@@ -143,6 +132,25 @@ export class Image {
         return
       default:
         return
+    }
+  }
+
+  #applyTurn({ record, targets }: JournaledTurn, first: number): void {
+    if (record.input || record.kv.length > 0 || record.state) {
+      const image = this.#instance(record.instance)
+      for (const { key, value } of record.kv) {
+        if (value === null) image.kv.delete(key)
+        else image.kv.set(key, value.slice())
+      }
+      if (record.state) image.state = { release: record.state.release, bytes: record.state.bytes.slice() }
+      if (record.input) this.#handle(image, record.input)
+    }
+    const firstMessage = first + record.samples.length + record.logs.length
+    for (const [index, { topic, payload, atMs }] of record.messages.entries()) {
+      const to = targets[index] ?? []
+      if (to.length === 0) continue
+      const number = firstMessage + index
+      this.#pending.set(number, { number, from: record.instance, topic, payload: payload.slice(), atMs, targets: to })
     }
   }
 

@@ -2,28 +2,16 @@ import { bytesEqual } from '@hypha/core/bytes/text.ts'
 import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
 import type { Clock } from '@hypha/core/ports/clock.ts'
 import type { Crypto } from '@hypha/core/ports/crypto.ts'
-import { type Files, replaceFile } from '@hypha/core/ports/files.ts'
+import type { Files } from '@hypha/core/ports/files.ts'
 import type { InstanceKey, NodeEvent, TurnRecord } from '../turns.ts'
-import { compact } from './compact.ts'
-import { Cursor, type ReadableSegment } from './cursor.ts'
+import type { Cursor } from './cursor.ts'
 import { Image, type PendingMessage } from './image.ts'
 import { presentable } from './presentable.ts'
-import { entryCount, type JournaledTurn, type JournalRecord } from './records.ts'
-import { checkpointPath, type Recovered, recover } from './recovery.ts'
-import { SegmentWriter, segmentPath } from './segment.ts'
+import { type JournaledTurn, type JournalRecord, turnEntries } from './records.ts'
+import { type Recovered, recover } from './recovery.ts'
+import { type JournalOptions, SegmentLog } from './segment-log.ts'
 
-export interface JournalOptions {
-  /** Relative to the root of `files`. */
-  readonly folder: string
-  /** The longest time that an appended record waits for its sync to begin: what a power cut can cost. */
-  readonly syncMs: number
-  /** A segment is closed when it has so many bytes, or as many as the last checkpoint. */
-  readonly segmentBytes: number
-  /** Over this, the oldest samples are dropped; over twice this, what may not be dropped is refused with `journal-full`. */
-  readonly maxBytes: number
-  /** Told of what the journal can't do at the moment: a full or failing disk. It goes on trying. */
-  readonly onProblem: (problem: HyphaError) => void
-}
+export type { JournalOptions } from './segment-log.ts'
 
 const defaults: JournalOptions = {
   folder: 'journal',
@@ -55,18 +43,15 @@ export interface JournalPorts {
   readonly options?: Partial<JournalOptions>
 }
 
-interface Segment extends ReadableSegment {
-  readonly number: number
-  readonly first: number
-  syncedNext: number
-  syncedBytes: number
-  sealed: boolean
-  hasSamples: boolean
-  bytes: number
-  next: number
-  /** Until it is sealed and synced. */
-  writer: SegmentWriter | null
+/** What a call left behind in one instance, and for each of its messages the instances on this node that are to be given it. */
+export interface TurnPart {
+  readonly record: TurnRecord
+  readonly targets: readonly (readonly InstanceKey[])[]
 }
+
+/** Whether there is more to a turn than telemetry. */
+const mustBeKept = ({ record }: JournaledTurn): boolean =>
+  record.input !== null || record.messages.length + record.kv.length > 0 || record.state !== null
 
 /** Records that wait for room on the disk; more are forgotten. */
 const maxOwed = 64
@@ -106,86 +91,45 @@ export async function openJournal(ports: JournalPorts): Promise<Journal> {
  */
 export class Journal {
   readonly incarnation: Uint8Array
-  readonly #files: Files
   readonly #clock: Clock
-  readonly #random: Crypto['random']
   readonly #bootId: string
   readonly #options: JournalOptions
   readonly #image: Image
-  #segments: Segment[]
-  /** Of the next new segment. */
-  #number: number
-  #previous: { readonly bytes: number; readonly crc: number }
-  #next: number
-  /** Every record of the segments up to this one is in the durable checkpoint. */
-  #covers: number
-  #checkpoint: { readonly covers: number; readonly bytes: Uint8Array } | null = null
-  #checkpointBytes = 0
-  #folderChanged = true
+  readonly #log: SegmentLog
   #acknowledgeOwed = false
   #owed: JournalRecord[] = []
-  /** Dropped for want of room since the last gap entry. */
+  /** Dropped for want of room since the last gap entry, and since the journal was opened. */
   #dropped = 0
-  #counts = { bytesWritten: 0, entries: 0, syncs: 0, dropped: 0 }
-  #cancelTimer: (() => void) | null = null
-  #syncing: Promise<void> | null = null
-  #lastSync = Number.NEGATIVE_INFINITY
-  #suspect = false
+  #droppedInAll = 0
   #closed = false
-  readonly #listeners = new Set<() => void>()
 
-  constructor(ports: JournalPorts, options: JournalOptions, recovered: Recovered | null) {
-    this.#files = ports.files
-    this.#clock = ports.clock
-    this.#random = ports.random
-    this.#bootId = ports.bootId
+  constructor({ files, clock, random, bootId }: JournalPorts, options: JournalOptions, recovered: Recovered | null) {
+    this.#clock = clock
+    this.#bootId = bootId
     this.#options = options
-    this.#image = recovered?.image ?? new Image(ports.random(8))
+    this.#image = recovered?.image ?? new Image(random(8))
     this.incarnation = this.#image.incarnation
-    this.#number = recovered?.segment ?? 1
-    this.#previous = recovered?.previous ?? { bytes: 0, crc: 0 }
-    this.#next = recovered?.next ?? 1
-    this.#covers = recovered?.covers ?? 0
-    this.#segments = (recovered?.sealed ?? []).map(({ segment, first, next, bytes, hasSamples }) => {
-      return {
-        number: segment,
-        first,
-        next,
-        bytes,
-        hasSamples,
-        sealed: true,
-        syncedNext: next,
-        syncedBytes: bytes,
-        writer: null,
-      }
-    })
-    // What came before is taken in once and for all, so that an agent that is restarted often doesn't gather segments.
-    if (recovered && this.#number > 1) this.#stageCheckpoint(this.#number - 1)
+    const onDropping = (samples: number, spanMs: number): void => {
+      this.#droppedInAll += samples
+      this.#oweGap(
+        `${samples} of the oldest samples were dropped: the journal has reached ${options.maxBytes} bytes.`,
+        spanMs,
+      )
+      this.#payOwed()
+    }
+    this.#log = new SegmentLog({ files, clock, random, options, image: this.#image, onDropping }, recovered)
   }
 
   /** Called once, by `openJournal`. */
   async begin(recovered: Recovered | null, damage: HyphaError | null): Promise<void> {
-    const atMs = this.#nowMs()
-    // A killed process leaves its records in the page cache: they were read, but may not be on the disk yet.
-    for (const segment of this.#segments.filter(({ number }) => number > this.#covers)) {
-      const file = this.#files.open(segmentPath(this.#options.folder, segment.number))
-      await file.sync().finally(() => file.close())
-    }
+    await this.#log.syncRecovered()
     if (recovered && recovered.image.openedIn !== null && recovered.image.openedIn !== this.#bootId) {
-      const reason = 'The machine went down while the agent ran.'
-      this.#owe({ kind: 'gap', atMs, upToMs: this.#options.syncMs, reason })
+      this.#oweGap('The machine went down while the agent ran.', this.#options.syncMs)
     }
     if (recovered && recovered.unreadable > 0) {
-      const reason = `${recovered.unreadable} entries of the journal can't be read any more.`
-      this.#owe({ kind: 'gap', atMs, upToMs: 0, reason })
+      this.#oweGap(`${recovered.unreadable} entries of the journal can't be read any more.`, 0)
     }
-    if (damage)
-      this.#owe({
-        kind: 'gap',
-        atMs,
-        upToMs: 0,
-        reason: `The journal was damaged and begins anew: ${damage.message}`.slice(0, 200),
-      })
+    if (damage) this.#oweGap(`The journal was damaged and begins anew: ${damage.message}`.slice(0, 200), 0)
     this.#owe({ kind: 'opened', bootId: this.#bootId })
     this.#payOwed()
     await this.sync()
@@ -199,29 +143,47 @@ export class Journal {
    * (then nothing of it is kept). `message-malformed`, `bytes-too-long` or `topic-invalid`: the turn can't be reported and is not kept.
    */
   append(record: TurnRecord, targets: readonly (readonly InstanceKey[])[] = []): number {
+    return this.appendAll([{ record, targets }])[0]!
+  }
+
+  /** The same for what one call left behind in several instances of a cell: journaled as a whole, or not at all. Returns a number for each part. */
+  appendAll(parts: readonly TurnPart[]): number[] {
     this.#checkOpen()
-    const full = presentable(record)
-    const { input } = full
-    const reportsInput = input !== null && !bytesEqual(input.source, this.incarnation)
-    const turn: JournaledTurn = { record: full, atMs: this.#nowMs(), reportsInput, targets }
-    const bare: TurnRecord = { ...full, samples: [], logs: [] }
-    const keepsNothing = !input && full.messages.length + full.kv.length === 0 && !full.state
-    const telemetry = full.samples.length + full.logs.length
-    if (!this.#overBudget()) {
+    if (parts.length === 0) return []
+    const atMs = this.#nowMs()
+    const turns = parts.map(({ record, targets }): JournaledTurn => {
+      const { input } = record
+      const reportsInput = input !== null && !bytesEqual(input.source, this.incarnation)
+      return { record: presentable(record), atMs, reportsInput, targets }
+    })
+    const telemetry = turns.reduce((sum, { record }) => sum + record.samples.length + record.logs.length, 0)
+    if (!this.#log.overBudget) {
       try {
-        return this.#write({ kind: 'turn', ...turn }) + telemetry
+        return this.#writeTurns(turns)
       } catch (thrown) {
         const problem = asHyphaError(thrown)
         if (problem.code !== 'disk-full' || telemetry === 0) throw thrown
         this.#options.onProblem(problem)
       }
-    } else if (!keepsNothing && this.#size() > 2 * this.#options.maxBytes) {
-      throw new HyphaError('journal-full', `the journal has ${this.#size()} bytes that wait for the gateway`)
+    } else if (turns.some(mustBeKept) && this.#log.sizeBytes > 2 * this.#options.maxBytes) {
+      throw new HyphaError('journal-full', `the journal has ${this.#log.sizeBytes} bytes that wait for the gateway`)
     }
-    const first = keepsNothing ? this.#next : this.#write({ kind: 'turn', ...turn, record: bare })
+    const bare = turns.map((turn) => ({ ...turn, record: { ...turn.record, samples: [], logs: [] } }))
+    const firsts = turns.some(mustBeKept) ? this.#writeTurns(bare) : turns.map(() => this.#log.next)
     this.#dropped += telemetry
-    this.#counts.dropped += telemetry
-    return first
+    this.#droppedInAll += telemetry
+    return firsts
+  }
+
+  /** Returns the number of the first message of each. */
+  #writeTurns(turns: readonly JournaledTurn[]): number[] {
+    const [only] = turns
+    let number = this.#write(turns.length === 1 ? { kind: 'turn', ...only! } : { kind: 'turns', turns })
+    return turns.map((turn) => {
+      const firstMessage = number + turn.record.samples.length + turn.record.logs.length
+      number += turnEntries(turn)
+      return firstMessage
+    })
   }
 
   /** Journals an event. On a full disk it waits for room. */
@@ -267,8 +229,7 @@ export class Journal {
 
   /** Highest sequence number that may be sent. */
   get sendable(): number {
-    const unsynced = this.#segments.find(({ next, syncedNext }) => syncedNext < next)
-    return (unsynced?.syncedNext ?? this.#next) - 1
+    return this.#log.sendable
   }
 
   /** Highest sequence number that the gateway has stored. */
@@ -278,7 +239,7 @@ export class Journal {
 
   /** Reads what may be sent, from a sequence number on. The caller closes it. */
   read(from: number): Cursor {
-    return new Cursor(this.#files, this.#options.folder, () => this.#segments, from)
+    return this.#log.read(from)
   }
 
   /** The gateway has stored everything up to `upTo`. False where that was never sendable: the word is not about this journal. */
@@ -287,28 +248,18 @@ export class Journal {
     if (upTo <= this.#image.acknowledged) return true
     this.#image.apply({ kind: 'acknowledged', upTo }, 0)
     this.#acknowledgeOwed = true
-    this.#reclaim()
+    this.#log.reclaim()
     return true
   }
 
   /** Calls `run` whenever more may be sent; the result ends it. */
   onSendable(run: () => void): () => void {
-    this.#listeners.add(run)
-    return () => this.#listeners.delete(run)
+    return this.#log.onSendable(run)
   }
 
   /** Resolves when everything appended so far is durable. Throws `disk-full` or `file-failed`. */
-  async sync(): Promise<void> {
-    this.#cancelTimer?.()
-    this.#cancelTimer = null
-    while (this.#syncing) await this.#syncing.catch(() => undefined)
-    this.#syncing = this.#syncNow()
-    try {
-      await this.#syncing
-    } finally {
-      this.#syncing = null
-      this.#schedule()
-    }
+  sync(): Promise<void> {
+    return this.#log.sync()
   }
 
   /** Syncs, and notes that nothing is missing. */
@@ -318,13 +269,13 @@ export class Journal {
     this.#owe({ kind: 'closed' })
     this.#payOwed()
     this.#closed = true
-    await this.sync()
-    for (const { writer } of this.#segments) writer?.file.close()
+    await this.#log.close()
   }
 
   stats(): JournalStats {
     const { sendable, acknowledged } = this
-    return { ...this.#counts, sizeBytes: this.#size(), sendable, acknowledged }
+    const { counts, sizeBytes } = this.#log
+    return { ...counts, sizeBytes, sendable, acknowledged, dropped: this.#droppedInAll }
   }
 
   #checkOpen(): void {
@@ -335,18 +286,12 @@ export class Journal {
     return Math.max(0, Math.round(this.#clock.now()))
   }
 
-  #size(): number {
-    return this.#segments.reduce((sum, { bytes }) => sum + bytes, 0)
-  }
-
-  #overBudget(): boolean {
-    return (
-      this.#size() > this.#options.maxBytes && !this.#segments.some(({ hasSamples, sealed }) => hasSamples && sealed)
-    )
-  }
-
   #owe(record: JournalRecord): void {
     if (this.#owed.length < maxOwed) this.#owed.push(record)
+  }
+
+  #oweGap(reason: string, upToMs: number): void {
+    this.#owe({ kind: 'gap', atMs: this.#nowMs(), upToMs, reason })
   }
 
   /** Writes what waits for room; what still finds none waits on. */
@@ -362,16 +307,16 @@ export class Journal {
 
   #settleDebts(): void {
     while (this.#owed.length > 0) {
-      this.#put(this.#owed[0]!)
+      this.#log.put(this.#owed[0]!)
       this.#owed.shift()
     }
     if (this.#dropped > 0) {
       const reason = `${this.#dropped} samples and log lines found no room on the disk.`
-      this.#put({ kind: 'gap', atMs: this.#nowMs(), upToMs: 0, reason })
+      this.#log.put({ kind: 'gap', atMs: this.#nowMs(), upToMs: 0, reason })
       this.#dropped = 0
     }
     if (this.#acknowledgeOwed) {
-      this.#put({ kind: 'acknowledged', upTo: this.#image.acknowledged })
+      this.#log.put({ kind: 'acknowledged', upTo: this.#image.acknowledged })
       this.#acknowledgeOwed = false
     }
   }
@@ -379,164 +324,6 @@ export class Journal {
   /** Returns the sequence number of the record's first entry. */
   #write(record: JournalRecord): number {
     this.#settleDebts()
-    return this.#put(record)
-  }
-
-  #put(record: JournalRecord): number {
-    const segment = this.#active()
-    const writer = segment.writer!
-    const [first, before] = [writer.next, writer.bytes]
-    writer.write(record)
-    segment.bytes = writer.bytes
-    segment.next = writer.next
-    if (record.kind === 'turn' && record.record.samples.length > 0) segment.hasSamples = true
-    this.#next = writer.next
-    this.#counts.bytesWritten += writer.bytes - before
-    this.#counts.entries += entryCount(record)
-    this.#image.apply(record, first)
-    this.#schedule()
-    return first
-  }
-
-  /** The segment that is written to; a new one where there is none yet or it is long enough. */
-  #active(): Segment {
-    const last = this.#segments.at(-1)
-    const open = last && !last.sealed ? last : null
-    if (open && open.bytes < Math.max(this.#options.segmentBytes, this.#checkpointBytes)) return open
-    const previous = open?.writer ? { bytes: open.writer.bytes, crc: open.writer.crc } : this.#previous
-    const salt = new DataView(this.#random(4).buffer).getUint32(0)
-    const { incarnation } = this
-    const header = { incarnation, segment: this.#number, first: this.#next, previous, salt }
-    const writer = new SegmentWriter(this.#files, segmentPath(this.#options.folder, this.#number), header)
-    this.#folderChanged = true
-    if (open) {
-      open.sealed = true
-      this.#stageCheckpoint(open.number)
-    }
-    const [number, first, bytes] = [this.#number, this.#next, writer.bytes]
-    const segment = {
-      number,
-      first,
-      next: first,
-      bytes,
-      hasSamples: false,
-      sealed: false,
-      syncedNext: first,
-      syncedBytes: 0,
-      writer,
-    }
-    this.#segments.push(segment)
-    this.#number++
-    return segment
-  }
-
-  #stageCheckpoint(covers: number): void {
-    const bytes = this.#image.encode(covers, this.#next)
-    this.#checkpoint = { covers, bytes }
-    this.#checkpointBytes = bytes.length
-  }
-
-  /** Syncs at once where the last one is long enough ago, so that what comes alone doesn't wait. */
-  #schedule(): void {
-    if (this.#cancelTimer || this.#syncing || this.#closed || !this.#unsynced()) return
-    const pauseMs = this.#suspect ? Math.max(1_000, this.#options.syncMs) : this.#options.syncMs
-    const delayMs = Math.max(0, this.#lastSync + pauseMs - this.#clock.monotonic())
-    this.#cancelTimer = this.#clock.after(delayMs, () => {
-      this.#cancelTimer = null
-      this.sync().catch((thrown) => this.#options.onProblem(asHyphaError(thrown)))
-    })
-  }
-
-  #unsynced(): boolean {
-    return this.#segments.some(({ writer, bytes, syncedBytes }) => writer !== null && bytes > syncedBytes)
-  }
-
-  async #syncNow(): Promise<void> {
-    await this.#syncSegments()
-    try {
-      await this.#writeCheckpoint()
-      await this.#keepBudget()
-    } catch (thrown) {
-      // Records are durable without it; the next sync tries again.
-      this.#options.onProblem(asHyphaError(thrown))
-    }
-  }
-
-  async #syncSegments(): Promise<void> {
-    this.#lastSync = this.#clock.monotonic()
-    try {
-      // In order: a segment counts only if the one before it is whole.
-      for (const segment of this.#segments.filter(({ writer }) => writer !== null)) await this.#syncSegment(segment)
-      this.#suspect = false
-    } catch (thrown) {
-      this.#suspect = true
-      throw thrown
-    }
-    for (const listener of this.#listeners) listener()
-  }
-
-  async #syncSegment(segment: Segment): Promise<void> {
-    const writer = segment.writer!
-    const { bytes, next, sealed } = segment
-    if (bytes > segment.syncedBytes) {
-      // After a failed sync the system may hold the pages for clean: they are written again, else the next sync would promise too much.
-      if (this.#suspect)
-        writer.file.writeAt(segment.syncedBytes, writer.file.readAt(segment.syncedBytes, bytes - segment.syncedBytes))
-      await writer.file.sync()
-      this.#counts.syncs++
-      if (this.#folderChanged) {
-        this.#folderChanged = false
-        await this.#files.syncFolder(this.#options.folder).catch((thrown) => {
-          this.#folderChanged = true
-          throw thrown
-        })
-      }
-      segment.syncedBytes = bytes
-      segment.syncedNext = next
-    }
-    if (!sealed) return
-    this.#previous = { bytes: writer.bytes, crc: writer.crc }
-    segment.writer = null
-    writer.file.close()
-  }
-
-  async #writeCheckpoint(): Promise<void> {
-    const staged = this.#checkpoint
-    if (!staged) return
-    // Everything that it covers is synced: else a power cut could leave it ahead of its segments.
-    await replaceFile(this.#files, checkpointPath(this.#options.folder), staged.bytes)
-    this.#counts.bytesWritten += staged.bytes.length
-    if (this.#checkpoint === staged) this.#checkpoint = null
-    this.#covers = staged.covers
-    this.#reclaim()
-  }
-
-  /** Removes segments that are stored by the gateway and covered by the checkpoint. */
-  #reclaim(): void {
-    const done = ({ number, next, sealed }: Segment): boolean =>
-      sealed && number <= this.#covers && next - 1 <= this.#image.acknowledged
-    for (const { number } of this.#segments.filter(done)) this.#files.remove(segmentPath(this.#options.folder, number))
-    this.#segments = this.#segments.filter((segment) => !done(segment))
-  }
-
-  async #keepBudget(): Promise<void> {
-    const { folder, maxBytes } = this.#options
-    while (this.#size() > maxBytes) {
-      const oldest = this.#segments.find(({ hasSamples, number }) => hasSamples && number <= this.#covers)
-      if (!oldest) return
-      const { samples, spanMs, bytes, replace } = await compact(this.#files, folder, oldest)
-      const reason = `${samples} of the oldest samples were dropped: the journal has reached its ${maxBytes} bytes.`
-      this.#owe({ kind: 'gap', atMs: this.#nowMs(), upToMs: spanMs, reason })
-      this.#payOwed()
-      // The word of the loss is durable before the loss.
-      await this.#syncSegments()
-      // Acknowledged and removed meanwhile.
-      if (!this.#segments.includes(oldest)) continue
-      replace()
-      this.#folderChanged = true
-      this.#counts.dropped += samples
-      Object.assign(oldest, { bytes, syncedBytes: bytes, hasSamples: false })
-      if (bytes === 0) this.#segments = this.#segments.filter((segment) => segment !== oldest)
-    }
+    return this.#log.put(record)
   }
 }

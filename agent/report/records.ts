@@ -24,6 +24,8 @@ export type JournalRecord =
   | { readonly kind: 'instance'; readonly id: number; readonly instance: InstanceKey; readonly epoch: number }
   | { readonly kind: 'metric'; readonly id: number; readonly name: string }
   | ({ readonly kind: 'turn' } & JournaledTurn)
+  /** What one call left behind in several instances of a cell: there as a whole, or not at all. */
+  | { readonly kind: 'turns'; readonly turns: readonly JournaledTurn[] }
   | { readonly kind: 'event'; readonly atMs: number; readonly event: NodeEvent }
   | { readonly kind: 'gap'; readonly atMs: number; readonly upToMs: number; readonly reason: string }
   /** The agent opened the journal in this boot of the machine. */
@@ -60,6 +62,7 @@ const kinds = [
   'forget',
   'acknowledged',
   'skip',
+  'turns',
 ] as const
 const kindCodes = Object.fromEntries(kinds.map((kind, code) => [kind, code])) as Record<JournalRecord['kind'], number>
 
@@ -118,6 +121,10 @@ export function writeRecord(out: ByteWriter, record: JournalRecord, dictionary: 
       return
     case 'turn':
       writeTurn(out, record, dictionary)
+      return
+    case 'turns':
+      out.uleb(record.turns.length)
+      for (const turn of record.turns) writeTurn(out, turn, dictionary)
       return
     case 'event': {
       const { instance, code, text } = record.event
@@ -222,6 +229,8 @@ export function readRecord(bytes: Uint8Array, dictionary: ReadDictionary): Journ
       return { kind, id: from.uleb(), name: from.text(from.uleb()) }
     case 'turn':
       return { kind, ...readTurn(from, dictionary) }
+    case 'turns':
+      return { kind, turns: Array.from({ length: readCount(from, 2) }, () => readTurn(from, dictionary)) }
     case 'event': {
       const atMs = readTime(from, dictionary)
       const [app, module, home] = [readOptionalName(from), readOptionalName(from), readOptionalName(from)]
@@ -289,13 +298,23 @@ function readInstance(from: ByteReader, dictionary: ReadDictionary): { instance:
   return declared
 }
 
+/** The turns in a record, in order. */
+export function turnsOf(record: JournalRecord): readonly JournaledTurn[] {
+  return record.kind === 'turn' ? [record] : record.kind === 'turns' ? record.turns : []
+}
+
+/** How many sequence numbers a turn takes. */
+export function turnEntries({ record, reportsInput }: JournaledTurn): number {
+  return record.samples.length + record.logs.length + record.messages.length + (reportsInput ? 1 : 0)
+}
+
 /** How many sequence numbers a record takes. */
 export function entryCount(record: JournalRecord): number {
   switch (record.kind) {
-    case 'turn': {
-      const { samples, logs, messages } = record.record
-      return samples.length + logs.length + messages.length + (record.reportsInput ? 1 : 0)
-    }
+    case 'turn':
+      return turnEntries(record)
+    case 'turns':
+      return record.turns.reduce((sum, turn) => sum + turnEntries(turn), 0)
     case 'event':
     case 'gap':
       return 1

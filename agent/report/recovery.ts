@@ -2,6 +2,7 @@ import { bytesEqual } from '@hypha/core/bytes/text.ts'
 import { HyphaError } from '@hypha/core/errors.ts'
 import type { Files } from '@hypha/core/ports/files.ts'
 import { Image } from './image.ts'
+import { turnsOf } from './records.ts'
 import { SegmentReader, segmentPath } from './segment.ts'
 
 /** A segment that is no longer written to. */
@@ -117,7 +118,7 @@ function scan(
     if (reader.header.segment !== segment || (accept && !image)) return null
     let hasSamples = false
     for (let record = reader.read(); record; record = reader.read()) {
-      if (record.kind === 'turn' && record.record.samples.length > 0) hasSamples = true
+      if (turnsOf(record).some((turn) => turn.record.samples.length > 0)) hasSamples = true
       image?.apply(record, reader.first)
     }
     const { header, next, at: bytes, crc, torn } = reader

@@ -134,3 +134,33 @@ test('after a sync that failed, what it was to cover is written again', async ()
   await journal.sync()
   expect(text(journal)).toEqual(['1 m=1@1001'])
 })
+
+test('a power cut at any write while samples are dropped costs nothing else, and the gaps never say too little', async () => {
+  const options = { segmentBytes: 600, maxBytes: 2_000 }
+  for (let cutAt = 1; ; cutAt++) {
+    const files = new LossyFiles({ cutAt })
+    let [durable, handled] = [0, 0]
+    const run = async () => {
+      const journal = await open({ files, options })
+      for (let round = 0; round < 12; round++) {
+        const input = { source: gatewaySource, number: round + 1 }
+        journal.append(turn({ samples: Array.from({ length: 10 }, (_, index) => sample(10 * round + index)), input }))
+        await journal.sync()
+        durable = 10 * (round + 1)
+        handled = round + 1
+      }
+    }
+    await run().catch(() => expect(files.cut).toBe(true))
+    const whole = !files.cut
+    const again = await open({ files: files.afterPowerCut(cutAt), options: { ...options, maxBytes: 1e9 } })
+    const found = entries(again)
+    const numbers = found.map(({ sequence }) => sequence)
+    expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b))
+    const others = found.flatMap((entry) => (entry.kind === 'entry' ? [entry.entry] : []))
+    expect(others.filter(({ kind }) => kind === 'handled').length).toBeGreaterThanOrEqual(handled)
+    const gaps = others.flatMap((entry) => (entry.kind === 'gap' ? [Number.parseInt(entry.reason, 10) || 0] : []))
+    const samples = found.filter(({ kind }) => kind === 'sample').length
+    expect(samples + gaps.reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(durable)
+    if (whole) break
+  }
+})
