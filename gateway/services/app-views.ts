@@ -2,6 +2,7 @@ import { toHex } from '@hypha/core/bytes/text.ts'
 import type { ReleaseModule } from '@hypha/core/trust/release.ts'
 import type { SectionState } from '@hypha/core/wire/messages/state.ts'
 import type { AppDetail, AppSummary, ReleaseDetail, ReleaseSummary, RolloutView } from '../admin/api/schemas/apps.ts'
+import { type RolloutNode, rolloutOf } from '../distribute/rollout.ts'
 import type { Plan } from '../plan.ts'
 import type { ReleaseRecord } from '../store/apps.ts'
 import type { Store } from '../store/store.ts'
@@ -101,30 +102,19 @@ export class AppViews {
   rollout(app: string): RolloutView {
     const record = this.#store.apps.latestPlan(app)
     if (record === null) throw notFound('app', app)
-    const nodes = this.#store.directives.list().flatMap(({ node, directive }) => {
-      const section = directive.sections.find((item) => item.app === app)
-      const known = section && this.#store.nodes.get(node)
-      if (!section || !known) return []
-      const reported = reportedBy(known)?.sections.find((item) => item.app === app)
-      const current = reported?.epoch === section.epoch ? reported : undefined
-      const progress = this.#reports.progressOf(node, app)
-      const ofBytes = section.contents.reduce((sum, content) => sum + content.transfer.size, 0)
-      const arrived = current !== undefined && current.status !== 'receiving'
-      return [
-        {
-          node,
-          online: known.presence?.online === true,
-          epoch: section.epoch,
-          status: current?.status ?? ('waiting' as const),
-          bytes: arrived ? ofBytes : progress?.epoch === section.epoch ? progress.bytes : 0,
-          ofBytes,
-          code: current?.code ?? null,
-          message: current?.message ?? null,
-        },
-      ]
+    const directives = new Map(this.#store.directives.list().map((made) => [made.node, made.directive]))
+    const nodes = this.#store.nodes.list().map((node): RolloutNode => {
+      const reported = reportedBy(node)
+      return {
+        node: node.id,
+        online: node.presence?.online === true,
+        directive: directives.get(node.id) ?? null,
+        state: reported && { value: reported, at: node.state!.at },
+        progress: this.#reports.progress.get(node.id, app),
+      }
     })
-    const release = (record.json as Plan).release
-    return { app, release, epoch: record.epoch, done: nodes.every(({ status }) => status === 'confirmed'), nodes }
+    const rollout = rolloutOf(app, nodes)
+    return { ...rollout, release: (record.json as Plan).release, nodes: [...rollout.nodes] }
   }
 }
 

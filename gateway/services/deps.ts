@@ -1,5 +1,4 @@
 import type { Clock } from '@hypha/core/ports/clock.ts'
-import type { Compressor } from '@hypha/core/ports/compressor.ts'
 import type { Crypto } from '@hypha/core/ports/crypto.ts'
 import type { Signer } from '@hypha/core/trust/cose.ts'
 import type { Directive } from '@hypha/core/trust/directive.ts'
@@ -27,7 +26,6 @@ export interface GatewayDeps {
   readonly store: Store
   readonly crypto: Crypto
   readonly clock: Clock
-  readonly compressor: Compressor
   /** The gateway's own version. */
   readonly version: string
   /** The root metadata in force. */
@@ -42,6 +40,6 @@ export interface GatewayDeps {
   /** Where nodes and clients reach the gateway. */
   readonly address: () => { readonly host: string; readonly httpPort: number; readonly mqttPort: number }
   readonly outlet: Outlet
-  /** A replan in the background that failed: nobody else would hear of it. */
+  /** What failed in the background: nobody else would hear of it. */
   readonly onFailure: (error: unknown) => void
 }

@@ -1,17 +1,17 @@
 import { toHex } from '@hypha/core/bytes/text.ts'
 import { HyphaError } from '@hypha/core/errors.ts'
 import type { Release } from '@hypha/core/trust/release.ts'
+import { type AppRoutes, appRoutes, type Publisher, routeMessage, type Target } from '../distribute/route.ts'
+import { createTransfers, type Transfers } from '../distribute/transfers.ts'
 import { authorFaults, type Plan } from '../plan.ts'
-import { accept } from '../push/accept.ts'
+import { type AcceptedRelease, accept } from '../push/accept.ts'
 import { changesOf } from './changes.ts'
 import type { GatewayDeps } from './deps.ts'
 import type { Feeds } from './feeds.ts'
 import { notFound } from './not-found.ts'
 import { Releases, type StoredRelease } from './releases.ts'
 import { epochFloorKey, type Outcome, type Replanned, replan, tryPlace, type Workshop } from './replan.ts'
-import { Routes } from './routes.ts'
 import { Secrets } from './secrets.ts'
-import { Transfers } from './transfers.ts'
 
 /** Nodes that report one after another within this time cause one replan. */
 const debounceMs = 200
@@ -19,30 +19,34 @@ const debounceMs = 200
 const renewEveryMs = 3_600_000
 
 /**
- * The gateway's sentence from accept to direct. Everything that changes where modules run goes through here, one change after another: each is one transaction
- * in which nothing waits, and what it decided goes out after it was committed.
+ * The gateway's sentence from accept to direct. Everything that changes where modules run goes through here: each change is one transaction in which nothing waits, and
+ * what it decided goes out after it was committed.
  */
 export class Pipeline {
   readonly releases: Releases
   readonly secrets: Secrets
-  readonly routes = new Routes()
   /** Directives have at least these versions: above those that nodes have proven to hold. */
   readonly provenVersions = new Map<string, number>()
   readonly #deps: GatewayDeps
   readonly #feeds: Feeds
   readonly #shop: Workshop
+  readonly #transfers: Transfers
+  #routes: ReadonlyMap<string, AppRoutes> = new Map()
+  /** The end of the queue of changes that wait for something on the way. */
+  #last: Promise<unknown> = Promise.resolve()
   /** Whether something has no place, and may have one when a node comes. */
   incomplete = false
   #cancelReplan: (() => void) | null = null
   #cancelRenewal: (() => void) | null = null
 
   constructor(deps: GatewayDeps, feeds: Feeds) {
-    const { store, crypto, clock, signer, compressor, boxKeys } = deps
+    const { store, crypto, clock, signer, boxKeys } = deps
     this.#deps = deps
     this.#feeds = feeds
     this.releases = new Releases(store)
     this.secrets = new Secrets(boxKeys, crypto)
-    const transfers = new Transfers(store, compressor)
+    this.#transfers = createTransfers(store.contents)
+    const transfers = this.#transfers
     const { releases, secrets, provenVersions } = this
     this.#shop = { store, crypto, clock, signer, releases, transfers, secrets, provenVersions }
   }
@@ -66,32 +70,55 @@ export class Pipeline {
   }
 
   /** Accepts a release and runs it. Throws what `accept` throws, `plan-impossible`, `bytes-too-long`; what throws has changed nothing. */
-  push(envelope: Uint8Array, components: readonly Uint8Array[]): Replanned {
-    const { store, crypto, clock, root } = this.#deps
+  push(envelope: Uint8Array, components: readonly Uint8Array[]): Promise<Replanned> {
+    return this.#inTurn(async () => {
+      const { store, clock } = this.#deps
+      const { release, digest: bytes, contents } = this.#accept(envelope, components)
+      const { app, number, label } = release
+      const digest = toHex(bytes)
+      refuseImpossible(tryPlace(this.#shop, { release, digest }))
+      const isNew = store.apps.releaseByDigest(digest) === null
+      const parts = [...contents.values()]
+      const record = store.apps.addRelease({
+        app,
+        number,
+        digest,
+        label,
+        createdAt: clock.now(),
+        envelope,
+        contents: parts,
+      })
+      try {
+        await this.#transfers.prepare([record.envelope, ...contents.keys()])
+        return this.#change(() => replan(this.#shop, this.releases.byDigest(digest)!)).apps.get(app)!
+      } catch (error) {
+        if (isNew) await this.#takeBack(app, number)
+        throw error
+      }
+    })
+  }
+
+  #accept(envelope: Uint8Array, components: readonly Uint8Array[]): AcceptedRelease {
+    const { store, crypto, root } = this.#deps
     const known = (app: string) => {
       const [newest] = store.apps.releases(app)
       return { number: newest?.number ?? 0, digest: newest?.digest ?? null, floor: this.releases.floor(app) }
     }
-    const accepted = accept(envelope, components, { fleet: store.fleet, role: root().release, crypto, known })
-    const { app, number, label } = accepted.release
-    const contents = [...accepted.contents.values()]
-    // Compressing is slow: it is done before the database is locked.
-    const prepared = [envelope, ...contents].map((bytes) => ({ bytes, transfer: this.#shop.transfers.prepare(bytes) }))
-    const digest = toHex(accepted.digest)
-    const outcome = this.#change(() => {
-      store.apps.addRelease({ app, number, digest, label, createdAt: clock.now(), envelope, contents })
-      for (const { bytes, transfer } of prepared) {
-        store.contents.putTransfer(toHex(crypto.sha256(bytes)), transfer.record, transfer.bytes)
-      }
-      const made = replan(this.#shop, this.releases.byDigest(digest)!)
-      refuseImpossible(made.apps.get(app)!.after)
-      return made
-    })
-    return outcome.apps.get(app)!
+    return accept(envelope, components, { fleet: store.fleet, role: root().release, crypto, known })
+  }
+
+  async #takeBack(app: string, number: number): Promise<void> {
+    const { store } = this.#deps
+    store.apps.removeRelease(app, number)
+    if (store.apps.releases(app).length === 0) await store.removeApp(app)
   }
 
   /** Runs a stored release again; without a number, the one that ran before the present one. Throws `not-found`, `release-below-floor`. */
-  rollback(app: string, number: number | undefined): Replanned {
+  rollback(app: string, number: number | undefined): Promise<Replanned> {
+    return this.#inTurn(async () => this.#rollback(app, number))
+  }
+
+  #rollback(app: string, number: number | undefined): Replanned {
     const target = this.#rollbackTarget(app, number)
     const floor = this.releases.floor(app)
     if (target.number < floor) {
@@ -124,7 +151,11 @@ export class Pipeline {
   }
 
   /** Removes an app with all that the gateway and the nodes have of it. Throws `not-found`. */
-  async removeApp(app: string): Promise<void> {
+  removeApp(app: string): Promise<void> {
+    return this.#inTurn(() => this.#removeApp(app))
+  }
+
+  async #removeApp(app: string): Promise<void> {
     const { store, outlet } = this.#deps
     if (!store.apps.has(app)) throw notFound('app', app)
     const epoch = store.apps.latestPlan(app)?.epoch ?? 0
@@ -163,6 +194,20 @@ export class Pipeline {
     })
   }
 
+  /** The instances on other nodes that a message is for; null if its publisher may not publish it, or the app isn't known. */
+  targets(app: string, from: Publisher, topic: string): Target[] | null {
+    const routes = this.#routes.get(app)
+    return routes === undefined ? null : routeMessage(routes, from, topic)
+  }
+
+  /** Pushes, rollbacks and removals one after another: the last one that was asked for is the one that counts. */
+  #inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(run)
+    // Who asked hears of a failure; the next one doesn't care.
+    this.#last = turn.catch(() => undefined)
+    return turn
+  }
+
   #inBackground(): void {
     try {
       this.replan()
@@ -179,7 +224,9 @@ export class Pipeline {
       const items = [...outcome.apps.values()].flatMap(changesOf)
       return { outcome, events: items.map((item) => store.events.add({ ...item, at })) }
     })
-    this.routes.set([...outcome.apps.values()].map(({ after, release }) => ({ plan: after, release })))
+    this.#routes = new Map(
+      [...outcome.apps].map(([app, { after, release }]) => [app, appRoutes(after, release.release)]),
+    )
     this.incomplete = [...outcome.apps.values()].some(({ after }) => !after.complete)
     for (const made of outcome.directives) outlet.directive(made)
     if (outcome.inputsMoved.length > 0) outlet.inputsMoved(outcome.inputsMoved)

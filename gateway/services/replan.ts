@@ -1,8 +1,9 @@
-import { fromHex } from '@hypha/core/bytes/text.ts'
+import { fromHex, toHex } from '@hypha/core/bytes/text.ts'
 import { signOne } from '@hypha/core/trust/cose.ts'
 import { type Directive, directive, type Setting } from '@hypha/core/trust/directive.ts'
 import { direct, directiveLifetimeMs } from '../direct/direct.ts'
 import type { DirectApp } from '../direct/input.ts'
+import type { Transfers } from '../distribute/transfers.ts'
 import { place } from '../place/place.ts'
 import type { Plan } from '../plan.ts'
 import type { NodeRecord } from '../store/nodes.ts'
@@ -11,7 +12,6 @@ import { fleetOf, type PlannedApp, usedBy } from './capacity.ts'
 import type { GatewayDeps } from './deps.ts'
 import type { Releases, StoredRelease } from './releases.ts'
 import type { Secrets } from './secrets.ts'
-import type { Transfers } from './transfers.ts'
 
 /** What a replan reads and writes, beside the store. */
 export interface Workshop extends Pick<GatewayDeps, 'store' | 'crypto' | 'clock' | 'signer'> {
@@ -155,7 +155,7 @@ function directAll(shop: Workshop, records: readonly NodeRecord[], apps: Readonl
       }),
     ),
     settings: settingsOf(shop, records),
-    transfer: (_node, content) => shop.transfers.of(content),
+    transfer: (_node, { digest }) => shop.transfers.transferFor(toHex(digest)),
     now: shop.clock.now(),
     lifetimeMs: directiveLifetimeMs,
   })

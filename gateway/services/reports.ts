@@ -2,8 +2,8 @@ import { HyphaError } from '@hypha/core/errors.ts'
 import { openEnvelope, verifyThreshold } from '@hypha/core/trust/cose.ts'
 import { directive } from '@hypha/core/trust/directive.ts'
 import { maxDirectiveBytes } from '@hypha/core/trust/snapshot.ts'
-import type { Progress } from '@hypha/core/wire/messages/progress.ts'
 import type { NodeState } from '@hypha/core/wire/messages/state.ts'
+import { createProgress } from '../distribute/progress.ts'
 import type { GatewayDeps } from './deps.ts'
 import type { Pipeline } from './pipeline.ts'
 
@@ -12,11 +12,13 @@ export class NodeReports {
   readonly #deps: GatewayDeps
   readonly #pipeline: Pipeline
   readonly #inventories = new Map<string, string>()
-  readonly #progress = new Map<string, Progress>()
+  /** How much of each app's release each node holds. */
+  readonly progress: ReturnType<typeof createProgress>
 
   constructor(deps: GatewayDeps, pipeline: Pipeline) {
     this.#deps = deps
     this.#pipeline = pipeline
+    this.progress = createProgress((_node, error) => deps.onFailure(error))
   }
 
   state(node: string, state: NodeState): void {
@@ -46,18 +48,9 @@ export class NodeReports {
     this.#pipeline.replanSoon()
   }
 
-  progress(node: string, progress: Progress): void {
-    this.#progress.set(`${node}/${progress.app}`, progress)
-  }
-
-  /** How much of an app's release a node last said to hold. */
-  progressOf(node: string, app: string): Progress | null {
-    return this.#progress.get(`${node}/${app}`) ?? null
-  }
-
   async #forget(node: string): Promise<void> {
     this.#inventories.delete(node)
-    for (const key of this.#progress.keys()) if (key.startsWith(`${node}/`)) this.#progress.delete(key)
+    this.progress.forget(node)
     try {
       await this.#pipeline.forgetNode(node)
     } catch (error) {

@@ -136,7 +136,7 @@ function appServices(pipeline: Pipeline, views: AppViews, audit: Audit): Service
       return { app, module, release: plan.release, sentences }
     },
     dryRun: async (payload) => pipeline.tryPlace(release.decode(payload), payload),
-    push: async ({ envelope, components }, by) => activated(pipeline.push(envelope, components), 'app.push', by),
-    rollback: async (app, number, by) => activated(pipeline.rollback(app, number), 'app.rollback', by),
+    push: async ({ envelope, components }, by) => activated(await pipeline.push(envelope, components), 'app.push', by),
+    rollback: async (app, number, by) => activated(await pipeline.rollback(app, number), 'app.rollback', by),
   }
 }

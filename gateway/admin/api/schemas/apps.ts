@@ -71,19 +71,21 @@ export type PushAnswer = Static<typeof PushAnswer>
 
 export const RolloutView = Type.Object({
   app: Id,
-  release: nullable(Type.Integer()),
-  epoch: Type.Integer(),
+  release: Type.Integer(),
+  epoch: Type.Integer({ description: 'The highest epoch that a node is to run; 0 where none is' }),
   done: Type.Boolean({ description: 'Every node that is concerned reports that it runs what it should' }),
   nodes: Type.Array(
     Type.Object({
       node: Id,
       online: Type.Boolean(),
-      epoch: Type.Integer({ description: 'The epoch that the node is to run' }),
-      status: Type.Enum(['waiting', 'receiving', 'preparing', 'trial', 'confirmed', 'reverted', 'refused']),
+      epoch: Type.Integer({ description: 'The epoch that it is to run; 0 where the app is to go' }),
+      status: Type.Enum(['waiting', 'receiving', 'preparing', 'trial', 'confirmed', 'reverted', 'refused', 'removing']),
       bytes: Type.Integer({ description: 'What the node holds of the release, durably' }),
       ofBytes: Type.Integer(),
       code: nullable(Type.String()),
       message: nullable(Type.String()),
+      reportedAt: nullable(Time),
+      waitsFor: nullable(Type.String({ description: 'What has to happen before it is done; null when it is' })),
     }),
   ),
 })
