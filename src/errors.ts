@@ -381,7 +381,8 @@ export const errorTable = {
   },
   // Files, the journal, contents, and installing
   'disk-full': {
-    act: 'operator',
+    // It passes when there is room again: what was to be written is tried again.
+    act: 'later',
     means: 'There is no space left on the disk.',
     mend: 'Free space; what was not written is tried again, and telemetry that found no room is reported as a gap.',
   },
@@ -409,11 +410,6 @@ export const errorTable = {
     act: 'later',
     means: 'Receiving a content was ended before it was whole.',
     mend: 'Nothing: what is there already is kept, and used when it is asked for again.',
-  },
-  'install-stale': {
-    act: 'peer',
-    means: 'A section has a lower epoch than the one that the node holds for that app.',
-    mend: 'Activate the release anew, so that it gets a higher epoch.',
   },
   // The gateway's database, ingest and distribution
   'store-unusable': {

@@ -43,6 +43,8 @@ export class Installs {
   readonly #files: Files
   readonly #limits: TrialLimits
   readonly #states = new Map<string, InstallState>()
+  /** Whether the name of the folder itself would survive a power cut. */
+  #folderDurable = false
   /** Steps of one app are written one after the other. */
   readonly #writes = new Map<string, Promise<unknown>>()
 
@@ -76,6 +78,8 @@ export class Installs {
       const before = this.state(app)
       const after = next(before, input, this.#limits)
       if (after !== before) {
+        if (!this.#folderDurable) await this.#files.syncFolder('')
+        this.#folderDurable = true
         await replaceFile(this.#files, `${folder}/${checkId('app', app)}`, encode(after))
         this.#states.set(app, after)
       }
