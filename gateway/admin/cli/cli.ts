@@ -107,7 +107,7 @@ export async function runCli(program: Command, argv: readonly string[]): Promise
     return 0
   } catch (thrown) {
     // Help, too, ends as an error of commander's: with code 0, or because there was nothing to do.
-    if (thrown instanceof CommanderError && /^commander\.(help|helpDisplayed)$/.test(thrown.code)) {
+    if (thrown instanceof CommanderError && /^commander\.(help|helpDisplayed|version)$/.test(thrown.code)) {
       return thrown.exitCode === 0 ? 0 : exitCodes.caller
     }
     const error = thrown instanceof CommanderError ? misspelt(program, argv, thrown) : asHyphaError(thrown)

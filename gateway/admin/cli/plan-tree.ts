@@ -39,33 +39,47 @@ export function refusalTree(plan: Plan, width = Math.min(terminalWidth(), 120)):
     for (const { node, fits, reasons } of nodes) {
       if (fits) continue
       const texts = reasons.map(({ text }) => text)
-      const key = texts.map((text) => text.replaceAll(node, '')).join('\n')
+      const key = texts.map((text) => impersonal(text, node)).join('\n')
       const group = groups.get(key) ?? { names: [], reasons: texts }
       group.names.push(node)
       groups.set(key, group)
     }
     if (groups.size === 0) return []
-    const notes = [...groups.values()].map(({ names, reasons }) => `${someOf(names)}: ${reasons.join('; ')}`)
+    const notes = [...groups].map(([shared, { names, reasons }]) =>
+      names.length === 1 ? `${names[0]}: ${reasons.join('; ')}` : `${someOf(names)}: ${shared.replaceAll('\n', '; ')}`,
+    )
     return [{ title: module, notes }]
   })
   return branches.length === 0 ? '' : ['fits nowhere else, because', ...draw(branches, '', width)].join('\n')
 }
 
+interface Alike {
+  readonly names: string[]
+  readonly own: readonly Branch[]
+  readonly shared: readonly Branch[]
+}
+
 /** Nodes that run the same for the same reasons are one branch: a plan for a hundred devices stays readable. */
 function nodeBranches(instances: readonly PlannedInstance[]): Branch[] {
-  const byNode = Map.groupBy(instances, ({ node }) => node)
-  const alike = new Map<string, { names: string[]; branches: Branch[] }>()
-  for (const [node, own] of byNode) {
-    const branches = own.map((each) => moduleBranch(each))
-    const key = JSON.stringify(branches).replaceAll(node, '')
-    const group = alike.get(key) ?? { names: [], branches }
+  const alike = new Map<string, Alike>()
+  for (const [node, here] of Map.groupBy(instances, (each) => each.node)) {
+    const own = here.map((each) => moduleBranch(each))
+    const shared = own.map(({ title, notes }) => ({ title, notes: notes.map((note) => impersonal(note, node)) }))
+    const key = JSON.stringify(shared)
+    const group: Alike = alike.get(key) ?? { names: [], own, shared }
     group.names.push(node)
     alike.set(key, group)
   }
-  return [...alike.values()].map(({ names, branches }) => ({ title: someOf(names), branches }))
+  return [...alike.values()].map(({ names, own, shared }) => {
+    return { title: someOf(names), branches: names.length === 1 ? own : shared }
+  })
 }
 
-function moduleBranch({ module, home, node, memoryBytes, why, links }: PlannedInstance): Branch {
+/** A reason that names its node, said of any node that it holds for. */
+const impersonal = (text: string, node: string): string =>
+  text.replace(new RegExp(`(?<![a-z0-9-])${node}(?![a-z0-9-])`, 'g'), 'it')
+
+function moduleBranch({ module, home, node, memoryBytes, why, links }: PlannedInstance) {
   const owner = home === null ? 'shared' : home === node ? 'its own' : `for ${home}`
   const remote = links.flatMap(({ interface: name, provider }) =>
     provider.kind === 'instance' && provider.node !== node

@@ -1,50 +1,47 @@
+import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { runCli } from './cli.ts'
 
 type Register = (program: Command) => void
 
-/** The commands by theme, in the order in which the help names them. */
-const themes: readonly (readonly [heading: string, load: readonly (() => Promise<Register>)[]])[] = [
-  [
-    'Fleet:',
-    [
-      async () => (await import('./commands/init.ts')).registerInit,
-      async () => (await import('./commands/gateway.ts')).registerGateway,
-      async () => (await import('./commands/invites.ts')).registerInvites,
-      async () => (await import('./commands/nodes.ts')).registerNodes,
-    ],
-  ],
-  [
-    'Apps:',
-    [
-      async () => (await import('./commands/author.ts')).registerAuthor,
-      async () => (await import('./commands/push.ts')).registerPush,
-      async () => (await import('./commands/apps.ts')).registerApps,
-      async () => (await import('./commands/rollout.ts')).registerRollout,
-      async () => (await import('./commands/config.ts')).registerConfig,
-    ],
-  ],
-  [
-    'Data:',
-    [
-      async () => (await import('./commands/values.ts')).registerValues,
-      async () => (await import('./commands/records.ts')).registerRecords,
-    ],
-  ],
-  [
-    'Access:',
-    [
-      async () => (await import('./commands/tokens.ts')).registerTokens,
-      async () => (await import('./commands/clients.ts')).registerClients,
-      async () => (await import('./commands/keys.ts')).registerKeys,
-    ],
-  ],
-]
+interface Part {
+  readonly commands: readonly string[]
+  readonly load: () => Promise<Register>
+}
 
-/** The whole command line. */
-export async function createProgram(): Promise<Command> {
+const part = (commands: string, load: () => Promise<Register>): Part => ({ commands: commands.split(' '), load })
+
+/** The commands by theme, in the order in which the help names them. */
+const themes: Readonly<Record<string, readonly Part[]>> = {
+  'Fleet:': [
+    part('init', async () => (await import('./commands/init.ts')).registerInit),
+    part('gateway status openapi', async () => (await import('./commands/gateway.ts')).registerGateway),
+    part('invite invites invitation', async () => (await import('./commands/invites.ts')).registerInvites),
+    part('nodes node', async () => (await import('./commands/nodes.ts')).registerNodes),
+  ],
+  'Apps:': [
+    part('new build bindgen', async () => (await import('./commands/author.ts')).registerAuthor),
+    part('plan push', async () => (await import('./commands/push.ts')).registerPush),
+    part('apps app releases release', async () => (await import('./commands/apps.ts')).registerApps),
+    part('rollout rollback why', async () => (await import('./commands/rollout.ts')).registerRollout),
+    part('config', async () => (await import('./commands/config.ts')).registerConfig),
+  ],
+  'Data:': [
+    part('values', async () => (await import('./commands/values.ts')).registerValues),
+    part('logs events audit', async () => (await import('./commands/records.ts')).registerRecords),
+  ],
+  'Access:': [
+    part('token', async () => (await import('./commands/tokens.ts')).registerTokens),
+    part('client', async () => (await import('./commands/clients.ts')).registerClients),
+    part('key', async () => (await import('./commands/keys.ts')).registerKeys),
+  ],
+}
+
+/** The command line, whole or with only the file that has the command `only`: that saves 20 ms at each start. */
+export async function createProgram(only?: string): Promise<Command> {
   const program = new Command('hypha')
     .description('Push an app of WebAssembly modules, and it runs where its imports are.')
+    .version(readVersion(), '--version', 'print the version')
     .option('--home <folder>', "the fleet's folder (default: $HYPHA_HOME, else ~/.hypha)")
     .option('--credentials <file>', 'speak to a gateway on another machine (default: $HYPHA_CREDENTIALS)')
     .option('--json', 'write results and errors as JSON')
@@ -52,11 +49,19 @@ export async function createProgram(): Promise<Command> {
     .exitOverride()
     // Complaints are written by `runCli`, in the form that all errors have.
     .configureOutput({ outputError: () => undefined })
-  for (const [heading, loaders] of themes) {
+  const known = Object.values(themes).flat()
+  const wanted = known.filter(({ commands }) => only !== undefined && commands.includes(only))
+  for (const [heading, parts] of Object.entries(themes)) {
     program.commandsGroup(heading)
-    for (const register of await Promise.all(loaders.map((load) => load()))) register(program)
+    const chosen = wanted.length === 0 ? parts : parts.filter((each) => wanted.includes(each))
+    for (const register of await Promise.all(chosen.map(({ load }) => load()))) register(program)
   }
   return program.commandsGroup('Help:').helpCommand('help [command]', 'the help of a command')
+}
+
+function readVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
 }
 
 /** Runs `hypha` with its arguments and answers its exit code. */
@@ -66,5 +71,12 @@ export async function main(argv: readonly string[]): Promise<number> {
     if (error.code !== 'EPIPE') throw error
     process.exit(0)
   })
-  return runCli(await createProgram(), argv)
+  return runCli(await createProgram(firstOperand(argv)), argv)
+}
+
+function firstOperand(argv: readonly string[]): string | undefined {
+  const index = argv.findIndex(
+    (word, at) => !word.startsWith('-') && !/^--(home|credentials)$/.test(argv[at - 1] ?? ''),
+  )
+  return argv[index]
 }

@@ -18,7 +18,11 @@ export function registerGateway(program: Command): void {
     },
     async (cli, { edge }) => {
       const { startGateway } = await import('../../../gateway.ts')
-      await startGateway({ home: cli.home, edge, json: cli.json })
+      // Listened for from the start, so that Ctrl-C while it starts stops it in order, too; a second one ends it at once.
+      const interrupted = new Promise((resolve) => process.once('SIGINT', resolve).once('SIGTERM', resolve))
+      const gateway = await startGateway({ home: cli.home, edge, json: cli.json })
+      await interrupted
+      await gateway.stop()
     },
   )
   defineCommand(
