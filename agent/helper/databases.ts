@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { checkId } from '@hypha/core/wire/ids.ts'
 
-const program = fileURLToPath(new URL(`./database${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url))
+/** The helper's own program, which is the database's too. */
+const program = realpathSync(process.argv[1] ?? '')
 /** A process that nobody asks ends, and gives back its memory. */
 const idleMs = 300_000
 const longestMs = 60_000
@@ -61,22 +61,20 @@ class Database {
 
   constructor(file: string, maxBytes: number, onEnd: () => void) {
     this.#onEnd = onEnd
-    const code = realpathSync(join(dirname(program), '..', '..'))
+    // From source, it reads the other packages too; a bundle stands alone.
+    const code = join(dirname(program), program.endsWith('.ts') ? '../..' : '..')
     const flags = [
       '--permission',
       `--allow-fs-read=${code}`,
       `--allow-fs-read=${dirname(file)}`,
       `--allow-fs-write=${dirname(file)}`,
+      '--disable-warning=ExperimentalWarning',
     ]
-    this.#child = spawn(
-      process.execPath,
-      [...flags, '--disable-warning=ExperimentalWarning', program, file, String(maxBytes)],
-      {
-        stdio: ['pipe', 'pipe', 'inherit'],
-        // Where SQLite sorts what doesn't fit into its cache.
-        env: { SQLITE_TMPDIR: dirname(file) },
-      },
-    )
+    this.#child = spawn(process.execPath, [...flags, program, 'database', file, String(maxBytes)], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      // Where SQLite sorts what doesn't fit into its cache.
+      env: { SQLITE_TMPDIR: dirname(file) },
+    })
     this.#child.stdout!.setEncoding('utf8')
     this.#child.stdout!.on('data', (text: string) => this.#take(text))
     this.#child.on('error', (error) => this.#lost(error.message))

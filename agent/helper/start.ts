@@ -10,6 +10,11 @@ import { needsHelper, parseNodeFile } from '../host/node-file.ts'
 const maxSocketPath = 103
 const startMs = 10_000
 
+// From source it is beside this file; in a bundle, this file is part of the agent's own program.
+const program = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './helper/main.js', import.meta.url),
+)
+
 /**
  * Starts the helper process, where the node's file has something for it, and answers the path of its socket; null where it has nothing. The helper
  * ends when this process ends, also when that has replaced itself by another program.
@@ -21,7 +26,6 @@ export async function startHelper(home: string): Promise<string | null> {
   if (!existsSync(file) || !needsHelper(parseNodeFile(readFileSync(file, 'utf8'), file))) return null
   const socket = socketPath(home)
   rmSync(socket, { force: true })
-  const program = fileURLToPath(new URL(`./main${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url))
   const helper = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, home, socket], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })

@@ -30,7 +30,7 @@ export interface SandboxOptions {
 // From source, or from a bundle that has the worker's program beside it.
 const fromSource = import.meta.url.endsWith('.ts')
 const workerUrl = new URL(fromSource ? './worker/main.ts' : './worker/main.js', import.meta.url)
-const codeFolder = fileURLToPath(new URL(fromSource ? '../../' : './worker/', import.meta.url))
+const codeFolder = fileURLToPath(new URL(fromSource ? '../../' : './', import.meta.url))
 
 export const defaultOptions: SandboxOptions = {
   standby: 0,
@@ -43,7 +43,7 @@ export const defaultOptions: SandboxOptions = {
   loadMs: 30_000,
   throttleEventMs: 10_000,
   // Run from source, Node strips the types in each worker, which alone takes 10 MB of its heap.
-  heapMb: fromSource ? 40 : 12,
+  heapMb: fromSource ? 40 : 16,
   workerUrl,
   codeFolders: [codeFolder],
 }
