@@ -2,7 +2,15 @@ import type { Ack } from './ack.ts'
 import type { Data } from './data.ts'
 import type { Channel } from './frame.ts'
 import type { Limits } from './hello.ts'
-import { ackNext, arrived, newReceiver, type ReceiverEffect, type ReceiverState, taken } from './receiver.ts'
+import {
+  ackNext,
+  arrived,
+  newReceiver,
+  type ReceiverEffect,
+  type ReceiverState,
+  type ReceiverStep,
+  taken,
+} from './receiver.ts'
 import {
   acknowledged,
   allDone,
@@ -12,6 +20,7 @@ import {
   type SenderEffect,
   type SenderOptions,
   type SenderState,
+  type SenderStep,
   sendNext,
   wakeAt,
 } from './sender.ts'
@@ -73,15 +82,15 @@ function ready(state: WindowState, at: number): WindowStep {
   return step.effects.length > 0 ? step : second()
 }
 
-const sending = (
-  state: WindowState,
-  step: { readonly state: SenderState; readonly effects: readonly SenderEffect[] },
-): WindowStep => ({ state: { ...state, sender: step.state }, effects: step.effects })
+const sending = (state: WindowState, step: SenderStep): WindowStep => ({
+  state: { ...state, sender: step.state },
+  effects: step.effects,
+})
 
-const receiving = (
-  state: WindowState,
-  step: { readonly state: ReceiverState; readonly effects: readonly ReceiverEffect[] },
-): WindowStep => ({ state: { ...state, receiver: step.state }, effects: step.effects })
+const receiving = (state: WindowState, step: ReceiverStep): WindowStep => ({
+  state: { ...state, receiver: step.state },
+  effects: step.effects,
+})
 
 /** When `ready` is due even if nothing else happens, in milliseconds of the same clock; null: not before another input. */
 export const nextWake = (state: WindowState): number | null => wakeAt(state.sender)
