@@ -14,14 +14,14 @@ export interface RolloutNode {
   readonly progress: { readonly epoch: number; readonly bytes: number; readonly ofBytes: number } | null
 }
 
-export type RolloutStatus =
+type RolloutStatus =
   /** The node hasn't taken up its directive. */
   | 'waiting'
   | SectionState['status']
   /** The app isn't to run there any more, and the node still has it. */
   | 'removing'
 
-export interface NodeRollout {
+interface NodeRollout {
   readonly node: string
   readonly online: boolean
   /** The epoch that it is to run; 0 where the app is to go. */

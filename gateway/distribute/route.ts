@@ -3,7 +3,7 @@ import { topicMatches } from '@hypha/core/wire/topics.ts'
 import type { Plan } from '../plan.ts'
 
 /** An instance that takes part in an app's messages. */
-export interface RoutedInstance {
+interface RoutedInstance {
   readonly node: string
   readonly module: string
   readonly home: string | null
@@ -38,7 +38,7 @@ export interface Target extends RoutedInstance {
 }
 
 /** Whether the release lets this module publish on this topic. */
-export function mayPublish(routes: AppRoutes, module: string, topic: string): boolean {
+function mayPublish(routes: AppRoutes, module: string, topic: string): boolean {
   return routes.publish.get(module)?.some((filter) => topicMatches(filter, topic)) === true
 }
 

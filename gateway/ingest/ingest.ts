@@ -13,9 +13,9 @@ import { emptyOutcome, type HandledInput, type NewMessage, type NewValue, type O
 import { createSeriesCache } from './series-cache.ts'
 import { type QueuedReport, writeReport } from './write-report.ts'
 
-export type { HandledInput, NewMessage, NewValue } from './outcome.ts'
+export type { NewMessage, NewValue } from './outcome.ts'
 
-export interface IngestLimits {
+interface IngestLimits {
   /** Entries in one transaction: about 30 ms, during which nothing else happens. */
   readonly groupEntries: number
   /** Reports that wait for a transaction; what comes beyond is dropped, and sent again by its node. */

@@ -1,7 +1,6 @@
 import type { Database } from './sqlite.ts'
 
-export const roles = ['viewer', 'operator', 'admin'] as const
-export type Role = (typeof roles)[number]
+type Role = 'viewer' | 'operator' | 'admin'
 
 /** A token of the HTTP API; the token itself is kept nowhere. */
 export interface TokenRecord {
@@ -14,7 +13,7 @@ export interface TokenRecord {
 }
 
 /** What a client that is no node may do: topic filters, written out from `hypha/` on. */
-export interface Grants {
+interface Grants {
   readonly read: readonly string[]
   readonly write: readonly string[]
 }

@@ -113,5 +113,3 @@ export function createInputs(db: Database, fleet: string, meta: MetaStore, maxWa
       drop.run(fleet, node, app, module, orEmpty(home)).changes,
   }
 }
-
-export type InputStore = ReturnType<typeof createInputs>

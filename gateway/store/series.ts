@@ -26,7 +26,7 @@ export interface SeriesFilter {
   readonly node?: string | null
 }
 
-export interface Sample {
+interface Sample {
   readonly at: number
   readonly value: number
 }

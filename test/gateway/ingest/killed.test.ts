@@ -1,6 +1,5 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { openStore } from '../../../gateway/store/store.ts'
 import { addNode, addRelease, t0, temporaryPath } from '../store/support.ts'
@@ -12,7 +11,7 @@ it('A gateway that is killed at any moment has everything that it acknowledged, 
   addRelease(first, 'greenhouse')
   first.close()
   for (let kill = 1; kill <= 4; kill++) {
-    const child = fork(join(import.meta.dirname, 'child-gateway.ts'), [path], { execArgv: [] })
+    const child = fork(new URL('./child-gateway.ts', import.meta.url), [path], { execArgv: [] })
     let acknowledged = 0
     let answers = 0
     child.on('message', (upTo: number) => {
