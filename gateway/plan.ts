@@ -58,7 +58,7 @@ export interface Reason {
   readonly text: string
 }
 
-export type PlannedProvider =
+type PlannedProvider =
   | { readonly kind: 'host' }
   | { readonly kind: 'instance'; readonly node: string; readonly module: string; readonly home: string | null }
 
@@ -84,7 +84,7 @@ export interface PlannedInstance {
   readonly links: readonly PlannedLink[]
 }
 
-export interface NodeVerdict {
+interface NodeVerdict {
   readonly node: string
   readonly fits: boolean
   readonly reasons: readonly Reason[]

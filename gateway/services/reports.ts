@@ -31,7 +31,8 @@ export class NodeReports {
       return
     }
     if (state.refused !== null) this.#prove(node, state.refused.held)
-    const inventory = JSON.stringify([state.tier, state.inventory])
+    // Who joined anew under its name has another certificate, and nothing is known of it but this report.
+    const inventory = JSON.stringify([state.tier, state.inventory, record.fingerprint])
     if (this.#inventories.get(node) === inventory) return
     this.#inventories.set(node, inventory)
     this.#pipeline.replanSoon()
@@ -40,12 +41,6 @@ export class NodeReports {
   presence(_node: string, online: boolean): void {
     // What has no place may have one now. Who goes away keeps what it has.
     if (online && this.#pipeline.incomplete) this.#pipeline.replanSoon()
-  }
-
-  /** A node has joined, or joined anew: it is the same to a plan as one that reported. */
-  joined(node: string): void {
-    this.#inventories.delete(node)
-    this.#pipeline.replanSoon()
   }
 
   async #forget(node: string): Promise<void> {

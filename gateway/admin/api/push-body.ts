@@ -1,6 +1,6 @@
 import { maxReleaseBytes } from '@hypha/core/trust/snapshot.ts'
 import { maxComponentBytes } from '@hypha/core/wasm/analyse.ts'
-import { bytes, list, message, record, type TypeOf } from '@hypha/core/wire/codec.ts'
+import { bytes, list, message, record } from '@hypha/core/wire/codec.ts'
 
 /** The most that the body of one push may have. */
 export const maxPushBytes = 128 * 1024 * 1024
@@ -16,5 +16,3 @@ export const pushBody = message(
   }),
   maxPushBytes,
 )
-
-export type PushBody = TypeOf<typeof pushBody>

@@ -43,13 +43,13 @@ export interface Caller {
 }
 
 /** What is pushed: the signed release, and every component that it lists. */
-export interface Push {
+interface Push {
   readonly envelope: Uint8Array
   readonly components: readonly Uint8Array[]
 }
 
 /** Items as they arrive, until `signal` is aborted. */
-export type Follow<Filter, Item> = (filter: Filter, signal: AbortSignal) => AsyncIterable<Item>
+type Follow<Filter, Item> = (filter: Filter, signal: AbortSignal) => AsyncIterable<Item>
 
 /**
  * What the HTTP API offers, without HTTP. Whatever changes something takes the caller and writes an audit entry. What isn't there is `not-found`.

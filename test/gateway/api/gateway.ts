@@ -21,7 +21,7 @@ import { componentOf, wat } from '../../support/wasm-guest.ts'
 import type { Where } from './calls.ts'
 
 /** What the gateway has sent out, in place of a broker. */
-export interface Sent {
+interface Sent {
   readonly directives: Directive[]
   readonly forgotten: string[]
   readonly appsRemoved: string[]
@@ -30,8 +30,8 @@ export interface Sent {
   readonly failures: unknown[]
 }
 
-export const boxKeys = makeBoxKeys(crypto)
-export const fleet = 'garden'
+const boxKeys = makeBoxKeys(crypto)
+const fleet = 'garden'
 
 /** The gateway's services over a real database, without a broker. */
 export async function startGateway(path = temporaryFile('hypha.db')) {
@@ -74,7 +74,7 @@ export async function startGateway(path = temporaryFile('hypha.db')) {
 
 export type TestGateway = Awaited<ReturnType<typeof startGateway>>
 
-export function temporaryFile(name: string): string {
+function temporaryFile(name: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'hypha-api-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   return join(folder, name)

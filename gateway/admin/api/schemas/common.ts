@@ -3,7 +3,7 @@ import Type, { type TSchema } from 'typebox'
 
 export const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
 
-export const idPattern = '^[a-z0-9][a-z0-9-]{0,39}$'
+const idPattern = '^[a-z0-9][a-z0-9-]{0,39}$'
 export const Id = Type.String({ pattern: idPattern, description: '1 to 40 characters from a-z, 0-9 and the hyphen' })
 export const Time = Type.Integer({ minimum: 0, description: 'Milliseconds since 1970 UTC' })
 export const Digest = Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256, lower-case hex' })
