@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net'
 import { HyphaError } from '@hypha/core/errors.ts'
 
 /** An answer of the helper: what was asked for, or `error`, a sentence, and `fault`. */
-export type HelperAnswer = Readonly<Record<string, unknown>>
+type HelperAnswer = Readonly<Record<string, unknown>>
 
 export interface HelperClient {
   /** Throws `helper-unreachable` where the helper doesn't answer some time after `timeoutMs`, which it keeps itself. */

@@ -12,7 +12,7 @@ interface Request {
 }
 
 /** One exchange's body may have so many bytes, in each direction. */
-export const maxBodyBytes = 1024 * 1024
+const maxBodyBytes = 1024 * 1024
 const maxHeaders = 100
 /** The answer must reach the module before its turn ends. */
 const reserveMs = 50

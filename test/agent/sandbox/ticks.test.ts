@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'vitest'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { instanceOf, sectionOf, testSandbox } from '../../support/sandbox.ts'
-import { guestModule } from '../../support/sandbox-guest.ts'
+import { guestModule, limitsOf } from '../../support/sandbox-guest.ts'
 
 const running: { stop(options: { save: boolean }): Promise<unknown> }[] = []
 afterEach(async () => {
@@ -36,4 +36,29 @@ test('A timer ticks at once and then each period, and each turn is journaled wit
     turns: 2,
     restarts: 0,
   })
+})
+
+test('A tick that is due while one waits is dropped and counted, never queued.', async () => {
+  const clock = new FakeClock()
+  const { sandbox, journal } = testSandbox(clock, {}, () => reading)
+  const { promise: reading, resolve: answer } = Promise.withResolvers<unknown>()
+  const slow = {
+    imports: ['host/sensor#read', 'host/telemetry#emit'],
+    exports: {
+      'module/timer#tick': `
+        (call $sensor.read (i32.const 8) (i32.const 5) (i32.const 512))
+        (call $telemetry.emit (i32.const 8) (i32.const 5) (f64.load (i32.const 520)) (i32.const 528))`,
+    },
+    fields: '(data (i32.const 8) "count")',
+  }
+  const module = await guestModule('slow', slow, { timerMs: 100, limits: limitsOf({ turnMs: 60_000 }) })
+  const app = await sandbox.prepare(sectionOf([module]), journal)
+  running.push(app)
+  await app.activate()
+  // While the first tick waits for its sensor, one more may wait; the other four are dropped.
+  clock.advance(500)
+  answer({ tag: 'ok', val: 4.5 })
+  await journal.until((turns) => turns.length === 2)
+  expect(app.health()).toMatchObject({ turns: 2, missedTicks: 4 })
+  expect(journal.turns[0]!.samples).toMatchObject([{ metric: 'count', value: 4.5 }])
 })
