@@ -1,5 +1,5 @@
 // Samples made durable end to end, from other processes over MQTT with TLS, against the same rows inserted straight into the same tables.
-import { fork } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
 import { createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -79,6 +79,7 @@ function encodeReports(id: string, { samples, perReport, startMs }: SenderTask):
 /** One node on its own connection: sends its reports, as many at a time as the window takes, until all are acknowledged. */
 function sendAll(task: SenderTask, { id, certificate, key }: SenderTask['nodes'][number]) {
   const reports = encodeReports(id, task)
+  let [next, acknowledged] = [0, 0]
   const link = createLink({
     fleet,
     node: id,
@@ -96,11 +97,11 @@ function sendAll(task: SenderTask, { id, certificate, key }: SenderTask['nodes']
     },
     random: Math.random,
     onError: (error) => {
-      throw error
+      // The broker may end the connection first when all is said.
+      if (acknowledged < task.samples) throw error
     },
   })
   const online = new Promise<void>((resolve) => link.onState((state) => state === 'online' && resolve()))
-  let [next, acknowledged] = [0, 0]
   const sendMore = () => {
     while (next < reports.length && next * task.perReport < acknowledged + window * task.perReport) {
       void link.publish(topics.up(id, 'report'), reports[next++]!, { qos: 0 })
@@ -127,6 +128,14 @@ async function beSender(): Promise<void> {
   process.send!('done')
   await Promise.all(senders.map(({ close }) => close()))
   process.disconnect()
+}
+
+/** The next message of a sender; throws if it ends without one. */
+async function heard({ child, exit }: { child: ChildProcess; exit: Promise<unknown[]> }): Promise<void> {
+  const ended = exit.then(([code]) => {
+    throw new Error(`a sender ended with ${code}`)
+  })
+  await Promise.race([once(child, 'message'), ended])
 }
 
 function temporaryStore<T>(synchronous: Synchronous, use: (store: Store) => Promise<T>): Promise<T> {
@@ -237,10 +246,10 @@ function endToEnd(load: Load, synchronous: Synchronous): Promise<{ perS: number;
       child.send({ ...common, nodes: nodes.filter((_node, at) => at % load.senders === index) } satisfies SenderTask)
       return { child, exit: once(child, 'exit') }
     })
-    await Promise.all(children.map(({ child }) => once(child, 'message')))
+    await Promise.all(children.map(heard))
     const started = performance.now()
     for (const { child } of children) child.send('go')
-    await Promise.all(children.map(({ child }) => once(child, 'message')))
+    await Promise.all(children.map(heard))
     const seconds = (performance.now() - started) / 1_000
     await Promise.all(children.map(({ exit }) => exit))
     await gateway.close()
