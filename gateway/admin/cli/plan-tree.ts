@@ -1,6 +1,6 @@
 import { type Tier, tiers } from '@hypha/core/wire/messages/state.ts'
 import type { Plan, PlannedInstance } from '../../plan.ts'
-import { formatBytes, printable, terminalWidth } from './table.ts'
+import { formatBytes, terminalWidth, wrap } from './table.ts'
 
 export type Tiers = ReadonlyMap<string, Tier>
 
@@ -104,16 +104,6 @@ function draw(branches: readonly Branch[], indent: string, width: number): strin
       ...draw(below, inner, width),
     ]
   })
-}
-
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = []
-  for (const word of printable(text).split(' ')) {
-    const last = lines.at(-1)
-    if (last !== undefined && last.length + word.length < width) lines[lines.length - 1] = `${last} ${word}`
-    else lines.push(word)
-  }
-  return lines
 }
 
 const someOf = (names: readonly string[]): string =>

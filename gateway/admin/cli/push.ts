@@ -71,7 +71,10 @@ export async function pushFolder(cli: Cli, folder: string, options: PushOptions)
   cli.note(`\n${planTree(answer.plan, tiers)}\n`)
   const timeoutMs = parseDuration(options.timeout, '--timeout')
   const outcome = options.wait
-    ? await stages.measure('rollout', () => awaitRollout(cli, { ...answer, timeoutMs }))
+    ? await stages.measure('rollout', () => {
+        const onRunning = stages.begin('activate')
+        return awaitRollout(cli, { ...answer, timeoutMs, onRunning })
+      })
     : null
   cli.print({ ...answer, outcome, timingsMs: stages.timings() }, () => told(answer, outcome, stages))
 }
@@ -117,19 +120,27 @@ class Stages {
   // From the start of the process to here: Node, and what the command needs.
   readonly #timings: Record<string, number> = { start: performance.now() }
 
-  async measure<T>(stage: string, run: () => Promise<T>): Promise<T> {
+  /** Begins a stage; what it answers ends it. */
+  begin(stage: string): () => void {
     const begun = performance.now()
-    try {
-      return await run()
-    } finally {
+    return () => {
       this.#timings[stage] = performance.now() - begun
     }
   }
 
+  async measure<T>(stage: string, run: () => Promise<T>): Promise<T> {
+    const end = this.begin(stage)
+    try {
+      return await run()
+    } finally {
+      end()
+    }
+  }
+
   measureNow<T>(stage: string, run: () => T): T {
-    const begun = performance.now()
+    const end = this.begin(stage)
     const result = run()
-    this.#timings[stage] = performance.now() - begun
+    end()
     return result
   }
 

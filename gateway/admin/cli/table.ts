@@ -30,10 +30,23 @@ export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]
     .join('\n')
 }
 
-/** Names and values below each other. */
-export function listing(entries: readonly (readonly [name: string, value: string])[]): string {
-  const width = Math.max(...entries.map(([name]) => name.length))
-  return entries.map(([name, value]) => `${name.padEnd(width)}  ${printable(value)}`).join('\n')
+/** Names and values below each other; values that don't fit go on below themselves. */
+export function listing(entries: readonly (readonly [name: string, value: string])[], width = terminalWidth()): string {
+  const indent = Math.max(...entries.map(([name]) => name.length)) + 2
+  return entries
+    .map(([name, value]) => name.padEnd(indent) + wrap(value, width - indent).join(`\n${' '.repeat(indent)}`))
+    .join('\n')
+}
+
+/** Text as lines of at most `width`, broken between words. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = []
+  for (const word of printable(text).split(' ')) {
+    const last = lines.at(-1)
+    if (last !== undefined && last.length + word.length < width) lines[lines.length - 1] = `${last} ${word}`
+    else lines.push(word)
+  }
+  return lines
 }
 
 /** Of the terminal that is written to; files and pipes take lines of any length, so there nothing is cut. */

@@ -12,6 +12,8 @@ export interface Awaited {
   /** The release that is to run. */
   readonly number: number
   readonly timeoutMs: number
+  /** Called once every node that is there runs the release, on trial at least. */
+  readonly onRunning?: () => void
 }
 
 /** What came of a rollout. */
@@ -30,16 +32,21 @@ const pauseMs = (elapsedMs: number): number => (elapsedMs < 2_000 ? 25 : elapsed
  * @throws HyphaError `rollout-failed` where a node refused or reverted it, `rollout-unfinished` where it takes longer or another release came between.
  */
 export async function awaitRollout(cli: Cli, awaited: Awaited): Promise<Outcome> {
-  const { app, number, timeoutMs } = awaited
+  const { app, number, timeoutMs, onRunning } = awaited
   const progress = new Progress(cli.json)
   const begun = performance.now()
   const told = new Map<string, string>()
+  let running = false
   try {
     for (;;) {
       const view = await cli.api.request<RolloutView>('GET', `/v1/apps/${encodeURIComponent(app)}/rollout`)
       if (view.release !== number) throw superseded(awaited, view.release)
       for (const node of view.nodes) tell(node, told, progress)
       const pending = view.nodes.filter(isPending)
+      if (!running && pending.every(({ status }) => status === 'trial')) {
+        running = true
+        onRunning?.()
+      }
       if (pending.length === 0) return outcomeOf(awaited, view)
       const elapsed = performance.now() - begun
       if (elapsed > timeoutMs) throw late(awaited, pending)

@@ -30,7 +30,7 @@ export function registerRecords(program: Command): void {
       summary: 'what modules have logged, or log',
       options: [
         ...filters,
-        ['--level <level>', 'only from this level on: trace, debug, info, warn or error'],
+        ['--level <level>', 'only from this level on: debug, info, warn or error'],
         ['--limit <count>', 'how many of the newest', '100'],
       ],
       examples: ['logs -f', 'logs --app greenhouse --level warn --since 1h'],
