@@ -31,8 +31,8 @@ export class Backoff {
     return waitMs
   }
 
+  /** Calls off the retry that waits. */
   cancel(): void {
     this.#cancel()
-    this.#failures = 0
   }
 }

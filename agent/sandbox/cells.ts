@@ -3,8 +3,8 @@ import { withMemoryMaximum } from '@hypha/core/wasm/limits.ts'
 import { instanceName } from '@hypha/core/wire/ids.ts'
 import { servedByHost } from '../host/provided.ts'
 import type { InstanceKey, RunnableInstance, RunnableModule, RunnableSection } from '../turns.ts'
-import type { CellSpec } from './cell.ts'
 import type { CellInstance } from './protocol.ts'
+import type { CellSpec } from './turn-runner.ts'
 
 const pageBytes = 65_536
 

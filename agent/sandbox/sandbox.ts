@@ -4,15 +4,15 @@ import { instanceName } from '@hypha/core/wire/ids.ts'
 import type { InstanceState } from '@hypha/core/wire/messages/state.ts'
 import type { HostCall } from '../host/host.ts'
 import type { InboxInput, InstanceKey, NodeEvent, RunnableSection, TurnRecord } from '../turns.ts'
-import { Cell, type CellHealth, type CellPorts, type Durable } from './cell.ts'
+import { Cell, type CellHealth, type CellPorts } from './cell.ts'
 import { planCells } from './cells.ts'
 import { defaultOptions, type SandboxOptions } from './options.ts'
 import type { LoadedInstance } from './protocol.ts'
+import type { Durable } from './turn-runner.ts'
 import { WorkerThread } from './worker-thread.ts'
 
-export type { CellHealth, Durable } from './cell.ts'
-export { defaultOptions, type SandboxOptions } from './options.ts'
-export type { LoadedInstance } from './protocol.ts'
+export type { SandboxOptions } from './options.ts'
+export type { Durable } from './turn-runner.ts'
 
 export interface SandboxPorts {
   /** This node's id. */

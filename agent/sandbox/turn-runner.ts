@@ -1,0 +1,218 @@
+import { toHex } from '@hypha/core/bytes/text.ts'
+import { HyphaError } from '@hypha/core/errors.ts'
+import type { Clock } from '@hypha/core/ports/clock.ts'
+import type { InboxInput, InputId, InstanceKey, TurnRecord } from '../turns.ts'
+import type { SandboxOptions } from './options.ts'
+import type { CellInstance, CellModule, InstanceEffects, LoadedInstance, ToWorker, TurnCall } from './protocol.ts'
+import { toRecord } from './records.ts'
+import type { Answer, Ask, WorkerThread } from './worker-thread.ts'
+
+/** What the agent remembers of its instances, across restarts and releases. */
+export interface Durable {
+  kv(instance: InstanceKey): ReadonlyMap<string, Uint8Array>
+  /** The last checkpoint. */
+  state(instance: InstanceKey): { readonly release: string; readonly bytes: Uint8Array } | null
+  /** The highest number of a source whose input is journaled as handled; −1 where there is none. */
+  handled(instance: InstanceKey, source: Uint8Array): number
+}
+
+export interface CellSpec {
+  readonly app: string
+  readonly epoch: number
+  /** Digest of the release in hex. */
+  readonly release: string
+  readonly modules: readonly CellModule[]
+  /** Those that others call come before their callers. */
+  readonly instances: readonly CellInstance[]
+  /** By instance; null where it has no timer. */
+  readonly timersMs: readonly (number | null)[]
+}
+
+export interface TurnPorts {
+  readonly clock: Clock
+  readonly options: SandboxOptions
+  readonly durable: Durable
+  /** A worker that has no cell yet. */
+  thread(): WorkerThread
+  /** Journals one turn. */
+  commit(turn: readonly TurnRecord[]): void
+  ask(instance: number, ask: Ask, leftMs: number): unknown
+  throttled(instance: number, dropped: InstanceEffects['throttled']): void
+  /** The worker ended while it had nothing to do. */
+  died(error: HyphaError): void
+}
+
+const stateExport = /^hypha:module\/state@/
+const lifecycleExport = /^hypha:module\/lifecycle@/
+
+/**
+ * Runs the turns of one cell in its worker, one at a time, each journaled when its method returns. What a method throws has ended the turn, and its
+ * effects with it.
+ */
+export class TurnRunner {
+  readonly #spec: CellSpec
+  readonly #ports: TurnPorts
+  /** Names turns that no input caused. */
+  readonly #nonce = toHex(crypto.getRandomValues(new Uint8Array(8)))
+  readonly #turns: number[]
+  #thread: WorkerThread | null = null
+  #loaded: readonly LoadedInstance[] = []
+  #number = 0
+  /** Turns since the last checkpoint of the cell's instances. */
+  #uncheckpointed = 0
+  #checkpointedAt: number
+
+  constructor(spec: CellSpec, ports: TurnPorts) {
+    this.#spec = spec
+    this.#ports = ports
+    this.#turns = spec.instances.map(() => 0)
+    this.#checkpointedAt = ports.clock.monotonic()
+  }
+
+  /** How many turns an instance has finished. */
+  turnsOf(instance: number): number {
+    return this.#turns[instance]!
+  }
+
+  /** Compiles the modules in a worker, and tries that they can be instantiated. Throws `module-unloadable`, `cell-died` or `turn-deadline`. */
+  async load(): Promise<readonly LoadedInstance[]> {
+    const thread = this.#ports.thread()
+    this.#thread = thread
+    thread.onAsk = (ask, leftMs) => this.#ports.ask(ask.instance, ask, leftMs)
+    thread.onDeath = (error) => {
+      if (this.#thread !== thread) return
+      this.#thread = null
+      this.#ports.died(error)
+    }
+    const { modules, instances } = this.#spec
+    const answer = await thread.request({ kind: 'load', modules, instances }, this.#ports.options.loadMs)
+    if (answer.kind !== 'loaded') throw unloadable(answer)
+    this.#loaded = answer.instances
+    return answer.instances
+  }
+
+  /** Makes the instances, in a worker that has loaded them, gives them back their state, and starts them. */
+  async start(): Promise<void> {
+    if (this.#thread === null) await this.load()
+    const { instances } = this.#spec
+    const { durable, options } = this.#ports
+    const remembered = instances.map(({ key }) => ({ kv: durable.kv(key) }))
+    this.#finish(await this.#request({ kind: 'open', remembered }, options.loadMs), null, null)
+    for (const index of this.#withExport(stateExport)) {
+      const state = durable.state(instances[index]!.key)
+      if (state !== null) await this.#run(index, { kind: 'restore', release: state.release, state: state.bytes }, null)
+    }
+    this.#checkpointed()
+    for (const index of this.#withExport(lifecycleExport)) await this.#run(index, { kind: 'start' }, null)
+  }
+
+  tick(instance: number): Promise<void> {
+    return this.#run(instance, { kind: 'tick', nowMs: this.#ports.clock.now() }, null)
+  }
+
+  deliver(instance: number, { id, topic, payload }: InboxInput): Promise<void> {
+    return this.#run(instance, { kind: 'deliver', topic, payload }, id)
+  }
+
+  /** Journals that an input is given up. */
+  giveUp(instance: number, input: InputId): void {
+    this.#commit([], instance, input, 'failed')
+  }
+
+  /** A checkpoint of each instance that has state. */
+  async save(): Promise<void> {
+    for (const index of this.#withExport(stateExport)) await this.#run(index, { kind: 'save' }, null)
+  }
+
+  /** The last call of each instance; the callers first, as they may still call the others. */
+  async tellStop(): Promise<void> {
+    for (const index of this.#withExport(lifecycleExport).reverse()) await this.#run(index, { kind: 'stop' }, null)
+  }
+
+  /** Ends the worker, whatever it does. */
+  async end(): Promise<void> {
+    const thread = this.#thread
+    this.#thread = null
+    await thread?.end()
+  }
+
+  /** How many turns the state goes back when the instances are made anew now. */
+  get turnsToLose(): number {
+    return this.#withExport(stateExport).length > 0 ? this.#uncheckpointed : 0
+  }
+
+  async #run(instance: number, call: TurnCall, input: InputId | null): Promise<void> {
+    const number = ++this.#number
+    const key = input === null ? `${this.#nonce}-${number}` : `${toHex(input.source)}-${input.number}`
+    const checkpoint = call.kind !== 'restore' && this.#checkpointDue()
+    const { limits } = this.#spec.modules[this.#spec.instances[instance]!.module]!
+    const answer = await this.#request({ kind: 'turn', number, instance, call, key, checkpoint }, limits.turnMs)
+    this.#finish(answer, instance, input)
+    this.#turns[instance]!++
+    this.#uncheckpointed++
+    if (checkpoint) this.#checkpointed()
+  }
+
+  #request(message: ToWorker, deadlineMs: number): Promise<Answer> {
+    if (this.#thread === null) throw new HyphaError('cell-died', 'the cell has no worker')
+    return this.#thread.request(message, deadlineMs)
+  }
+
+  /** Journals what a turn left behind, or throws what ended it. */
+  #finish(answer: Answer, instance: number | null, input: InputId | null): void {
+    if (answer.kind === 'refused') {
+      throw new HyphaError('state-refused', `the module refuses the state: ${answer.reason.slice(0, 500)}`)
+    }
+    if (answer.kind === 'trapped') {
+      this.#commit(answer.effects, instance, null, 'failed')
+      throw new HyphaError('turn-trapped', answer.text)
+    }
+    if (answer.kind !== 'done') throw unloadable(answer)
+    this.#commit(answer.effects, instance, input, 'ok')
+  }
+
+  #commit(
+    effects: readonly InstanceEffects[],
+    instance: number | null,
+    input: InputId | null,
+    outcome: TurnRecord['outcome'],
+  ): void {
+    const { instances, epoch, release } = this.#spec
+    const records = effects
+      .filter(({ instance: index }) => input === null || index !== instance)
+      .map((entry) => toRecord(instances[entry.instance]!.key, { epoch, release, input: null, outcome }, entry))
+    if (instance !== null && input !== null) {
+      const own = effects.find(({ instance: index }) => index === instance)
+      records.unshift(toRecord(instances[instance]!.key, { epoch, release, input, outcome }, own))
+    }
+    if (records.length > 0) this.#ports.commit(records)
+    for (const entry of effects) this.#ports.throttled(entry.instance, entry.throttled)
+  }
+
+  #checkpointDue(): boolean {
+    const { clock, options } = this.#ports
+    const due =
+      this.#uncheckpointed + 1 >= options.checkpointTurns ||
+      clock.monotonic() - this.#checkpointedAt >= options.checkpointMs
+    return due && this.#withExport(stateExport).length > 0
+  }
+
+  #checkpointed(): void {
+    this.#uncheckpointed = 0
+    this.#checkpointedAt = this.#ports.clock.monotonic()
+  }
+
+  #withExport(interfaceName: RegExp): number[] {
+    return this.#loaded.flatMap(({ exports }, index) =>
+      exports.some((name) => interfaceName.test(name)) ? [index] : [],
+    )
+  }
+}
+
+function unloadable(answer: Answer): HyphaError {
+  if (answer.kind === 'failed') return new HyphaError(answer.error.code, answer.error.message, answer.error)
+  if (answer.kind === 'trapped') {
+    return new HyphaError('module-unloadable', `the module traps as it is made: ${answer.text}`)
+  }
+  return new HyphaError('internal', `the worker answered "${answer.kind}"`)
+}
