@@ -1,0 +1,76 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { fleetOnSocket, runHypha, temporaryFolder } from './support.ts'
+
+test('a command that does not exist ends with 2 and a suggestion', async () => {
+  const { code, stdout, stderr } = await runHypha(temporaryFolder(), ['pusj'])
+  expect([code, stdout]).toEqual([2, ''])
+  expect(stderr).toMatch(/Unknown command 'pusj' \(Did you mean push\?\)/)
+  expect(stderr).toMatch(/See hypha --help\./)
+})
+
+test('a wrong option names the help of its command, and is JSON with --json', async () => {
+  const { code, stderr } = await runHypha(temporaryFolder(), ['node', 'label', 'pi-7', '--remov', 'x', '--json'])
+  expect(code).toBe(2)
+  expect(JSON.parse(stderr)).toEqual({
+    error: {
+      code: 'argument-invalid',
+      message: "Unknown option '--remov' (Did you mean --remove?)",
+      mend: 'See hypha node label --help.',
+    },
+  })
+})
+
+test('hypha alone shows its help and ends with 2, with --help it ends with 0', async () => {
+  const home = temporaryFolder()
+  const alone = await runHypha(home, [])
+  expect([alone.code, alone.stdout]).toEqual([2, ''])
+  expect(alone.stderr).toMatch(/^Usage: hypha /)
+  const asked = await runHypha(home, ['push', '--help'])
+  expect([asked.code, asked.stderr]).toEqual([0, ''])
+  expect(asked.stdout).toMatch(/\$ hypha push/)
+})
+
+test('a gateway that does not run ends with 5 and the advice to start one', async () => {
+  const { code, stderr } = await runHypha(temporaryFolder(), ['status'])
+  expect(code).toBe(5)
+  expect(stderr).toMatch(/gateway-unreachable/)
+  expect(stderr).toMatch(/Start one with hypha gateway/)
+})
+
+test('what the gateway refuses comes through with its code, its advice and its exit code', async () => {
+  const { folder } = await fleetOnSocket()
+  const { code, stderr } = await runHypha(folder, ['node', 'pi-99', '--json'])
+  expect(code).toBe(2)
+  expect(JSON.parse(stderr).error).toMatchObject({ code: 'not-found', mend: expect.stringContaining('hypha nodes') })
+})
+
+test.each([
+  [['push', '--timeout', '5 minutes'], /--timeout should be a duration such as 30s/],
+  [['rollback', 'greenhouse', 'two'], /The number should be a whole number/],
+  [['invite', 'pi-9', '--for', '1w'], /--for should be a duration/],
+  [['values', '-f', '--history', '1h'], /exclude each other/],
+  [['bindgen', 'wit', '--lang', 'cobol'], /--lang should be assemblyscript or c/],
+  [['config', 'set', 'greenhouse', 'token', 'hunter2', '--secret'], /stays in the history of the shell/],
+])('hypha %j is refused before anything is done', async (args, message) => {
+  const { code, stderr } = await runHypha(temporaryFolder(), args)
+  expect(code).toBe(2)
+  expect(stderr).toMatch(message)
+})
+
+test('a folder without an app is named, and so is what makes one', async () => {
+  const folder = temporaryFolder()
+  const { code, stderr } = await runHypha(folder, ['build', folder])
+  expect(code).toBe(2)
+  expect(stderr).toMatch(/hypha new/)
+})
+
+test('credentials that are none are refused with the way to make them', async () => {
+  const folder = temporaryFolder()
+  const file = join(folder, 'ci.json')
+  writeFileSync(file, '{"host":"x"}')
+  const { code, stderr } = await runHypha(folder, ['nodes', '--credentials', file])
+  expect(code).toBe(2)
+  expect(stderr).toMatch(/hypha token create NAME --save FILE/)
+})
