@@ -1,5 +1,5 @@
 import { createPrivateKey } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ed25519Pkcs8 } from '@hypha/core/bytes/ed25519.ts'
 import { asHyphaError, type HyphaError } from '@hypha/core/errors.ts'
@@ -16,10 +16,10 @@ import { state } from '@hypha/core/wire/messages/state.ts'
 import { want } from '@hypha/core/wire/messages/want.ts'
 import { fleetTopics } from '@hypha/core/wire/topics.ts'
 import { connectionNumbers } from './connection-number.ts'
-import { type Identity, loadIdentity, nodeFilePath, wipeHome } from './home.ts'
+import { type Identity, loadIdentity, readNodeFile, wipeHome } from './home.ts'
 import { createDrivers, type Drivers } from './host/drivers/drivers.ts'
 import { connectHelper } from './host/helper-client.ts'
-import { parseNodeFile } from './host/node-file.ts'
+import type { NodeFile } from './host/node-file.ts'
 import { Installs } from './install/installs.ts'
 import { defaultTrialLimits } from './install/machine.ts'
 import { takeInventory } from './inventory.ts'
@@ -36,6 +36,7 @@ import { Verifier } from './verify/verifier.ts'
 export interface AgentOptions {
   readonly home: string
   readonly json: boolean
+  readonly untilStdinEnds: boolean
 }
 
 const trialMs = 5_000
@@ -43,7 +44,7 @@ const stateDelayMs = 20
 const stateEveryMs = 30_000
 
 /** Starts the agent of a home that has joined, and runs until the process is told to end. The composition root: every part is made here. */
-export async function startAgent({ home, json }: AgentOptions): Promise<void> {
+export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): Promise<void> {
   const log = createLog({ json })
   const identity = loadIdentity(home)
   const topics = fleetTopics(identity.fleet)
@@ -107,7 +108,7 @@ export async function startAgent({ home, json }: AgentOptions): Promise<void> {
       incarnation: journal.incarnation,
       tier: identity.tier,
       bootedMs,
-      inventory: takeInventory(home, drivers.nodeFile, drivers.sets),
+      inventory,
       directive: verifier.held?.directive.version ?? 0,
       sections: pipeline!.sections(),
       contents: contents.list(),
@@ -118,6 +119,7 @@ export async function startAgent({ home, json }: AgentOptions): Promise<void> {
     })
   })
   const bootedMs = systemClock.now()
+  const inventory = takeInventory(home, drivers.nodeFile, drivers.sets)
   const sendProgress = (app: string, bytes: number, ofBytes: number) => {
     const section = verifier.held?.directive.sections.find((each) => each.app === app)
     if (section === undefined || link.state !== 'online') return
@@ -152,7 +154,8 @@ export async function startAgent({ home, json }: AgentOptions): Promise<void> {
         .retain(digests(needed), digests(needed.map(({ transfer }) => transfer)))
         .catch((thrown) => onProblem(asHyphaError(thrown)))
     },
-    append: (record, targets) => journal.append(record, targets),
+    append: (parts) => journal.appendAll(parts),
+    room: () => pipeline!.redeliver(),
     pendingMessages: () => journal.pendingMessages(),
     offer: (given) => {
       attachments = given
@@ -191,7 +194,7 @@ export async function startAgent({ home, json }: AgentOptions): Promise<void> {
     shipper.close()
     await journal.close()
     await link.close()
-    drivers.sets.close()
+    drivers.close()
   }
   let ending = false
   const end = () => {
@@ -207,6 +210,7 @@ export async function startAgent({ home, json }: AgentOptions): Promise<void> {
   }
   process.on('SIGINT', end)
   process.on('SIGTERM', end)
+  if (untilStdinEnds) process.stdin.resume().once('close', end)
 
   log.info(`${node} of ${identity.fleet} (${identity.tier}) starts`)
   await pipeline.boot()
@@ -225,18 +229,22 @@ function openVerifier(files: Files, { fleet, node, root }: Identity): Verifier {
   return new Verifier({ snapshot, crypto: nodeCrypto, nowMs: systemClock.now })
 }
 
-function openDrivers(home: string, log: Log): { nodeFile: ReturnType<typeof parseNodeFile>; sets: Drivers } {
-  const path = nodeFilePath(home)
-  const nodeFile = parseNodeFile(existsSync(path) ? readFileSync(path, 'utf8') : '', path)
-  const helper = process.env.HYPHA_HELPER
+function openDrivers(home: string, log: Log): { nodeFile: NodeFile; sets: Drivers; close(): void } {
+  const nodeFile = readNodeFile(home)
+  const socket = process.env.HYPHA_HELPER
+  const helper = socket === undefined ? null : connectHelper(socket)
   const sets = createDrivers(nodeFile, {
     home,
     clock: systemClock,
-    helper: helper === undefined ? null : connectHelper(helper),
+    helper,
     subscribe: null,
     note: (text) => log.warn(text),
   })
-  return { nodeFile, sets }
+  const close = () => {
+    sets.close()
+    helper?.stop()
+  }
+  return { nodeFile, sets, close }
 }
 
 function openLink(identity: Identity, nextConnection: () => number, onError: (error: HyphaError) => void): Link {

@@ -31,6 +31,8 @@ export interface AppPorts {
   event(event: NodeEvent): void
   /** The app's state has changed: tell the gateway. */
   changed(): void
+  /** An inbox that was full has room again. */
+  room(): void
   /** Contents may have become useless. */
   settled(): void
 }
@@ -232,6 +234,7 @@ export class App {
     prepared.onChange(() => {
       if (this.#running?.prepared === prepared) this.#onChange()
     })
+    prepared.onRoom(() => this.#ports.room())
     return prepared
   }
 

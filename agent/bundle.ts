@@ -27,7 +27,9 @@ export async function bundleAgent(outdir: string): Promise<number> {
     legalComments: 'none',
     chunkNames: 'chunk-[hash]',
     // Dependencies in CommonJS ask for Node's modules with require, which an ES module has to make.
-    banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+    },
     alias: { 'cbor-x': 'cbor-x/index-no-eval' },
     plugins: [
       {

@@ -5,6 +5,7 @@ import { HyphaError } from '@hypha/core/errors.ts'
 import { bytes, message, record, type TypeOf, text, uint } from '@hypha/core/wire/codec.ts'
 import { id } from '@hypha/core/wire/ids.ts'
 import { tier } from '@hypha/core/wire/messages/state.ts'
+import { type NodeFile, parseNodeFile } from './host/node-file.ts'
 
 // The folder of one agent: its identity, its node file, and what it holds.
 //
@@ -80,7 +81,13 @@ export function keysToJoin(home: string, make: () => NodeKeys): NodeKeys {
   return keys
 }
 
-export const nodeFilePath = (home: string): string => join(home, 'agent.toml')
+const nodeFilePath = (home: string): string => join(home, 'agent.toml')
+
+/** What the node's file binds; an agent without one provides what every node does. Throws `node-file-invalid`. */
+export function readNodeFile(home: string): NodeFile {
+  const path = nodeFilePath(home)
+  return parseNodeFile(existsSync(path) ? readFileSync(path, 'utf8') : '', path)
+}
 
 const nodeFileTemplate = `# What is bound to this machine. Modules see sensors and actuators by these names; nothing of this comes over the network.
 

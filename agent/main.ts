@@ -27,6 +27,8 @@ const options = {
   home: { type: 'string' },
   json: { type: 'boolean', default: false },
   yes: { type: 'boolean', default: false },
+  // For a parent process: the agent ends when the pipe to its standard input does, however the parent dies.
+  'until-stdin-ends': { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
 } as const
 
@@ -55,7 +57,13 @@ async function main(): Promise<void> {
     }
     case 'run': {
       const { run } = await import('./run.ts')
-      await run({ home, json: values.json, program: import.meta.filename, execPath })
+      await run({
+        home,
+        json: values.json,
+        untilStdinEnds: values['until-stdin-ends'],
+        program: import.meta.filename,
+        execPath,
+      })
       return
     }
     case 'show': {

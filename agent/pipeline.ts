@@ -10,13 +10,19 @@ import type { InboxInput, InstanceKey, TurnRecord } from './turns.ts'
 
 export interface PipelinePorts extends AppPorts {
   readonly incarnation: Uint8Array
-  /** Journals a record; the number of its first message. */
-  append(record: TurnRecord, targets: readonly (readonly InstanceKey[])[]): number
+  /** Journals a turn as one record; the number of each part's first message. */
+  append(turn: readonly JournaledPart[]): number[]
   pendingMessages(): PendingMessage[]
   /** Contents that came with a directive, by their own word: `receive` looks for its digests among them. */
   offer(attachments: readonly Uint8Array[]): void
   /** The node has been removed from its fleet. */
   leave(): Promise<void>
+}
+
+interface JournaledPart {
+  readonly record: TurnRecord
+  /** For each message, the instances on this node that are to be given it. */
+  readonly targets: readonly (readonly InstanceKey[])[]
 }
 
 export interface Refusal {
@@ -72,14 +78,17 @@ export class Pipeline {
 
   /** Journals a turn, then gives what it published to this node's own subscribers. Throws where the journal can't take it. */
   commit(turn: readonly TurnRecord[]): void {
-    for (const record of turn) {
+    const parts = turn.map((record) => {
       const { app, home } = record.instance
-      const targets = record.messages.map(
-        ({ topic }) => this.#apps.get(app)?.subscribers(topic, home, topicMatches) ?? [],
-      )
-      const first = this.#ports.append(record, targets)
+      const reached = ({ topic }: { topic: string }) =>
+        this.#apps.get(app)?.subscribers(topic, home, topicMatches) ?? []
+      return { record, targets: record.messages.map(reached) }
+    })
+    const firsts = this.#ports.append(parts)
+    for (const [part, { record, targets }] of parts.entries()) {
       for (const [index, { topic, payload }] of record.messages.entries()) {
-        for (const target of targets[index]!) this.#give(target, { id: this.#own(first + index), topic, payload })
+        const id = this.#own(firsts[part]! + index)
+        for (const target of targets[index]!) this.#give(target, { id, topic, payload })
       }
     }
   }

@@ -1,10 +1,12 @@
 import { realpathSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { loadIdentity } from './home.ts'
+import { loadIdentity, readNodeFile } from './home.ts'
+import { boundPaths } from './host/node-file.ts'
 
 export interface RunOptions {
   readonly home: string
   readonly json: boolean
+  readonly untilStdinEnds: boolean
   /** The program that was started, and the Node that runs it. */
   readonly program: string
   readonly execPath: string
@@ -24,17 +26,24 @@ export async function run(options: RunOptions): Promise<void> {
   const home = realpathSync(options.home)
   const { startHelper } = await import('./helper/start.ts')
   const helper = await startHelper(home)
+  const bound = boundPaths(readNodeFile(home))
   const flags = [
     '--permission',
-    ...readable(options.program, home).map((path) => `--allow-fs-read=${path}`),
-    `--allow-fs-write=${home}`,
+    ...[...readable(options.program, home), ...bound.read].map((path) => `--allow-fs-read=${resolve(home, path)}`),
+    ...[home, ...bound.write].map((path) => `--allow-fs-write=${resolve(home, path)}`),
     '--allow-worker',
     // The warnings say that a worker could leave the permission model: cells are started so that they can't.
     '--disable-warning=PERM0006',
     '--disable-warning=ExperimentalWarning',
     ...memoryFlags,
   ]
-  const args = ['run', '--home', home, ...(options.json ? ['--json'] : [])]
+  const args = [
+    'run',
+    '--home',
+    home,
+    ...(options.json ? ['--json'] : []),
+    ...(options.untilStdinEnds ? ['--until-stdin-ends'] : []),
+  ]
   process.execve!(options.execPath, [options.execPath, ...flags, options.program, ...args], {
     ...process.env,
     ...(helper === null ? {} : { HYPHA_HELPER: helper }),

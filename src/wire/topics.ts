@@ -32,6 +32,9 @@ export function fleetTopics(fleet: string) {
     value: (home: string | null, app: string, module: string, metric: string) =>
       `${root}/v/${home ?? 'site'}/${app}/${module}/${metric}`,
 
+    /** All last values of an app: a filter. */
+    valuesOf: (app: string) => `${root}/v/+/${app}/#`,
+
     /** What a node may publish to. */
     mayPublish: (node: string, topic: string) =>
       topic === `${root}/n/${node}/presence` ||

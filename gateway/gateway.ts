@@ -1,0 +1,308 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { toHex } from '@hypha/core/bytes/text.ts'
+import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
+import { systemClock } from '@hypha/core/platform/clock.ts'
+import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
+import { createLog, type Log } from '@hypha/core/platform/log.ts'
+import { openEnvelope, seedSigner } from '@hypha/core/trust/cose.ts'
+import { type RootMetadata, rootMetadata } from '@hypha/core/trust/root.ts'
+import { boxKeysOf, makeBoxKeys } from '@hypha/core/trust/seal.ts'
+import { maxRootBytes } from '@hypha/core/trust/snapshot.ts'
+import { fleetTopics } from '@hypha/core/wire/topics.ts'
+import { createApi, listenOnPort, listenOnSocket } from './admin/api/server.ts'
+import { createBroker } from './broker/aedes-broker.ts'
+import type { Broker } from './broker/broker.ts'
+import { createChunks } from './distribute/chunks.ts'
+import { type Publish, sendDirective } from './distribute/directive-packet.ts'
+import { createInputSender } from './distribute/inputs.ts'
+import { startEdgeAgent } from './edge-agent.ts'
+import { type Authority, loadAuthority } from './enrol/ca.ts'
+import { tokenDigest } from './enrol/invites.ts'
+import { handleJoin, handleRenew } from './enrol/join.ts'
+import { type FleetFile, type HyphaHome, readFleetFile } from './home.ts'
+import { createIngest } from './ingest/ingest.ts'
+import { openKeyFile } from './keys/key-file.ts'
+import { createNodeMessages } from './node-messages.ts'
+import type { Outlet } from './services/deps.ts'
+import { createGateway } from './services/services.ts'
+import { World } from './services/world.ts'
+import { defaultRetention } from './store/retention.ts'
+import { openStore, type Store } from './store/store.ts'
+
+export interface GatewayOptions {
+  readonly home: HyphaHome
+  /** Whether to start the gateway's own edge agent. */
+  readonly edge: boolean
+  /** One JSON object a log line. */
+  readonly json: boolean
+}
+
+export interface RunningGateway {
+  readonly file: FleetFile
+  stop(): Promise<void>
+}
+
+export const gatewayVersion = '0.1.0'
+
+const retainEveryMs = 3_600_000
+const rollupEveryMs = 5_000
+
+/** Starts the gateway of a home: broker, database, API, and an edge agent. The composition root: every part is made here. */
+export async function startGateway({ home, edge, json }: GatewayOptions): Promise<RunningGateway> {
+  const log = createLog({ json })
+  const file = readFleetFile(home)
+  const { fleet } = file
+  const topics = fleetTopics(fleet)
+  const roots = readRoots(home)
+  const authority = await openAuthority(home, fleet)
+  const server = await authority.issueServer({ names: file.hosts })
+  const store = openStore(join(home.gateway, 'hypha.db'), { fleet })
+  // Whatever the last run believed: a node is online when it has said so to this one.
+  store.nodes.setAllOffline()
+  const onFailure = (error: unknown) => tellFailure(log, error)
+  const onNodeProblem = (node: string, error: HyphaError) => log.warn(error.message, { code: error.code, node })
+
+  const broker = await openBroker({ file, server, authority, store, log })
+  const publish: Publish = (topic, bytes, options) => broker.publish(topic, bytes, options)
+  const distribution = { store, topics, publish, clock: systemClock, onProblem: onNodeProblem }
+  const chunks = createChunks(distribution)
+  const sender = createInputSender(distribution)
+  const world = new World({ topics, publish, clock: systemClock, onProblem: onFailure })
+
+  const outlet: Outlet = {
+    directive: ({ directive }) => {
+      chunks.forget(directive.node)
+      sendDirective(directive.node, distribution).catch(onFailure)
+    },
+    nodeForgotten: (node) => {
+      for (const topic of [topics.presence(node), topics.state(node), topics.down(node, 'directive')]) clear(topic)
+      broker.forget(node).catch(onFailure)
+    },
+    appRemoved: (app) => {
+      for (const { topic } of broker.retained(topics.valuesOf(app))) clear(topic)
+    },
+    clientRemoved: (name) => {
+      broker.forget(name).catch(onFailure)
+    },
+    inputsMoved: (nodes) => {
+      for (const node of nodes) void sender.flush(node)
+    },
+  }
+  const clear = (topic: string) => void publish(topic, new Uint8Array(), { retain: true, qos: 1 }).catch(onFailure)
+
+  const { services, pipeline, reports, feeds } = createGateway({
+    store,
+    crypto: nodeCrypto,
+    clock: systemClock,
+    version: gatewayVersion,
+    root: () => roots.current,
+    rootDigest: toHex(nodeCrypto.sha256(roots.first)),
+    signer: seedSigner((await openKeyFile(join(home.keys, 'gateway.key'), null)).seed, nodeCrypto),
+    boxKeys: openBoxKeys(home),
+    authority,
+    address: () => ({ host: file.hosts[0]!, httpPort: file.httpPort, mqttPort: file.mqttPort }),
+    outlet,
+    onFailure,
+  })
+
+  const ingest = createIngest({
+    store,
+    route: ({ app, module, home, node, topic }) =>
+      pipeline.targets(app, { kind: 'instance', node, module, home }, topic),
+    sinks: {
+      ack: (node, bytes) => void publish(topics.down(node, 'ack'), bytes).catch(onFailure),
+      values: (values) => {
+        world.values(values)
+        feeds.values.publish(values)
+      },
+      messages: (messages) => world.messages(messages),
+      events: (events) => feeds.events.publish(events),
+      logs: (logs) => feeds.logs.publish(logs),
+      handled: (inputs) => sender.handled(inputs),
+      queued: (nodes) => {
+        for (const node of nodes) void sender.flush(node)
+      },
+      state: (node, state) => reports.state(node, state),
+      presence: (node, online) => {
+        if (online) void sender.connected(node)
+        else sender.disconnected(node)
+        reports.presence(node, online)
+      },
+      failed: onFailure,
+    },
+  })
+  const messages = createNodeMessages({
+    topics,
+    store,
+    ingest,
+    chunks,
+    reports,
+    pipeline,
+    sender,
+    onProblem: onNodeProblem,
+  })
+  broker.onMessage(messages)
+
+  const enrol = {
+    authority,
+    invites: store.invites,
+    crypto: nodeCrypto,
+    now: systemClock.now,
+    root: () => roots.first,
+    broker: () => ({ host: file.hosts[0]!, port: file.mqttPort }),
+  }
+  const apiOptions = { onDefect: onFailure }
+  const local = await createApi(services, { ...apiOptions, trust: { kind: 'local' } })
+  const remote = await createApi(services, {
+    ...apiOptions,
+    trust: {
+      kind: 'tokens',
+      find: (token) => store.tokens.find(tokenDigest(token), systemClock.now()),
+    },
+    tls: { certificate: server.certificate, key: server.key },
+    open: {
+      join: async (body) => {
+        const answer = await handleJoin(body, enrol)
+        pipeline.replanSoon()
+        return answer
+      },
+      renew: (body) =>
+        handleRenew(body, {
+          ...enrol,
+          findNode: (node) => {
+            const found = store.nodes.get(node)
+            return found === null || found.removedAt !== null ? null : found
+          },
+          recordCertificate: (node, issued) =>
+            void store.nodes.setCertificate(node, issued.fingerprint, issued.expiresAt),
+        }),
+    },
+  })
+
+  await listenOnSocket(local, home.socket)
+  await listenOnPort(remote, '::', file.httpPort)
+  await publish(topics.rootMetadata, roots.newest, { retain: true, qos: 1 })
+  await broker.listen()
+  pipeline.start()
+  const retainTimer = setInterval(
+    () => void store.retain(systemClock.now(), defaultRetention).catch(onFailure),
+    retainEveryMs,
+  )
+  const rollupTimer = setInterval(
+    () => guarded(onFailure, () => void store.rollups.step(systemClock.now())),
+    rollupEveryMs,
+  )
+  log.info(`gateway of ${fleet} listens: MQTT ${file.mqttPort}, HTTP ${file.httpPort}, ${home.socket}`)
+  const edgeAgent = edge
+    ? await startEdgeAgent({
+        home: home.edge,
+        json,
+        log,
+        invite: async () =>
+          (await services.invites.create({ node: 'edge', tier: 'edge', hours: 1 }, { name: 'gateway', role: 'admin' }))
+            .url,
+      })
+    : null
+  log.info('ready')
+
+  return {
+    file,
+    async stop() {
+      clearInterval(retainTimer)
+      clearInterval(rollupTimer)
+      await edgeAgent?.stop()
+      pipeline.stop()
+      await Promise.all([local.close(), remote.close()])
+      sender.close()
+      world.close()
+      await broker.close()
+      ingest.flush()
+      store.close()
+    },
+  }
+}
+
+interface Roots {
+  /** Envelope of version 1, whose digest join URLs pin. */
+  readonly first: Uint8Array
+  readonly newest: Uint8Array
+  readonly current: RootMetadata
+}
+
+/** The root metadata in a home, by version: `1.root` and what follows it. */
+function readRoots(home: HyphaHome): Roots {
+  const versions = existsSync(home.roots)
+    ? readdirSync(home.roots)
+        .map((name) => Number(/^(\d+)\.root$/.exec(name)?.[1] ?? 0))
+        .filter((version) => version > 0)
+        .sort((a, b) => a - b)
+    : []
+  if (versions[0] !== 1)
+    throw new HyphaError('home-malformed', 'The first root metadata is missing', { where: join(home.roots, '1.root') })
+  const read = (version: number) => readFileSync(join(home.roots, `${version}.root`))
+  const newest = read(versions.at(-1)!)
+  const current = rootMetadata.decode(openEnvelope(newest, 'root', maxRootBytes).unverifiedPayload)
+  return { first: read(1), newest, current }
+}
+
+async function openAuthority(home: HyphaHome, fleet: string): Promise<Authority> {
+  const read = (name: string) => readFileSync(join(home.gateway, name), 'utf8')
+  return loadAuthority(fleet, { certificate: read('ca.pem'), key: read('ca.key') })
+}
+
+/** The gateway's own keys for secrets at rest, made at its first start. */
+function openBoxKeys(home: HyphaHome) {
+  const path = join(home.gateway, 'box.key')
+  if (existsSync(path)) return boxKeysOf(readFileSync(path))
+  const made = makeBoxKeys(nodeCrypto)
+  writeFileSync(path, made.secretKey, { mode: 0o600, flush: true })
+  return made
+}
+
+interface BrokerParts {
+  readonly file: FleetFile
+  readonly server: { readonly certificate: string; readonly key: string }
+  readonly authority: Authority
+  readonly store: Store
+  readonly log: Log
+}
+
+function openBroker({ file, server, authority, store, log }: BrokerParts): Promise<Broker> {
+  const { fleet } = file
+  return createBroker(
+    {
+      fleet,
+      host: '::',
+      port: file.mqttPort,
+      tls: { key: server.key, certificate: server.certificate, ca: authority.certificate },
+      grantsOf: (name) => store.clients.get(name)?.grants ?? null,
+      // A node that was removed may still come: to hear that it is to leave.
+      admits: ({ kind, id, fingerprint }) =>
+        (kind === 'node' ? store.nodes.get(id) : store.clients.get(id))?.fingerprint === fingerprint,
+      onDenied: ({ client, address, action, topic, why }) =>
+        log.warn(`refused: ${why}`, { client: client?.id, address, action, topic }),
+      onDropped: (client, count) =>
+        log.warn('A client was away for too long: its oldest messages are dropped', { client, count }),
+      onError: (error, client) => log.warn(asHyphaError(error).message, { client }),
+    },
+    store.broker,
+  )
+}
+
+function guarded(onFailure: (error: unknown) => void, run: () => void): void {
+  try {
+    run()
+  } catch (error) {
+    onFailure(error)
+  }
+}
+
+function tellFailure(log: Log, thrown: unknown): void {
+  const error = asHyphaError(thrown)
+  log.error(error.message, {
+    code: error.code,
+    where: error.where,
+    stack: error.code === 'internal' ? error.stack : undefined,
+  })
+}

@@ -1,0 +1,67 @@
+import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
+import { checkTopic, type FleetTopics } from '@hypha/core/wire/topics.ts'
+import type { MessageHandler } from './broker/broker.ts'
+import { world } from './distribute/route.ts'
+import type { Ingest } from './ingest/ingest.ts'
+import type { Pipeline } from './services/pipeline.ts'
+import type { NodeReports } from './services/reports.ts'
+import type { Store } from './store/store.ts'
+
+export interface NodeMessagePorts {
+  readonly topics: FleetTopics
+  readonly store: Store
+  readonly ingest: Ingest
+  readonly chunks: { onWant(node: string, bytes: Uint8Array): void }
+  readonly reports: NodeReports
+  readonly pipeline: Pick<Pipeline, 'targets'>
+  readonly sender: { flush(node: string): Promise<void> }
+  readonly onProblem: (from: string, error: HyphaError) => void
+}
+
+const maxMessageBytes = 32_768
+
+/** Hands each PUBLISH that passed the broker's rules to whom it concerns. Never throws for bad bytes: that would make the client send them again. */
+export function createNodeMessages(ports: NodeMessagePorts): MessageHandler {
+  const { topics, store, ingest, chunks, reports, pipeline, sender, onProblem } = ports
+
+  /** From a client that is no node, to the inboxes of an app's modules. Durable when this returns, and with it the PUBACK. */
+  function fromWorld(app: string, topic: string, payload: Uint8Array): void {
+    checkTopic(topic)
+    if (payload.length > maxMessageBytes) {
+      throw new HyphaError(
+        'bytes-too-long',
+        `A message for ${app} has ${payload.length} bytes, at most ${maxMessageBytes} are allowed`,
+      )
+    }
+    const targets = pipeline.targets(app, world, topic) ?? []
+    const queuedAt = Date.now()
+    const nodes = store.transaction(() =>
+      targets.flatMap((target) => {
+        const { app, module, home, node } = target
+        const queued = store.inputs.add({ app, module, home, node, topic, payload: Uint8Array.from(payload), queuedAt })
+        return queued === null ? [] : [node]
+      }),
+    )
+    for (const node of new Set(nodes)) void sender.flush(node)
+  }
+
+  return (from, topic, payload) => {
+    const parsed = topics.parse(topic)
+    try {
+      switch (parsed?.kind) {
+        case 'presence':
+          return ingest.onPresence(parsed.node, payload)
+        case 'state':
+          return ingest.onState(parsed.node, payload)
+        case 'message':
+          return fromWorld(parsed.app, parsed.topic, payload)
+        case 'up':
+          if (parsed.what === 'report') return ingest.onReport(parsed.node, payload)
+          if (parsed.what === 'want') return chunks.onWant(parsed.node, payload)
+          if (parsed.what === 'progress') return reports.progress.onProgress(parsed.node, payload)
+      }
+    } catch (thrown) {
+      onProblem(from.id, asHyphaError(thrown))
+    }
+  }
+}
