@@ -21,36 +21,42 @@ export function planTree(plan: Plan, tierOf: Tiers, width = Math.min(terminalWid
   // A node that joined between the two questions to the gateway.
   const elsewhere = plan.instances.filter(({ node }) => !tierOf.has(node))
   if (elsewhere.length > 0) branches.push({ title: 'other nodes', branches: nodeBranches(elsewhere) })
-  if (plan.unplaced.length > 0) {
-    branches.push({
-      title: 'without a place',
-      branches: plan.unplaced.map(({ module, home, reasons }) => {
-        return { title: home === null ? module : `${module} of ${home}`, notes: reasons.map(({ text }) => text) }
-      }),
-    })
-  }
+  if (plan.unplaced.length > 0) branches.push({ title: 'without a place', branches: unplacedBranches(plan) })
   return [`${plan.app}, release ${plan.release}`, ...draw(branches, '', width)].join('\n')
 }
 
-/** Where each module can't be, and why; nodes with the same reasons together. */
+/** Where modules that have a place can't be, and why. */
 export function refusalTree(plan: Plan, width = Math.min(terminalWidth(), 120)): string {
+  const placed = new Set(plan.instances.map(({ module }) => module))
   const branches = plan.refusals.flatMap(({ module, nodes }): Branch[] => {
-    const groups = new Map<string, { names: string[]; reasons: string[] }>()
-    for (const { node, fits, reasons } of nodes) {
-      if (fits) continue
-      const texts = reasons.map(({ text }) => text)
-      const key = texts.map((text) => impersonal(text, node)).join('\n')
-      const group = groups.get(key) ?? { names: [], reasons: texts }
-      group.names.push(node)
-      groups.set(key, group)
-    }
-    if (groups.size === 0) return []
-    const notes = [...groups].map(([shared, { names, reasons }]) =>
-      names.length === 1 ? `${names[0]}: ${reasons.join('; ')}` : `${someOf(names)}: ${shared.replaceAll('\n', '; ')}`,
-    )
-    return [{ title: module, notes }]
+    const notes = placed.has(module) ? refusalNotes(nodes) : []
+    return notes.length === 0 ? [] : [{ title: module, notes }]
   })
   return branches.length === 0 ? '' : ['fits nowhere else, because', ...draw(branches, '', width)].join('\n')
+}
+
+function unplacedBranches(plan: Plan): Branch[] {
+  return plan.unplaced.map(({ module, home, reasons }) => {
+    if (home !== null) return { title: `${module} of ${home}`, notes: reasons.map(({ text }) => text) }
+    const notes = refusalNotes(plan.refusals.find((each) => each.module === module)?.nodes ?? [])
+    return { title: module, notes: notes.length > 0 ? notes : reasons.map(({ text }) => text) }
+  })
+}
+
+/** Why nodes can't hold a module; nodes with the same reasons together. */
+function refusalNotes(verdicts: Plan['refusals'][number]['nodes']): string[] {
+  const groups = new Map<string, { names: string[]; reasons: string }>()
+  for (const { node, fits, reasons } of verdicts) {
+    if (fits) continue
+    const texts = reasons.map(({ text }) => text).join('; ')
+    const key = impersonal(texts, node)
+    const group = groups.get(key) ?? { names: [], reasons: texts }
+    group.names.push(node)
+    groups.set(key, group)
+  }
+  return [...groups].map(([shared, { names, reasons }]) =>
+    names.length === 1 ? `${names[0]}: ${reasons}` : `${someOf(names)}: ${shared}`,
+  )
 }
 
 interface Alike {

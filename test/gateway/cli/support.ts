@@ -3,12 +3,12 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { SectionState } from '@hypha/core/wire/messages/state.ts'
+import type { NodeState, SectionState } from '@hypha/core/wire/messages/state.ts'
 import { onTestFinished } from 'vitest'
 import { createApi, listenOnSocket } from '../../../gateway/admin/api/server.ts'
 import { type HyphaHome, hyphaHome } from '../../../gateway/home.ts'
 import { createKeyFile } from '../../../gateway/keys/key-file.ts'
-import { reports, startFleet, type TestGateway } from '../api/gateway.ts'
+import { inventoryOf, reports, startFleet, type TestGateway } from '../api/gateway.ts'
 
 const mainFile = fileURLToPath(new URL('../../../gateway/main.ts', import.meta.url))
 export const passphrase = 'correct horse battery staple'
@@ -63,6 +63,8 @@ export interface CliFleet {
   readonly gateway: TestGateway
   readonly home: HyphaHome
   readonly folder: string
+  /** Ends the gateway's API. */
+  stop(): Promise<void>
 }
 
 /** A home whose gateway answers on its socket: the real API over a real database, with a small fleet that has reported. */
@@ -77,10 +79,18 @@ export async function fleetOnSocket(): Promise<CliFleet> {
     protection: { passphrase },
   })
   const gateway = await startFleet()
+  for (const { id } of gateway.store.nodes.list()) report(gateway, id)
   const api = await createApi(gateway.services, { trust: { kind: 'local' } })
   onTestFinished(() => api.close())
   await listenOnSocket(api, home.socket)
-  return { gateway, home, folder }
+  return { gateway, home, folder, stop: () => api.close() as unknown as Promise<void> }
+}
+
+/** A node reports again, with an engine that runs what compilers make by default. */
+function report(gateway: TestGateway, node: string, changes: Partial<NodeState> = {}): void {
+  const { tier } = gateway.store.nodes.get(node)!
+  const features = ['bulk-memory', 'saturating-conversions', 'sign-extension', 'multi-value', 'mutable-globals']
+  reports(gateway, node, tier, { inventory: inventoryOf(tier, { features }), ...changes })
 }
 
 /** Lets the nodes report, as soon as they are directed, that every section of their directive is `status`. */
@@ -98,8 +108,7 @@ export function playNodes(gateway: TestGateway, status: SectionState['status']):
         })
         return { app, epoch, release, status, code, message, running: release, instances: running }
       })
-      const { tier } = gateway.store.nodes.get(node)!
-      reports(gateway, node, tier, { directive: version, sections })
+      report(gateway, node, { directive: version, sections })
     }
   }
   const timer = setInterval(answer, 5)
