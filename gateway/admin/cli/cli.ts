@@ -5,7 +5,7 @@ import { type HyphaHome, hyphaHome } from '../../home.ts'
 import { ApiClient, type ApiTarget } from './client.ts'
 
 /** Options that every command takes. */
-export interface GlobalOptions {
+interface GlobalOptions {
   readonly home?: string
   readonly credentials?: string
   readonly json?: boolean

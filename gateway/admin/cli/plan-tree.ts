@@ -49,7 +49,7 @@ function refusalNotes(verdicts: Plan['refusals'][number]['nodes']): string[] {
   for (const { node, fits, reasons } of verdicts) {
     if (fits) continue
     const texts = reasons.map(({ text }) => text).join('; ')
-    const key = impersonal(texts, node)
+    const key = impersonal(texts, node, 'it')
     const group = groups.get(key) ?? { names: [], reasons: texts }
     group.names.push(node)
     groups.set(key, group)
@@ -70,7 +70,10 @@ function nodeBranches(instances: readonly PlannedInstance[]): Branch[] {
   const alike = new Map<string, Alike>()
   for (const [node, here] of Map.groupBy(instances, (each) => each.node)) {
     const own = here.map((each) => moduleBranch(each))
-    const shared = own.map(({ title, notes }) => ({ title, notes: notes.map((note) => impersonal(note, node)) }))
+    const shared = own.map(({ title, notes }) => ({
+      title,
+      notes: notes.map((note) => impersonal(note, node, 'each')),
+    }))
     const key = JSON.stringify(shared)
     const group: Alike = alike.get(key) ?? { names: [], own, shared }
     group.names.push(node)
@@ -81,9 +84,9 @@ function nodeBranches(instances: readonly PlannedInstance[]): Branch[] {
   })
 }
 
-/** A reason that names its node, said of any node that it holds for. */
-const impersonal = (text: string, node: string): string =>
-  text.replace(new RegExp(`(?<![a-z0-9-])${node}(?![a-z0-9-])`, 'g'), 'it')
+/** A reason that names its node, with a word for any node that it holds for. */
+const impersonal = (text: string, node: string, word: string): string =>
+  text.replace(new RegExp(`(?<![a-z0-9-])${node}(?![a-z0-9-])`, 'g'), word)
 
 function moduleBranch({ module, home, node, memoryBytes, why, links }: PlannedInstance) {
   const owner = home === null ? 'shared' : home === node ? 'its own' : `for ${home}`

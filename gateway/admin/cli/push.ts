@@ -11,10 +11,17 @@ import type { Status } from '../api/schemas/access.ts'
 import type { AppSummary, PushAnswer } from '../api/schemas/apps.ts'
 import type { NodeSummary } from '../api/schemas/nodes.ts'
 import { type Cli, parseDuration, wholeNumber } from './cli.ts'
-import type { PushOptions } from './commands/push.ts'
 import { openKey } from './keys.ts'
 import { planTree, type Tiers } from './plan-tree.ts'
 import { awaitRollout, type Outcome } from './wait.ts'
+
+/** As they stand on the command line. */
+export interface PushOptions {
+  readonly key?: string
+  readonly floor?: string
+  readonly wait: boolean
+  readonly timeout: string
+}
 
 /** What a new release of an app follows. */
 interface Known {

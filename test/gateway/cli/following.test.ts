@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { fleetOnSocket, startHypha } from './support.ts'
+import { eventually, fleetOnSocket, startHypha } from './support.ts'
 
 const instance = { node: 'pi-7', app: 'greenhouse', module: 'sampler', home: 'pi-7' }
 
@@ -11,10 +11,10 @@ test('logs begin with the past, go on as they are written, none twice, and end w
   }
   add('before')
   const { child, output, ended } = startHypha(folder, ['logs', '-f', '--json'])
-  await expect.poll(() => output.stdout).toContain('before')
+  await eventually(() => output.stdout).toContain('before')
   const line = add('after')
   gateway.feeds.logs.publish([line, line])
-  await expect.poll(() => output.stdout).toContain('after')
+  await eventually(() => output.stdout).toContain('after')
   child.kill('SIGINT')
   const { code, stdout, stderr } = await ended
   expect([code, stderr]).toEqual([0, ''])
@@ -28,13 +28,13 @@ test('logs begin with the past, go on as they are written, none twice, and end w
 test('values are followed one a line, and only those that are asked for', async () => {
   const { folder, gateway } = await fleetOnSocket()
   const { child, output, ended } = startHypha(folder, ['values', '-f', '--metric', 'humidity'])
-  await expect.poll(() => gateway.feeds.values.followers).toBe(1)
+  await eventually(() => gateway.feeds.values.followers).toBe(1)
   const value = { ...instance, at: gateway.clock.now() }
   gateway.feeds.values.publish([
     { ...value, metric: 'temperature', value: 21 },
     { ...value, metric: 'humidity', value: 40.5 },
   ])
-  await expect.poll(() => output.stdout).toMatch(/pi-7 {2}greenhouse\/sampler {2}humidity 40\.5\n$/)
+  await eventually(() => output.stdout).toMatch(/pi-7 {2}greenhouse\/sampler {2}humidity 40\.5\n$/)
   expect(output.stdout).not.toContain('temperature')
   child.kill('SIGINT')
   expect((await ended).code).toBe(0)
@@ -43,7 +43,7 @@ test('values are followed one a line, and only those that are asked for', async 
 test('a gateway that ends says so to who follows, with 5', async () => {
   const { folder, gateway, stop } = await fleetOnSocket()
   const { ended } = startHypha(folder, ['events', '-f'])
-  await expect.poll(() => gateway.feeds.events.followers).toBe(1)
+  await eventually(() => gateway.feeds.events.followers).toBe(1)
   await stop()
   const { code, stderr } = await ended
   expect(code).toBe(5)
@@ -53,7 +53,7 @@ test('a gateway that ends says so to who follows, with 5', async () => {
 test('a reader that stops reading is no failure', async () => {
   const { folder, gateway } = await fleetOnSocket()
   const { child, ended } = startHypha(folder, ['events', '-f'])
-  await expect.poll(() => gateway.feeds.events.followers).toBe(1)
+  await eventually(() => gateway.feeds.events.followers).toBe(1)
   child.stdout!.destroy()
   const event = { id: 1, at: 1, ...instance, code: 'trapped', text: 'unreachable' }
   gateway.feeds.events.publish([event])

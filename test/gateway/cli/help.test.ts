@@ -1,6 +1,7 @@
-import type { Command } from 'commander'
 import { expect, test } from 'vitest'
 import { createProgram } from '../../../gateway/admin/cli/program.ts'
+
+type Command = Awaited<ReturnType<typeof createProgram>>
 
 const program = await createProgram()
 

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { call } from '../api/calls.ts'
 import { componentImporting, pushOf } from '../api/gateway.ts'
 import { addSamples, seriesKey } from '../store/support.ts'
-import { type CliFleet, fleetOnSocket, playNodes, runHypha } from './support.ts'
+import { type CliFleet, eventually, fleetOnSocket, playNodes, runHypha } from './support.ts'
 
 // A fleet with something of everything, and names as long as they may be.
 const longest = 'a'.repeat(40)
@@ -33,7 +33,7 @@ async function filledFleet(): Promise<CliFleet> {
   gateway.store.logs.add({ at: now, ...sampler, level: 'warn', text })
   gateway.store.events.add({ at: now, ...sampler, code: 'trapped', text })
   playNodes(gateway, 'confirmed')
-  await expect.poll(async () => (await call(socket, 'GET', '/v1/apps/greenhouse/rollout')).json.done).toBe(true)
+  await eventually(async () => (await call(socket, 'GET', '/v1/apps/greenhouse/rollout')).json.done).toBe(true)
   return fleet
 }
 

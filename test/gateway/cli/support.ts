@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { NodeState, SectionState } from '@hypha/core/wire/messages/state.ts'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import { createApi, listenOnSocket } from '../../../gateway/admin/api/server.ts'
 import { type HyphaHome, hyphaHome } from '../../../gateway/home.ts'
 import { createKeyFile } from '../../../gateway/keys/key-file.ts'
 import { inventoryOf, reports, startFleet, type TestGateway } from '../api/gateway.ts'
 
 const mainFile = fileURLToPath(new URL('../../../gateway/main.ts', import.meta.url))
-export const passphrase = 'correct horse battery staple'
+const passphrase = 'correct horse battery staple'
 
 export interface Ended {
   readonly code: number | null
@@ -52,6 +52,9 @@ export async function jsonOf(home: string, args: readonly string[], options: Run
   if (code !== 0) throw new Error(`hypha ${args.join(' ')} ended with ${code}: ${stderr}`)
   return JSON.parse(stdout)
 }
+
+/** Waits for a condition for as long as a process may take to start on a busy machine. */
+export const eventually = <T>(read: () => T) => expect.poll(read, { timeout: 30_000 })
 
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'hypha-cli-'))

@@ -1,13 +1,7 @@
 import type { Command } from 'commander'
 import type { Plan } from '../../../plan.ts'
 import { defineCommand, parseDuration } from '../cli.ts'
-
-export interface PushOptions {
-  key?: string
-  floor?: string
-  wait: boolean
-  timeout: string
-}
+import type { PushOptions } from '../push.ts'
 
 export function registerPush(program: Command): void {
   defineCommand<[string | undefined] & string[], { app?: string }>(

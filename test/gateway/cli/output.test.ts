@@ -1,0 +1,128 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { planTree, refusalTree } from '../../../gateway/admin/cli/plan-tree.ts'
+import { formatBytes, listing, printable, sparkline, table } from '../../../gateway/admin/cli/table.ts'
+import type { Plan } from '../../../gateway/plan.ts'
+
+const devices = Array.from({ length: 100 }, (_, index) => `pi-${index}`)
+const plan: Plan = {
+  app: 'greenhouse',
+  release: 4,
+  digest: 'ab'.repeat(32),
+  instances: [
+    ...devices.map((node) => ({
+      module: 'sampler',
+      home: node,
+      node,
+      scope: 'device' as const,
+      form: 'core' as const,
+      cost: 0,
+      memoryBytes: 65_536,
+      why: [`${node} is its home and provides all that it imports`],
+      links: [],
+    })),
+    {
+      module: 'report',
+      home: null,
+      node: 'cloud-1',
+      scope: 'site',
+      form: 'core',
+      cost: 0,
+      memoryBytes: 1_048_576,
+      why: ['cloud-1 is the only node that can hold it'],
+      links: [],
+    },
+  ],
+  refusals: [
+    {
+      module: 'report',
+      scope: 'site',
+      nodes: [
+        { node: 'cloud-1', fits: true, reasons: [] },
+        ...devices.map((node) => ({
+          node,
+          fits: false,
+          reasons: [{ code: 'interface-missing' as const, text: `imports http, which ${node} does not provide` }],
+        })),
+      ],
+    },
+  ],
+  unplaced: [],
+  complete: true,
+}
+const tiers = new Map([...devices.map((id) => [id, 'device'] as const), ['cloud-1', 'cloud'] as const])
+
+test('a plan for a hundred devices is as short as for one, and names what differs', () => {
+  expect(planTree(plan, tiers, 80)).toBe(`greenhouse, release 4
+├─ cloud
+│  └─ cloud-1
+│     └─ report · shared · 1 MiB
+│        cloud-1 is the only node that can hold it
+└─ device
+   └─ pi-0, pi-1, pi-2 and 97 more
+      └─ sampler · its own · 64 KiB
+         each is its home and provides all that it imports`)
+  expect(refusalTree(plan, 80)).toBe(`fits nowhere else, because
+└─ report
+   pi-0, pi-1, pi-2 and 97 more: imports http, which it does not provide`)
+})
+
+test('a table fits any width that leaves its columns something, and nothing in it steers a terminal', () => {
+  const cell = fc.string({ unit: fc.constantFrom('a', 'Z', ' ', '\n', '\x1b', '\x9b'), maxLength: 60 })
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(cell, cell, cell), { maxLength: 8 }),
+      fc.integer({ min: 30, max: 120 }),
+      (rows, width) => {
+        const columns = [0, 1, 2].map((index) => ({
+          heading: 'H',
+          text: (row: string[]) => row[index]!,
+          right: index === 1,
+        }))
+        const lines = table(columns, rows, width).split('\n')
+        expect(lines).toHaveLength(rows.length + 1)
+        for (const line of lines) {
+          expect(line.length).toBeLessThanOrEqual(width)
+          expect(line).toBe(printable(line))
+        }
+      },
+    ),
+  )
+})
+
+test('a listing goes on below its values', () => {
+  expect(
+    listing(
+      [
+        ['node', 'pi-7'],
+        ['labels', 'a=1 b=2 c=3 d=4'],
+      ],
+      16,
+    ),
+  ).toBe(`node    pi-7
+labels  a=1 b=2
+        c=3 d=4`)
+})
+
+test('bars show the shape of values, and gaps where there are none', () => {
+  expect(sparkline([0, 1, 2, 3, 4, 5, 6, 7])).toBe('▁▂▃▄▅▆▇█')
+  expect(sparkline([1, null, 3])).toBe('▁ █')
+  expect(sparkline([5, 5])).toBe('▄▄')
+  expect(sparkline([null])).toBe('')
+  expect(
+    sparkline(
+      Array.from({ length: 1_000 }, (_, index) => index),
+      10,
+    ),
+  ).toHaveLength(10)
+})
+
+test.each([
+  [0, '0 B'],
+  [1_023, '1023 B'],
+  [1_024, '1 KiB'],
+  [1_536, '1.5 KiB'],
+  [64 * 1_024 ** 2, '64 MiB'],
+])('%d bytes are written as %s', (bytes, text) => {
+  expect(formatBytes(bytes)).toBe(text)
+})
