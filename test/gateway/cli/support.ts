@@ -10,7 +10,7 @@ import { type HyphaHome, hyphaHome } from '../../../gateway/home.ts'
 import { createKeyFile } from '../../../gateway/keys/key-file.ts'
 import { inventoryOf, reports, startFleet, type TestGateway } from '../api/gateway.ts'
 
-const mainFile = fileURLToPath(new URL('../../../gateway/main.ts', import.meta.url))
+const mainFile = fileURLToPath(new URL('../../../gateway/main.js', import.meta.url))
 const passphrase = 'correct horse battery staple'
 
 export interface Ended {
