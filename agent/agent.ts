@@ -2,6 +2,7 @@ import { createPrivateKey } from 'node:crypto'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ed25519Pkcs8 } from '@hypha/core/bytes/ed25519.ts'
+import { toHex } from '@hypha/core/bytes/text.ts'
 import { asHyphaError, type HyphaError } from '@hypha/core/errors.ts'
 import { systemClock } from '@hypha/core/platform/clock.ts'
 import { brotli } from '@hypha/core/platform/compress.ts'
@@ -94,6 +95,14 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     log.error(`The install file of ${app} is damaged and begins anew`, { code: error.code }),
   )
 
+  // One after the other: each write takes what is trusted by then.
+  let keeping: Promise<void> = Promise.resolve()
+  const keepTrust = () => {
+    const keep = () => replaceFile(files, trustPath, trustSnapshot.encode(verifier.snapshot))
+    keeping = keeping.then(keep, keep)
+    return keeping
+  }
+
   let pipeline: Pipeline | null = null
   const sandbox = createSandbox({
     node,
@@ -143,9 +152,13 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
       const onProgress = (bytes: number, ofBytes: number) => sendProgress(app, bytes, ofBytes)
       await receiver.fetch(content, { attachments, onProgress, signal })
     },
-    keepTrust: () => replaceFile(files, trustPath, trustSnapshot.encode(verifier.snapshot)),
+    keepTrust,
     runnable: (verified) => runnable(verified, (digest) => contents.read(digest), openSetting, nodeCrypto),
     event: (event) => tell(journal, log, event),
+    ran: ({ app, epoch, release }, stepsMs) => {
+      const steps = Object.entries(stepsMs).map(([step, ms]) => [`${step}Ms`, ms] as const)
+      log.info(`${app} runs release ${toHex(release).slice(0, 12)}`, { epoch, ...Object.fromEntries(steps) })
+    },
     changed: publishState,
     settled: () => {
       pipeline!.sweep()
@@ -174,7 +187,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
   link.subscribe(topics.rootMetadata, (_topic, message) =>
     guard(onProblem, () => {
       verifier.updateRoot([message])
-      void replaceFile(files, trustPath, trustSnapshot.encode(verifier.snapshot))
+      keepTrust().catch((thrown) => onProblem(asHyphaError(thrown)))
     }),
   )
   link.onState((now) => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stderr, stdout } from 'node:process'
 import { parseArgs } from 'node:util'
-import { agentProgram, freePort, hyphaProgram, project, RunningProgram, runProgram } from './processes.ts'
+import { agentProgram, eventually, freePort, hyphaProgram, project, RunningProgram, runProgram } from './processes.ts'
 import { plainLine, renderScreen, type ValueRow } from './screen.ts'
 
 const help = `A whole fleet on this machine: a gateway with its edge node, a cloud node and two devices, each a process of its own that joins over TLS.
@@ -19,6 +19,7 @@ The greenhouse app is built and pushed; then its values are shown as they come.
 // Where examples/greenhouse reports to; its manifest names it, and what it may reach is signed.
 const reportPort = 8471
 
+const greenhouse = join(project, 'examples/greenhouse')
 const modules = ['sampler', 'frost-alarm', 'ledger', 'report']
 const nodes = ['pi-1', 'pi-2', 'edge', 'cloud-1']
 
@@ -72,12 +73,20 @@ async function main(): Promise<void> {
     addNode('pi-2', 'device', deviceFile(400)),
   ])
 
+  await eventually('every node has said what it is', async () => {
+    const known = await json<{ agentVersion: string | null }[]>(['nodes'])
+    return known.filter(({ agentVersion }) => agentVersion !== null).length === nodes.length ? true : undefined
+  })
+
   step(
-    'hypha push examples/greenhouse',
-    'built from AssemblyScript and C, signed, placed; no line of it says where to run',
+    'hypha plan examples/greenhouse',
+    'built from AssemblyScript and C; what each module imports decides where it runs',
   )
-  const pushed = await hypha(['push', join(project, 'examples/greenhouse')])
-  stdout.write(`\n${pushed.trimEnd()}\n\n`)
+  stdout.write(`\n${(await hypha(['plan', greenhouse])).trimEnd()}\n\n`)
+  step('hypha push examples/greenhouse', 'signed, sent to the nodes, tried there, and confirmed')
+  stdout.write(`${(await hypha(['push', greenhouse])).trimEnd()}\n\n`)
+  // Long enough for a look at the plan before the table takes its place.
+  if (asTable) await new Promise((done) => setTimeout(done, 5_000))
   await showValues()
 }
 

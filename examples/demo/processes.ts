@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 // Hypha's programs as processes of their own, for the demo, for scenarios and for benchmarks.
 
 export const project = resolve(import.meta.dirname, '../..')
-export const hyphaProgram = join(project, 'gateway/main.ts')
+export const hyphaProgram = join(project, 'gateway/main.js')
 export const agentProgram = join(project, 'agent/main.ts')
 
 export interface CommandResult {

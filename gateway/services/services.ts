@@ -71,7 +71,7 @@ function statusOf(deps: GatewayDeps, views: AppViews, startedAt: number): Status
     notices: [
       ...apps
         .filter(({ complete }) => !complete)
-        .map(({ name }) => `Not everything of ${name} has a place: see hypha plan ${name}.`),
+        .map(({ name }) => `Not everything of ${name} has a place: see hypha plan --app ${name}.`),
       ...nodes.filter(({ removedAt }) => removedAt !== null).map(({ id }) => `${id} was removed and has not left yet.`),
       ...staying
         .filter(({ certificateExpiresAt }) => certificateExpiresAt < now + 14 * 86_400_000)
