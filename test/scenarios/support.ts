@@ -1,0 +1,103 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { project } from '../../examples/demo/processes.ts'
+import { eventually, type Fleet } from '../support/fleet.ts'
+
+/** A reading that never changes, so that only what a test does changes anything. */
+export const steadySensor = '[sensor.load]\ndriver = "sysfs"\npath = "/proc/loadavg"\n'
+
+export const greenhouse = join(project, 'examples/greenhouse')
+
+export interface EventLine {
+  id: number
+  node: string | null
+  app: string | null
+  module: string | null
+  code: string
+  text: string
+}
+
+/** Writes an app of AssemblyScript modules into the fleet's folder: what follows `[app]` in its manifest, and a source by module. */
+export function writeApp(
+  fleet: Fleet,
+  name: string,
+  tables: string,
+  sources: Readonly<Record<string, string>>,
+): string {
+  const folder = join(fleet.folder, 'apps', name)
+  for (const [module, source] of Object.entries(sources)) {
+    mkdirSync(join(folder, module, 'assembly'), { recursive: true })
+    writeFileSync(join(folder, module, 'assembly/index.ts'), source)
+  }
+  writeFileSync(join(folder, 'hypha.toml'), `[app]\nname = "${name}"\n\n${tables}`)
+  return folder
+}
+
+/** Waits for an event whose code and text match. */
+export function eventOf(fleet: Fleet, app: string | null, code: string, text = /./): Promise<EventLine> {
+  return eventually(`an event ${code} of ${app}`, async () => {
+    const filter = app === null ? [] : ['--app', app]
+    const events = await fleet.json<EventLine[]>(['events', '--limit', '1000', ...filter])
+    return events.find((event) => event.code === code && text.test(event.text))
+  })
+}
+
+export interface ValueLine {
+  app: string
+  module: string
+  metric: string
+  home: string | null
+  node: string
+  value: number
+  at: number
+}
+
+/** Waits for a last value that `accept` takes. */
+export function lastValue(
+  fleet: Fleet,
+  of: { app: string; metric: string; module?: string },
+  accept: (value: ValueLine) => boolean = () => true,
+): Promise<ValueLine> {
+  return eventually(`a value ${of.metric} of ${of.app}`, async () => {
+    const values = await fleet.json<ValueLine[]>(['values', '--app', of.app, '--metric', of.metric])
+    return values.find((value) => (of.module === undefined || value.module === of.module) && accept(value))
+  })
+}
+
+/** A program that is none of Hypha's: what it said, and how it ended. */
+export class Stranger {
+  readonly child: ChildProcess
+  out = ''
+  err = ''
+  readonly ended: Promise<number | null>
+
+  constructor(program: string, args: readonly string[]) {
+    this.child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    this.child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+      this.out += text
+    })
+    this.child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      this.err += text
+    })
+    this.ended = new Promise((resolve, reject) => {
+      this.child.on('error', reject)
+      this.child.on('close', resolve)
+    })
+  }
+
+  /** Lines of its output so far. */
+  get lines(): string[] {
+    return this.out.split('\n').slice(0, -1)
+  }
+
+  /** Waits for a line that matches. */
+  line(pattern: RegExp): Promise<string> {
+    return eventually(`a line like ${pattern}`, () => this.lines.find((line) => pattern.test(line)))
+  }
+
+  async end(): Promise<void> {
+    this.child.kill('SIGKILL')
+    await this.ended
+  }
+}
