@@ -341,7 +341,7 @@ export const errorTable = {
   },
   'manifest-invalid': {
     act: 'author',
-    means: 'hypha.toml has a key or a value that it can not have.',
+    means: 'The file hypha.toml has a key or a value that it can not have.',
     mend: 'Correct the line; docs/modules.md lists the keys.',
   },
   'source-missing': {
@@ -513,6 +513,11 @@ export const errorTable = {
     act: 'later',
     means: 'The gateway is being stopped.',
     mend: 'Try again once it runs.',
+  },
+  'release-in-use': {
+    act: 'caller',
+    means: 'The release runs, or is the newest of its app, whose numbers go on from it.',
+    mend: 'Push or run another release first.',
   },
   // Programs and their folders
   'argument-invalid': {

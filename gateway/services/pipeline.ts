@@ -150,6 +150,20 @@ export class Pipeline {
     return tryPlace(this.#shop, { release, digest: toHex(this.#deps.crypto.sha256(payload)) })
   }
 
+  /** Removes a release that neither runs nor is the newest. Throws `not-found`, `release-in-use`. */
+  removeRelease(app: string, number: number): Promise<void> {
+    return this.#inTurn(async () => {
+      const { apps } = this.#deps.store
+      const found = apps.releases(app).find((release) => release.number === number)
+      if (found === undefined) throw notFound('release', `${number} of ${app}`)
+      const [newest] = apps.releases(app)
+      if (newest?.number === number || apps.latestPlan(app)?.release === found.digest) {
+        throw new HyphaError('release-in-use', `Release ${number} of ${app} runs, or is the newest`)
+      }
+      apps.removeRelease(app, number)
+    })
+  }
+
   /** Removes an app with all that the gateway and the nodes have of it. Throws `not-found`. */
   removeApp(app: string): Promise<void> {
     return this.#inTurn(() => this.#removeApp(app))

@@ -127,6 +127,10 @@ function appServices(pipeline: Pipeline, views: AppViews, audit: Audit): Service
     },
     releases: async (app) => views.releases(app),
     release: async (app, number) => views.release(app, number),
+    removeRelease: async (app, number, by) => {
+      await pipeline.removeRelease(app, number)
+      audit(by, 'release.remove', `${app}@${number}`)
+    },
     plan: async (app) => planOf(app),
     rollout: async (app) => views.rollout(app),
     why: async (app, module, home) => {

@@ -77,6 +77,8 @@ export interface Services {
     remove(app: string, by: Caller): Promise<void>
     releases(app: string): Promise<ReleaseSummary[]>
     release(app: string, number: number): Promise<ReleaseDetail>
+    /** One that neither runs nor is the newest. */
+    removeRelease(app: string, number: number, by: Caller): Promise<void>
     /** The plan that runs. */
     plan(app: string): Promise<Plan>
     rollout(app: string): Promise<RolloutView>

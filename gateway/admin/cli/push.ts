@@ -83,7 +83,9 @@ export async function pushFolder(cli: Cli, folder: string, options: PushOptions)
         return awaitRollout(cli, { ...answer, timeoutMs, onRunning })
       })
     : null
-  cli.print({ ...answer, outcome, timingsMs: stages.timings() }, () => told(answer, outcome, stages))
+  cli.print({ ...answer, outcome, startedAt: performance.timeOrigin, timingsMs: stages.timings() }, () =>
+    told(answer, outcome, stages),
+  )
 }
 
 /** What takes its time to load, loaded while the gateway answers. */

@@ -9,6 +9,7 @@ const routes = [
   'GET /v1/apps/{app}',
   'GET /v1/apps/{app}/config',
   'DELETE /v1/apps/{app}/config/{key}',
+  'DELETE /v1/apps/{app}/releases/{number}',
   'PUT /v1/apps/{app}/config/{key}',
   'GET /v1/apps/{app}/plan',
   'GET /v1/apps/{app}/releases',

@@ -16,6 +16,8 @@ import type { Services } from '../services.ts'
 
 const tags = ['apps']
 
+const ReleaseParams = Type.Object({ app: Id, number: Type.Integer({ minimum: 1 }) })
+
 export function appRoutes(api: Api, { apps }: Services): void {
   api.get(
     '/v1/apps',
@@ -61,11 +63,27 @@ export function appRoutes(api: Api, { apps }: Services): void {
       schema: {
         tags,
         summary: 'One release: what its modules need',
-        params: Type.Object({ app: Id, number: Type.Integer({ minimum: 1 }) }),
+        params: ReleaseParams,
         response: answers(ReleaseDetail),
       },
     },
     ({ params }) => apps.release(params.app, params.number),
+  )
+  api.delete(
+    '/v1/apps/:app/releases/:number',
+    {
+      config: { role: 'operator' },
+      schema: {
+        tags,
+        summary: 'Remove a release that neither runs nor is the newest',
+        params: ReleaseParams,
+        response: answers(Done),
+      },
+    },
+    async (request) => {
+      await apps.removeRelease(request.params.app, request.params.number, callerOf(request))
+      return done
+    },
   )
 }
 

@@ -73,7 +73,10 @@ function registerReleases(program: Command): void {
       )
     },
   )
-  const release = program.command('release').summary('show one release').description('One release. It never changes.')
+  const release = program
+    .command('release')
+    .summary('show and remove one release')
+    .description('One release. It never changes.')
   defineCommand<[string, string | undefined] & string[], object>(
     release,
     {
@@ -92,6 +95,22 @@ function registerReleases(program: Command): void {
       const path = `${pathOf(app)}/releases/${wholeNumber(number, 'The number', 1, 0xffff_ffff)}`
       const detail = await cli.api.request<ReleaseDetail>('GET', path)
       cli.print(detail, () => describeRelease(detail))
+    },
+  )
+  defineCommand<[string], object>(
+    release,
+    {
+      usage: 'rm <release>',
+      summary: 'remove a release that neither runs nor is the newest of its app',
+      examples: ['release rm greenhouse@3'],
+    },
+    async (cli, _options, given) => {
+      const [app, number = ''] = given.split('@', 2) as [string, string | undefined]
+      await cli.api.request(
+        'DELETE',
+        `${pathOf(app)}/releases/${wholeNumber(number, 'The number after @', 1, 0xffff_ffff)}`,
+      )
+      cli.print({ removed: given }, () => `${given} is removed.`)
     },
   )
 }
