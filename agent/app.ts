@@ -8,6 +8,7 @@ import { instanceName } from '@hypha/core/wire/ids.ts'
 import type { InstanceState, SectionState } from '@hypha/core/wire/messages/state.ts'
 import type { Installs } from './install/installs.ts'
 import { type Installed, toRun } from './install/machine.ts'
+import { Laps } from './laps.ts'
 import type { PreparedApp, Sandbox } from './sandbox/sandbox.ts'
 import type { InboxInput, InstanceKey, NodeEvent, RunnableSection } from './turns.ts'
 import { decodeStored } from './verify/stored.ts'
@@ -29,6 +30,8 @@ export interface AppPorts {
   keepTrust(): Promise<void>
   runnable(verified: VerifiedRelease): RunnableSection
   event(event: NodeEvent): void
+  /** A release has begun to run: how many milliseconds each step on the way took. */
+  ran(section: Section, stepsMs: Readonly<Record<string, number>>): void
   /** The app's state has changed: tell the gateway. */
   changed(): void
   /** An inbox that was full has room again. */
@@ -71,11 +74,14 @@ export class App {
   #cancelRetry: (() => void) | null = null
   #cancelTrial: (() => void) | null = null
   #failuresSeen = 0
+  /** When the directive came that says what is wanted; by the monotonic clock. */
+  #wantedSince: number
 
   constructor(name: string, wanted: Section | null, ports: AppPorts) {
     this.name = name
     this.#wanted = wanted
     this.#ports = ports
+    this.#wantedSince = ports.clock.monotonic()
   }
 
   /** After a start of the agent: runs what was confirmed or on trial, with no network at all. */
@@ -83,11 +89,12 @@ export class App {
     return this.#enqueue(() => this.#boot())
   }
 
-  /** What the newest directive says of the app; null where it names it no more. Supersedes what is still on its way. */
-  want(section: Section | null): void {
+  /** What the newest directive, which came at `since`, says of the app; null where it names it no more. Supersedes what is still on its way. */
+  want(section: Section | null, since: number): void {
     const same = section !== null && this.#wanted !== null && sameSection(section, this.#wanted)
     if (!same) {
       this.#wanted = section
+      this.#wantedSince = since
       this.#receiving.abort()
       this.#receiving = new AbortController()
     }
@@ -214,19 +221,24 @@ export class App {
 
   /** receive → verify → prepare → install → run */
   async #bring(wanted: Section): Promise<void> {
-    const { verifier, keepTrust, sandbox } = this.#ports
+    const { verifier, keepTrust, sandbox, clock } = this.#ports
     sandbox.warm()
+    const laps = new Laps(clock, this.#wantedSince)
+    laps.end('wait')
     this.#setStatus('receiving')
     const { signal } = this.#receiving
     for (const content of wanted.contents) {
       await this.#ports.receive(content, this.name, signal)
     }
+    laps.end('receive')
     this.#setStatus('preparing')
     const verified = verifier.verifyRelease(wanted, this.#ports.contents)
     await keepTrust()
+    laps.end('verify')
     const prepared = await this.#prepare(verified)
+    laps.end('prepare')
     const installed = { epoch: wanted.epoch, release: toHex(wanted.release), record: verifier.recordOf(verified) }
-    await this.#switchTo(installed, verified, prepared)
+    await this.#switchTo(installed, verified, prepared, laps)
   }
 
   async #prepare(verified: VerifiedRelease): Promise<PreparedApp> {
@@ -239,16 +251,20 @@ export class App {
   }
 
   /** Each step is written down before it is taken: whenever the agent dies, `boot` finds the old release or the new one. */
-  async #switchTo(installed: Installed, verified: VerifiedRelease, prepared: PreparedApp): Promise<void> {
+  async #switchTo(installed: Installed, verified: VerifiedRelease, prepared: PreparedApp, laps: Laps): Promise<void> {
     const { installs } = this.#ports
     this.#cancelTrial?.()
     await installs.step(this.name, { kind: 'stage', installed })
     await installs.step(this.name, { kind: 'start' })
+    laps.end('install')
     const old = this.#running
     let waiting: readonly { readonly instance: InstanceKey; readonly input: InboxInput }[] = []
     try {
       waiting = (await old?.prepared.stop({ save: true })) ?? []
+      laps.end('stop')
       await this.#activate(installed, verified, prepared)
+      laps.end('start')
+      this.#ports.ran(verified.section, laps.ms)
     } catch (thrown) {
       const { code, message } = asHyphaError(thrown)
       await prepared.stop({ save: false })

@@ -54,6 +54,7 @@ export class Pipeline {
 
   /** A directive message as received. A refusal is kept, and told with the next state. */
   async directive(message: Uint8Array): Promise<void> {
+    const since = this.#ports.clock.monotonic()
     try {
       const { envelope, attachments } = directiveMessage.decode(message)
       const { directive } = this.#ports.verifier.verifyDirective(envelope)
@@ -62,7 +63,7 @@ export class Pipeline {
       if (directive.leave) return await this.#ports.leave()
       this.#ports.offer(attachments)
       for (const { app } of directive.sections) this.#app(app, directive.sections)
-      for (const app of this.#apps.values()) app.want(sectionOf(directive.sections, app.name))
+      for (const app of this.#apps.values()) app.want(sectionOf(directive.sections, app.name), since)
       this.#ports.changed()
     } catch (thrown) {
       this.#refuse(asHyphaError(thrown))
