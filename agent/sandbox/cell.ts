@@ -5,7 +5,7 @@ import type { InboxInput, InstanceKey, NodeEvent } from '../turns.ts'
 import { Backoff } from './backoff.ts'
 import type { LoadedInstance } from './protocol.ts'
 import { type Job, JobQueue } from './queue.ts'
-import { ThrottleReport } from './throttle-report.ts'
+import { MissedTicksReport, ThrottleReport } from './throttle-report.ts'
 import { startTicker } from './ticker.ts'
 import { type CellSpec, type TurnPorts, TurnRunner } from './turn-runner.ts'
 
@@ -46,6 +46,7 @@ export class Cell {
   readonly #queue: JobQueue
   readonly #backoff: Backoff
   readonly #throttles: readonly ThrottleReport[]
+  readonly #missed: readonly MissedTicksReport[]
   /** By instance, and by source in hex: the highest number that was queued or handled. */
   readonly #accepted: readonly Map<string, number>[]
   #status: InstanceState['status'] = 'stopped'
@@ -65,6 +66,10 @@ export class Cell {
     this.#accepted = spec.instances.map(() => new Map())
     this.#throttles = spec.instances.map(
       ({ key }) => new ThrottleReport(clock, options.throttleEventMs, (text) => this.#event('throttled', text, key)),
+    )
+    this.#missed = spec.instances.map(
+      ({ key }) =>
+        new MissedTicksReport(clock, options.throttleEventMs, (text) => this.#event('ticks-missed', text, key)),
     )
     this.#turns = new TurnRunner(spec, {
       ...ports,
@@ -140,7 +145,7 @@ export class Cell {
     }
     await this.#end()
     this.#setStatus('stopped', null)
-    for (const throttle of this.#throttles) throttle.stop()
+    for (const report of [...this.#throttles, ...this.#missed]) report.stop()
     for (const accepted of this.#accepted) accepted.clear()
     return this.#queue.drain()
   }
@@ -162,8 +167,9 @@ export class Cell {
     this.#stopTickers = this.spec.timersMs.flatMap((periodMs, instance) => {
       if (periodMs === null) return []
       const tick = (missed: number): void => {
-        this.#counts.missedTicks += missed
-        if (!this.#queue.addTick(instance)) this.#counts.missedTicks++
+        const lost = missed + (this.#queue.addTick(instance) ? 0 : 1)
+        this.#counts.missedTicks += lost
+        this.#missed[instance]!.add(lost)
         this.#pump()
       }
       return [startTicker(this.#ports.clock, periodMs, tick)]

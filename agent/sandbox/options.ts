@@ -17,7 +17,7 @@ export interface SandboxOptions {
   readonly healthyMs: number
   /** Deadline for compiling and instantiating a cell. */
   readonly loadMs: number
-  /** At most one event about throttling per instance in so long. */
+  /** At most one event about throttling, and one about missed ticks, per instance in so long. */
   readonly throttleEventMs: number
   /** JavaScript heap of a worker, apart from the modules' memory. */
   readonly heapMb: number

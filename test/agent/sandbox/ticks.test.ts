@@ -40,7 +40,7 @@ test('A timer ticks at once and then each period, and each turn is journaled wit
 
 test('A tick that is due while one waits is dropped and counted, never queued.', async () => {
   const clock = new FakeClock()
-  const { sandbox, journal } = testSandbox(clock, {}, () => reading)
+  const { sandbox, journal, events } = testSandbox(clock, {}, () => reading)
   const { promise: reading, resolve: answer } = Promise.withResolvers<unknown>()
   const slow = {
     imports: ['host/sensor#read', 'host/telemetry#emit'],
@@ -60,5 +60,7 @@ test('A tick that is due while one waits is dropped and counted, never queued.',
   answer({ tag: 'ok', val: 4.5 })
   await journal.until((turns) => turns.length === 2)
   expect(app.health()).toMatchObject({ turns: 2, missedTicks: 4 })
+  // The first is told at once, the others together some time later.
+  expect(events.map(({ code, text }) => [code, text.split(':')[0]])).toEqual([['ticks-missed', '1 tick was missed']])
   expect(journal.turns[0]!.samples).toMatchObject([{ metric: 'count', value: 4.5 }])
 })
