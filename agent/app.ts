@@ -263,7 +263,7 @@ export class App {
       waiting = (await old?.prepared.stop({ save: true })) ?? []
       laps.end('stop')
       await this.#activate(installed, verified, prepared)
-      laps.end('start')
+      laps.end('activate')
       this.#ports.ran(verified.section, laps.ms)
     } catch (thrown) {
       const { code, message } = asHyphaError(thrown)
