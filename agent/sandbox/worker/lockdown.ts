@@ -43,6 +43,8 @@ export function lockDown(): void {
     })
   }
   for (const name of globals) {
+    // Deleted first: to redefine it, Node would load what is to be closed, which costs each worker 20 ms and the memory for an HTTP client.
+    Reflect.deleteProperty(globalThis, name)
     Object.defineProperty(globalThis, name, { value: undefined, writable: false, configurable: false })
   }
 }
