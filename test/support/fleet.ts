@@ -48,8 +48,13 @@ export class Fleet {
   }
 
   async startGateway(edge = false): Promise<void> {
+    await this.spawnGateway(edge).line(/ready/)
+  }
+
+  /** The same without waiting until it is ready. */
+  spawnGateway(edge = false): RunningProgram {
     this.gateway = new RunningProgram(hyphaProgram, ['gateway', ...(edge ? [] : ['--no-edge'])], this.env)
-    await this.gateway.line(/ready/)
+    return this.gateway
   }
 
   /** A command that must succeed. */
@@ -76,11 +81,16 @@ export class Fleet {
 
   /** Invites, joins and runs an agent, each step as a person would. */
   async addNode(node: string, options: NodeOptions = {}): Promise<RunningProgram> {
+    await this.joinNode(node, options)
+    return this.startAgent(node)
+  }
+
+  /** Invites and joins; the agent doesn't run yet. */
+  async joinNode(node: string, options: NodeOptions = {}): Promise<void> {
     const { url } = await this.json<{ url: string }>(['invite', node, '--tier', options.tier ?? 'device'])
     const joined = await runProgram(agentProgram, ['join', url, '--home', this.agentHome(node)], {})
     if (joined.code !== 0) throw new Error(`${node} could not join:\n${joined.stdout}${joined.stderr}`)
     if (options.nodeFile !== undefined) this.writeNodeFile(node, options.nodeFile)
-    return this.startAgent(node)
   }
 
   writeNodeFile(node: string, text: string): void {
@@ -89,9 +99,15 @@ export class Fleet {
   }
 
   async startAgent(node: string, program = agentProgram): Promise<RunningProgram> {
+    const agent = this.spawnAgent(node, program)
+    await agent.line(/connected/)
+    return agent
+  }
+
+  /** The same without waiting until it is connected. */
+  spawnAgent(node: string, program = agentProgram): RunningProgram {
     const agent = new RunningProgram(program, ['run', '--home', this.agentHome(node)], {})
     this.agents.set(node, agent)
-    await agent.line(/connected/)
     return agent
   }
 
