@@ -26,6 +26,7 @@ export function writeApp(
   sources: Readonly<Record<string, string>>,
 ): string {
   const folder = join(fleet.folder, 'apps', name)
+  mkdirSync(folder, { recursive: true })
   for (const [module, source] of Object.entries(sources)) {
     mkdirSync(join(folder, module, 'assembly'), { recursive: true })
     writeFileSync(join(folder, module, 'assembly/index.ts'), source)
