@@ -9,9 +9,7 @@ import { brotli } from '@hypha/core/platform/compress.ts'
 import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
 import { nodeFiles } from '@hypha/core/platform/files.ts'
 import { createLog, type Log } from '@hypha/core/platform/log.ts'
-import { type Files, replaceFile } from '@hypha/core/ports/files.ts'
 import { trustFirstRoot } from '@hypha/core/trust/rules.ts'
-import { trustSnapshot } from '@hypha/core/trust/snapshot.ts'
 import { progress } from '@hypha/core/wire/messages/progress.ts'
 import { state } from '@hypha/core/wire/messages/state.ts'
 import { want } from '@hypha/core/wire/messages/want.ts'
@@ -31,6 +29,7 @@ import { openReceiver } from './receive/receiver.ts'
 import { type Journal, openJournal } from './report/journal.ts'
 import { createShipper } from './report/shipper.ts'
 import { createSandbox } from './sandbox/sandbox.ts'
+import { TrustFile } from './trust-file.ts'
 import { openWith, runnable } from './verify/runnable.ts'
 import { Verifier } from './verify/verifier.ts'
 
@@ -54,7 +53,9 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
 
   mkdirSync(join(home, 'data'), { recursive: true, mode: 0o700 })
   const files = nodeFiles(join(home, 'data'))
-  const verifier = openVerifier(files, identity)
+  const trust = new TrustFile(files)
+  const verifier = openVerifier(trust, identity)
+  const keepTrust = () => trust.keep(() => verifier.snapshot)
   const journal = await openJournal({
     files,
     clock: systemClock,
@@ -94,14 +95,6 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
   const installs = new Installs(files, defaultTrialLimits, (app, error) =>
     log.error(`The install file of ${app} is damaged and begins anew`, { code: error.code }),
   )
-
-  // One after the other: each write takes what is trusted by then.
-  let keeping: Promise<void> = Promise.resolve()
-  const keepTrust = () => {
-    const keep = () => replaceFile(files, trustPath, trustSnapshot.encode(verifier.snapshot))
-    keeping = keeping.then(keep, keep)
-    return keeping
-  }
 
   let pipeline: Pipeline | null = null
   const sandbox = createSandbox({
@@ -229,16 +222,10 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
   await pipeline.boot()
 }
 
-const trustPath = 'trust'
-
 const digests = (items: readonly { readonly digest: Uint8Array }[]) => items.map(({ digest }) => digest)
 
-function openVerifier(files: Files, { fleet, node, root }: Identity): Verifier {
-  const kept = files.read(trustPath)
-  const snapshot =
-    kept === null
-      ? trustFirstRoot(root, { digest: nodeCrypto.sha256(root), fleet, node }, nodeCrypto)
-      : trustSnapshot.decode(kept)
+function openVerifier(trust: TrustFile, { fleet, node, root }: Identity): Verifier {
+  const snapshot = trust.read() ?? trustFirstRoot(root, { digest: nodeCrypto.sha256(root), fleet, node }, nodeCrypto)
   return new Verifier({ snapshot, crypto: nodeCrypto, nowMs: systemClock.now })
 }
 

@@ -15,11 +15,24 @@ export async function connectionNumbers(files: Files): Promise<() => number> {
   const keep = (upTo: number) => replaceFile(files, path, new ByteWriter(4).u32(upTo).finish())
   let reserved = last + reserve
   await keep(reserved)
+  let keeping = false
   return () => {
     last++
-    if (last > reserved - reserve / 2) {
-      reserved += reserve
-      void keep(reserved)
+    if (last > reserved - reserve / 2 && !keeping) {
+      keeping = true
+      const upTo = reserved + reserve
+      keep(upTo)
+        .then(
+          () => {
+            reserved = upTo
+          },
+          () => {
+            // A full disk: half a block is left, and each connection tries again.
+          },
+        )
+        .finally(() => {
+          keeping = false
+        })
     }
     return last
   }

@@ -1,0 +1,82 @@
+import { HyphaError } from '@hypha/core/errors.ts'
+import type { InstanceState } from '@hypha/core/wire/messages/state.ts'
+import type { PreparedApp, Sandbox } from '../../../agent/sandbox/sandbox.ts'
+import type { RunnableSection, TurnRecord } from '../../../agent/turns.ts'
+
+/** How releases behave, by their number: `ok` unless said otherwise. */
+export type Behaviour = 'ok' | 'unloadable' | 'traps-at-start' | 'traps-later'
+
+/** Runs releases in word only: each leaves one turn behind when it starts. */
+export class FakeSandbox implements Sandbox {
+  /** Digest of the release that runs. */
+  running: string | null = null
+  readonly behaviours = new Map<number, Behaviour>()
+  readonly #commit: (turn: readonly TurnRecord[]) => void
+  #trap: (() => void) | null = null
+
+  constructor(commit: (turn: readonly TurnRecord[]) => void) {
+    this.#commit = commit
+  }
+
+  /** The module that runs traps, and is started again. */
+  trap(): void {
+    this.#trap?.()
+  }
+
+  async prepare(section: RunnableSection): Promise<PreparedApp> {
+    const behaviour = this.behaviours.get(section.releaseNumber) ?? 'ok'
+    if (behaviour === 'unloadable') throw new HyphaError('module-unloadable', 'it was made for another world')
+    const health = { turns: 0, traps: 0, deadlines: 0, restarts: 0, missedTicks: 0, failedInputs: 0 }
+    let status: InstanceState['status'] = 'stopped'
+    const changed: (() => void)[] = []
+    return {
+      loaded: [],
+      activate: async () => {
+        if (this.running !== null) throw new Error(`${this.running} runs still`)
+        if (behaviour === 'traps-at-start') throw new HyphaError('turn-trapped', 'unreachable')
+        this.running = section.release
+        status = 'running'
+        this.#commit(section.instances.map((instance) => turnOf(section, instance)))
+        this.#trap = () => {
+          health.traps++
+          for (const run of changed) run()
+        }
+      },
+      deliver: () => 'done',
+      instances: () =>
+        section.instances.map(({ module, home }) => ({ module, home, status, restarts: 0, turns: 0, error: null })),
+      health: () => health,
+      onChange: (run) => void changed.push(run),
+      onRoom: () => undefined,
+      stop: async () => {
+        if (this.running === section.release) this.running = null
+        status = 'stopped'
+        return []
+      },
+    }
+  }
+
+  warm(): void {
+    // There is no worker to start ahead.
+  }
+
+  async close(): Promise<void> {
+    // None stands by.
+  }
+}
+
+function turnOf({ app, epoch, release }: RunnableSection, { module, home }: { module: string; home: string | null }) {
+  const bytes = new TextEncoder().encode(release)
+  const turn: TurnRecord = {
+    instance: { app, module, home },
+    epoch,
+    input: null,
+    outcome: 'ok',
+    samples: [{ metric: 'started', value: 1, atMs: 0 }],
+    logs: [],
+    messages: [],
+    kv: [{ key: 'release', value: bytes }],
+    state: null,
+  }
+  return turn
+}

@@ -1,0 +1,143 @@
+import { toHex } from '@hypha/core/bytes/text.ts'
+import { brotli } from '@hypha/core/platform/compress.ts'
+import type { Files } from '@hypha/core/ports/files.ts'
+import type { Content, Section } from '@hypha/core/trust/directive.ts'
+import { directiveMessage } from '@hypha/core/wire/messages/directive.ts'
+import { Installs } from '../../../agent/install/installs.ts'
+import { defaultTrialLimits } from '../../../agent/install/machine.ts'
+import { Pipeline } from '../../../agent/pipeline.ts'
+import { openReceiver } from '../../../agent/receive/receiver.ts'
+import { openJournal } from '../../../agent/report/journal.ts'
+import { TrustFile } from '../../../agent/trust-file.ts'
+import { runnable } from '../../../agent/verify/runnable.ts'
+import { Verifier } from '../../../agent/verify/verifier.ts'
+import type { FakeClock } from '../../support/fake-clock.ts'
+import {
+  crypto,
+  joined,
+  makeDirective,
+  makeModule,
+  makeRelease,
+  makeSection,
+  signDirective,
+  signRelease,
+} from '../../support/signed.ts'
+import { FakeSandbox } from './fake-sandbox.ts'
+
+const chunkBytes = 32_768
+
+/** What the gateway has published: contents by the digest of their transfer, and the directive that is retained. */
+export class Network {
+  online = true
+  directive: Uint8Array | null = null
+  readonly transfers = new Map<string, Uint8Array>()
+
+  /** A release of `greenhouse` whose one module has these bytes, and the directive that asks for it. */
+  offer(number: number, core: Uint8Array, changes: Partial<Section> = {}): string {
+    const artifact = { digest: crypto.sha256(core), size: core.length }
+    const release = makeRelease({ number, label: `${number}.0.0`, modules: [makeModule({ core: artifact })] })
+    const envelope = signRelease(release)
+    const contents = [envelope, core].map((bytes) => this.#publish(bytes))
+    const section = makeSection(release, envelope, { epoch: number, contents, ...changes })
+    this.directive = signDirective(makeDirective({ version: number, sections: [section] }))
+    return toHex(section.release)
+  }
+
+  #publish(bytes: Uint8Array): Content {
+    const transferred = brotli.compress(bytes)
+    const digest = crypto.sha256(transferred)
+    this.transfers.set(toHex(digest), transferred)
+    const transfer = { encoding: 'brotli' as const, base: null, digest, size: transferred.length }
+    return { digest: crypto.sha256(bytes), size: bytes.length, transfer }
+  }
+}
+
+/** The agent's stages on these files as its composition root joins them, with a sandbox that only pretends to run what it is given. */
+export async function startNode(files: Files, network: Network, clock: FakeClock, bootId: string) {
+  const told: string[] = []
+  const subscribers = new Map<string, (index: number, bytes: Uint8Array) => void>()
+  const trust = new TrustFile(files)
+  const verifier = new Verifier({ snapshot: trust.read() ?? joined(), crypto, nowMs: () => clock.now() })
+  const journal = await openJournal({ files, clock, random: crypto.random, bootId })
+  const receiver = await openReceiver({
+    files,
+    crypto,
+    brotli,
+    clock,
+    source: {
+      subscribe: (digest, onChunk) => {
+        subscribers.set(digest, onChunk)
+        return () => subscribers.delete(digest)
+      },
+      request: ({ digest, ranges }) => {
+        const name = toHex(digest)
+        const transfer = network.transfers.get(name)
+        if (!network.online || transfer === undefined) return
+        for (const { first, count } of ranges) {
+          for (let index = first; index < first + count; index++) {
+            const chunk = transfer.subarray(index * chunkBytes, (index + 1) * chunkBytes)
+            setImmediate(() => subscribers.get(name)?.(index, chunk))
+          }
+        }
+      },
+    },
+  })
+  const { contents } = receiver
+  const sandbox = new FakeSandbox((turn) => pipeline.commit(turn))
+  const pipeline: Pipeline = new Pipeline({
+    verifier,
+    contents: (digest) => contents.read(digest),
+    installs: new Installs(files, defaultTrialLimits, (app, error) => told.push(`${app}: ${error.code}`)),
+    sandbox,
+    journal,
+    clock,
+    crypto,
+    trialMs: 5_000,
+    incarnation: journal.incarnation,
+    receive: async (content, _app, signal) => void (await receiver.fetch(content, { signal })),
+    keepTrust: () => trust.keep(() => verifier.snapshot),
+    runnable: (verified) =>
+      runnable(
+        verified,
+        (digest) => contents.read(digest),
+        () => null,
+        crypto,
+      ),
+    ran: () => undefined,
+    event: ({ code, text }) => told.push(`${code}: ${text}`),
+    changed: () => undefined,
+    settled: () => {
+      pipeline.sweep()
+      const needed = pipeline.needed()
+      receiver
+        .retain(
+          needed.map(({ digest }) => digest),
+          needed.map(({ transfer }) => transfer.digest),
+        )
+        .catch((thrown) => told.push(String(thrown)))
+    },
+    append: (parts) => journal.appendAll(parts),
+    room: () => pipeline.redeliver(),
+    pendingMessages: () => journal.pendingMessages(),
+    offer: () => undefined,
+    leave: () => Promise.reject(new Error('nobody removes this node')),
+  })
+  return {
+    told,
+    sandbox,
+    pipeline,
+    boot: () => pipeline.boot(),
+    /** The link is there: what is retained comes, and what is missing is asked for. */
+    connect: () => {
+      if (network.directive !== null) {
+        void pipeline.directive(directiveMessage.encode({ envelope: network.directive, attachments: [] }))
+      }
+      receiver.retry()
+    },
+    /** The release that runs, or null; and what the gateway is told of it. */
+    running: () => sandbox.running,
+    status: () => pipeline.sections()[0]?.status ?? null,
+  }
+}
+
+export type TestNode = Awaited<ReturnType<typeof startNode>>
