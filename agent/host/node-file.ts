@@ -50,6 +50,17 @@ export type ActuatorBinding =
   /** Nothing moves: the value is written to the agent's log. */
   | ({ readonly driver: 'log' } & Range)
 
+/** A broker of the owner's own, on the device's network. */
+export interface BrokerBinding {
+  readonly host: string
+  readonly port: number
+  readonly tls: boolean
+  readonly username: string | null
+  /** Files of the owner's; relative paths begin in the agent's folder. */
+  readonly passwordFile: string | null
+  readonly caFile: string | null
+}
+
 /** The node's own file, which says what is bound to this machine. Nothing of it ever comes over the network. */
 export interface NodeFile {
   readonly labels: readonly string[]
@@ -61,6 +72,10 @@ export interface NodeFile {
   readonly http: { readonly allow: readonly string[]; readonly timeoutMs: number } | null
   /** Null where the node provides no `sql`. */
   readonly sql: { readonly maxBytes: number } | null
+  /** Whether modules without a core form may run here, each cell of them in a process of some 100 MB. */
+  readonly components: boolean
+  /** The broker of the `mqtt` sensors; null where the file names none. */
+  readonly mqtt: BrokerBinding | null
 }
 
 const maxBound = 64
@@ -82,6 +97,8 @@ export function parseNodeFile(text: string, file = 'agent.toml'): NodeFile {
     actuators: bindings(top, 'actuator', actuator),
     http: top.has('http') ? http(top.table('http')) : optional(top, 'http', null),
     sql: top.has('sql') ? sql(top.table('sql')) : optional(top, 'sql', null),
+    components: top.flag('components', false),
+    mqtt: top.has('mqtt') ? broker(top.table('mqtt')) : optional(top, 'mqtt', null),
   }
   top.end()
   return nodeFile
@@ -101,7 +118,7 @@ export function interfacesOf(nodeFile: NodeFile): string[] {
 /** Whether something in the file is served by the helper process. */
 export function needsHelper(nodeFile: NodeFile): boolean {
   const bound = [...nodeFile.sensors.values(), ...nodeFile.actuators.values()]
-  return nodeFile.sql !== null || bound.some(({ driver }) => driver === 'command')
+  return nodeFile.sql !== null || nodeFile.components || bound.some(({ driver }) => driver === 'command')
 }
 
 /** Files that the agent itself must be able to read and to write, for its permissions. Paths as they stand in the file. */
@@ -111,6 +128,8 @@ export function boundPaths(nodeFile: NodeFile): { readonly read: string[]; reado
     if (binding.driver === 'sysfs') read.push(binding.path)
     if (binding.driver === 'replay') read.push(binding.file)
   }
+  const { passwordFile = null, caFile = null } = nodeFile.mqtt ?? {}
+  read.push(...[passwordFile, caFile].filter((path) => path !== null))
   const write: string[] = []
   for (const binding of nodeFile.actuators.values()) if (binding.driver === 'file') write.push(binding.path)
   return { read, write }
@@ -234,6 +253,28 @@ function sql(table: TomlTable): NonNullable<NodeFile['sql']> {
   const maxBytes = table.sizeBytes('max', 256 * 1024 * 1024)
   table.end()
   return { maxBytes }
+}
+
+function broker(table: TomlTable): BrokerBinding {
+  const text = table.text('url')
+  const url = URL.canParse(text) ? new URL(text) : null
+  const tls = url?.protocol === 'mqtts:'
+  if (url === null || !(tls || url.protocol === 'mqtt:') || url.hostname === '')
+    throw table.fail('url', `"${text}" should be such as "mqtt://127.0.0.1:1883" or "mqtts://broker.lan:8883"`)
+  if (url.username !== '' || url.password !== '')
+    throw table.fail('url', 'holds a name or a password', 'Write username = "…" and password-file = "…".')
+  const file = (key: string): string | null => table.text(key, '') || null
+  const binding: BrokerBinding = {
+    // The URL's brackets around an IPv6 address are no part of it.
+    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: Number(url.port) || (tls ? 8_883 : 1_883),
+    tls,
+    username: file('username'),
+    passwordFile: file('password-file'),
+    caFile: file('ca'),
+  }
+  table.end()
+  return binding
 }
 
 function absolute(table: TomlTable, key: string): string {

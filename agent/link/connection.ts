@@ -3,16 +3,9 @@ import { connect, createSecureContext, type SecureContext } from 'node:tls'
 import { HyphaError } from '@hypha/core/errors.ts'
 import { presence } from '@hypha/core/wire/messages/presence.ts'
 import { fleetTopics } from '@hypha/core/wire/topics.ts'
-// The client alone: the package's entry also loads the code for WebSockets and proxies.
-import * as mqttClient from 'mqtt/lib/client'
 import { connectionError } from './connection-error.ts'
 import type { LinkOptions, LinkTiming } from './link.ts'
-
-type ClientClass = typeof mqttClient.default.default
-type Client = InstanceType<ClientClass>
-
-// A CommonJS module: what `import` makes of its default export depends on who loads it (Node, a bundler, a test runner).
-const MqttClient: ClientClass = mqttClient.default.default ?? (mqttClient.default as unknown as ClientClass)
+import { type Client, MqttClient } from './mqtt-client.ts'
 
 /** What outlives a connection: the TLS session, by which the next one begins without a full handshake. */
 export class TlsState {

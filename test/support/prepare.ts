@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 
 // The tests talk to programs that nobody here wrote. This installs those that the machine lacks.
 const programs: Readonly<Record<string, string>> = {
+  mosquitto: 'mosquitto',
   mosquitto_sub: 'mosquitto-clients',
   mosquitto_pub: 'mosquitto-clients',
   openssl: 'openssl',

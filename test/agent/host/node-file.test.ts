@@ -77,3 +77,26 @@ test.each([
   expect(() => parseNodeFile(text)).toThrow(expect.objectContaining({ code: 'node-file-invalid' }))
   expect(() => parseNodeFile(text)).toThrow(message)
 })
+
+test("The owner's broker is an address with mqtt or mqtts; a name or a password in it is refused.", () => {
+  const broker = (lines: string) => parseNodeFile(`[mqtt]\n${lines}`).mqtt
+  expect(broker('url = "mqtt://127.0.0.1"')).toEqual({
+    host: '127.0.0.1',
+    port: 1_883,
+    tls: false,
+    username: null,
+    passwordFile: null,
+    caFile: null,
+  })
+  expect(broker('url = "mqtts://[::1]:9000"\nusername = "u"\npassword-file = "secret"\nca = "/etc/ca.pem"')).toEqual({
+    host: '::1',
+    port: 9_000,
+    tls: true,
+    username: 'u',
+    passwordFile: 'secret',
+    caFile: '/etc/ca.pem',
+  })
+  expect(() => broker('url = "http://broker"')).toThrow('should be such as "mqtt://127.0.0.1:1883"')
+  expect(() => broker('url = "mqtt://u:p@broker"')).toThrow('holds a name or a password')
+  expect(() => broker('url = "mqtt://broker"\nport = 1')).toThrow('is not known here')
+})
