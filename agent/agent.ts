@@ -15,15 +15,13 @@ import { state } from '@hypha/core/wire/messages/state.ts'
 import { want } from '@hypha/core/wire/messages/want.ts'
 import { fleetTopics } from '@hypha/core/wire/topics.ts'
 import { connectionNumbers } from './connection-number.ts'
-import { type Identity, loadIdentity, readNodeFile, wipeHome } from './home.ts'
-import { createDrivers, type Drivers } from './host/drivers/drivers.ts'
-import { connectHelper } from './host/helper-client.ts'
-import type { NodeFile } from './host/node-file.ts'
+import { type Identity, loadIdentity, wipeHome } from './home.ts'
 import { Installs } from './install/installs.ts'
 import { defaultTrialLimits } from './install/machine.ts'
 import { takeInventory } from './inventory.ts'
 import type { Link } from './link/link.ts'
 import { createLink } from './link/mqtt-link.ts'
+import { openMachine } from './machine.ts'
 import { Pipeline } from './pipeline.ts'
 import { openReceiver } from './receive/receiver.ts'
 import { type Journal, openJournal } from './report/journal.ts'
@@ -63,7 +61,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     bootId: bootId(),
     options: { onProblem },
   })
-  const drivers = openDrivers(home, log)
+  const machine = await openMachine(home, node, log)
   const nextConnection = await connectionNumbers(files)
   const link = openLink(identity, nextConnection, onProblem)
   const shipper = createShipper({
@@ -102,7 +100,8 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     clock: systemClock,
     commit: (turn) => pipeline!.commit(turn),
     event: (event) => tell(journal, log, event),
-    call: (call) => drivers.sets.call(call),
+    call: (call) => machine.drivers.call(call),
+    componentProcess: machine.componentProcess,
   })
   const publishState = stateSender(() => {
     if (link.state !== 'online') return
@@ -121,7 +120,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     })
   })
   const bootedMs = systemClock.now()
-  const inventory = takeInventory(home, drivers.nodeFile, drivers.sets)
+  const inventory = takeInventory(home, machine)
   const sendProgress = (app: string, bytes: number, ofBytes: number) => {
     const section = verifier.held?.directive.sections.find((each) => each.app === app)
     if (section === undefined || link.state !== 'online') return
@@ -200,7 +199,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     shipper.close()
     await journal.close()
     await link.close()
-    drivers.close()
+    machine.close()
   }
   let ending = false
   const end = () => {
@@ -227,24 +226,6 @@ const digests = (items: readonly { readonly digest: Uint8Array }[]) => items.map
 function openVerifier(trust: TrustFile, { fleet, node, root }: Identity): Verifier {
   const snapshot = trust.read() ?? trustFirstRoot(root, { digest: nodeCrypto.sha256(root), fleet, node }, nodeCrypto)
   return new Verifier({ snapshot, crypto: nodeCrypto, nowMs: systemClock.now })
-}
-
-function openDrivers(home: string, log: Log): { nodeFile: NodeFile; sets: Drivers; close(): void } {
-  const nodeFile = readNodeFile(home)
-  const socket = process.env.HYPHA_HELPER
-  const helper = socket === undefined ? null : connectHelper(socket)
-  const sets = createDrivers(nodeFile, {
-    home,
-    clock: systemClock,
-    helper,
-    subscribe: null,
-    note: (text) => log.warn(text),
-  })
-  const close = () => {
-    sets.close()
-    helper?.stop()
-  }
-  return { nodeFile, sets, close }
 }
 
 function openLink(identity: Identity, nextConnection: () => number, onError: (error: HyphaError) => void): Link {

@@ -2,7 +2,8 @@ import { statfsSync } from 'node:fs'
 import { arch, platform, totalmem } from 'node:os'
 import type { WasmFeature } from '@hypha/core/wasm/types.ts'
 import type { Inventory } from '@hypha/core/wire/messages/state.ts'
-import { interfacesOf, type NodeFile } from './host/node-file.ts'
+import { interfacesOf } from './host/node-file.ts'
+import type { Machine } from './machine.ts'
 
 export const agentVersion = '0.1.0'
 
@@ -20,11 +21,7 @@ const features: readonly WasmFeature[] = [
 ]
 
 /** What this node is, for whoever places modules. */
-export function takeInventory(
-  home: string,
-  nodeFile: NodeFile,
-  drivers: { sensors: readonly string[]; actuators: readonly string[] },
-): Inventory {
+export function takeInventory(home: string, { nodeFile, drivers, componentProcess }: Machine): Inventory {
   const { bavail, bsize } = statfsSync(home)
   return {
     agentVersion,
@@ -35,7 +32,7 @@ export function takeInventory(
     storageBytes: bavail * bsize,
     interfaces: interfacesOf(nodeFile),
     features: [...features],
-    forms: ['core'],
+    forms: componentProcess !== null ? ['core', 'component'] : ['core'],
     sensors: [...drivers.sensors],
     actuators: [...drivers.actuators],
     labels: [...nodeFile.labels],

@@ -3,8 +3,8 @@ import { mkdirSync, realpathSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { checkId } from '@hypha/core/wire/ids.ts'
 
-/** The helper's own program, which is the database's too. */
-const program = realpathSync(process.argv[1] ?? '')
+/** The helper's own program, which is that of the processes that it starts too. */
+export const program = realpathSync(process.argv[1] ?? '')
 /** A process that nobody asks ends, and gives back its memory. */
 const idleMs = 300_000
 const longestMs = 60_000

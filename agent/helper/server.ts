@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import { exit, ppid, stdout } from 'node:process'
 import { parseNodeFile } from '../host/node-file.ts'
 import { runCommand } from './command.ts'
-import { Databases } from './databases.ts'
+import { Components, findJco } from './components.ts'
+import { Databases, program } from './databases.ts'
 
 // The helper: what the agent must not do itself, because it runs without the permission to start processes. It starts the commands that the node's
-// file binds to sensors and actuators, and keeps each app's database in a process that can be killed. It listens on a Unix socket in a folder of its
+// file binds to sensors and actuators, keeps each app's database in a process that can be killed, and starts those that run components. It listens on a Unix socket in a folder of its
 // owner's, a JSON object a line; whoever asks names a binding or an app, never a command or a file.
 
 /** A line is at most a statement and its parameters, which the canonical ABI's caps bound. */
@@ -21,19 +22,30 @@ interface Question {
   readonly [key: string]: unknown
 }
 
-type Answer = (question: Question) => Promise<object>
+/** Null where nothing is answered. */
+type Answer = (question: Question, socket: Socket) => Promise<object | null>
 
 /** Serves the helper's socket until the agent ends. The node's file is read once: what it binds changes with a restart. */
 export function serveHelper(home: string, socketPath: string): void {
   const file = join(home, 'agent.toml')
   const nodeFile = parseNodeFile(readFileSync(file, 'utf8'), file)
   const databases = new Databases(join(home, 'sql'), nodeFile.sql?.maxBytes ?? 0)
-  const answer: Answer = async (question) => {
+  const components = new Components(program)
+  const answer: Answer = async (question, socket) => {
     switch (question.op) {
       case 'command':
         return await runCommand(nodeFile, question)
       case 'sql':
         return nodeFile.sql === null ? { error: 'this node has no database' } : await databases.run(question)
+      case 'components-ready':
+        return { ready: nodeFile.components && findJco() !== null }
+      case 'components':
+        if (nodeFile.components) components.start(String(question.key), socket)
+        else socket.destroy()
+        return null
+      case 'end-components':
+        components.end(String(question.key))
+        return null
       // An agent that ends in good order doesn't wait for its end to be noticed.
       case 'stop':
         return exit(0)
@@ -42,7 +54,10 @@ export function serveHelper(home: string, socketPath: string): void {
     }
   }
   process.title = `hypha-helper ${home}`
-  process.on('exit', () => databases.close())
+  process.on('exit', () => {
+    databases.close()
+    components.close()
+  })
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => exit(0))
   endWithParent()
   // Whoever started it reads only the first line.
@@ -63,12 +78,12 @@ function serve(socket: Socket, answer: Answer): void {
   let running = 0
   const take = (line: string): void => {
     const question = JSON.parse(line) as Question
-    const reply = (body: object): void => {
+    const reply = (body: object | null): void => {
       running--
-      if (socket.writable) socket.write(`${JSON.stringify({ id: question.id, ...body })}\n`)
+      if (body !== null && socket.writable) socket.write(`${JSON.stringify({ id: question.id, ...body })}\n`)
     }
     if (++running > maxRunning) reply({ error: 'the helper is busy', fault: 'unavailable' })
-    else answer(question).then(reply, (error: Error) => reply({ error: error.message, fault: 'unavailable' }))
+    else answer(question, socket).then(reply, (error: Error) => reply({ error: error.message, fault: 'unavailable' }))
   }
   socket.setEncoding('utf8')
   socket.on('data', (text: string) => {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
 import { HyphaError } from '@hypha/core/errors.ts'
 
@@ -7,6 +8,8 @@ type HelperAnswer = Readonly<Record<string, unknown>>
 export interface HelperClient {
   /** Throws `helper-unreachable` where the helper doesn't answer some time after `timeoutMs`, which it keeps itself. */
   request(message: Readonly<Record<string, unknown>>, timeoutMs: number): Promise<HelperAnswer>
+  /** Starts a process for components: its end of the socket speaks first. `end` kills it, whatever it does. */
+  openComponents(): { readonly socket: Socket; end(): void }
   close(): void
   /** Ends the helper. */
   stop(): void
@@ -83,6 +86,16 @@ export function connectHelper(path: string): HelperClient {
         waiting.set(id, { resolve, reject, timer })
         open().write(`${JSON.stringify({ id, ...message })}\n`)
       })
+    },
+    openComponents() {
+      const key = randomUUID()
+      const child = connect(path)
+      child.write(`${JSON.stringify({ id: 0, op: 'components', key })}\n`)
+      const end = (): void => {
+        child.destroy()
+        open().write(`${JSON.stringify({ id: 0, op: 'end-components', key })}\n`)
+      }
+      return { socket: child, end }
     },
     close: () => lose('the agent stops'),
     stop: () => open().end(`${JSON.stringify({ id: 0, op: 'stop' })}\n`),

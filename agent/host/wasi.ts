@@ -1,6 +1,6 @@
 import { HyphaError } from '@hypha/core/errors.ts'
 import type { HostContext } from './host.ts'
-import { lineWriter } from './log.ts'
+import { outputLines, randomBytes, randomU64, stderr, stdout, writableBytes } from './wasi-common.ts'
 
 /** What the shims need of the guest. */
 export interface WasiGuest {
@@ -10,14 +10,10 @@ export interface WasiGuest {
 
 type CoreFunction = (...flat: never[]) => number | bigint | undefined
 
-const stdout = 1
-const stderr = 2
 /** Handles carry no state: a pollable is always ready. */
 const anyHandle = 3
 /** An empty list's pointer: not null, and aligned for everything. */
 const nowhere = 8
-const writableBytes = 4_096n
-const maxRandomBytes = 65_536
 
 /**
  * The WASI 0.2 functions that toolchains emit without being asked, as core functions after lowering (component model, Canonical ABI): clocks,
@@ -49,12 +45,7 @@ export function wasiFunctions(
     view().setUint8((at >>> 0) + 4, 1)
     return undefined
   }
-  const randomBytes = (length: bigint, at: number): undefined => {
-    if (length > maxRandomBytes)
-      throw new HyphaError('abi-trap', `${length} random bytes were asked for, the cap is ${maxRandomBytes}`)
-    return list(at, 1, crypto.getRandomValues(new Uint8Array(Number(length))))
-  }
-  const randomU64 = (): bigint => crypto.getRandomValues(new BigInt64Array(1))[0]!
+  const putRandomBytes = (length: bigint, at: number): undefined => list(at, 1, randomBytes(length))
   const lines = outputLines(context)
   const write = (handle: number, at: number, length: number, result: number): undefined => {
     lines(handle, bytes(at, length))
@@ -94,12 +85,12 @@ export function wasiFunctions(
         return undefined
       },
     },
-    'wasi:random/random': { 'get-random-bytes': randomBytes, 'get-random-u64': randomU64 },
-    'wasi:random/insecure': { 'get-insecure-random-bytes': randomBytes, 'get-insecure-random-u64': randomU64 },
+    'wasi:random/random': { 'get-random-bytes': putRandomBytes, 'get-random-u64': randomU64 },
+    'wasi:random/insecure': { 'get-insecure-random-bytes': putRandomBytes, 'get-insecure-random-u64': randomU64 },
     'wasi:random/insecure-seed': {
       'insecure-seed'(at: number) {
-        view().setBigInt64(at >>> 0, randomU64(), true)
-        view().setBigInt64((at >>> 0) + 8, randomU64(), true)
+        view().setBigUint64(at >>> 0, randomU64(), true)
+        view().setBigUint64((at >>> 0) + 8, randomU64(), true)
         return undefined
       },
     },
@@ -134,18 +125,5 @@ export function wasiFunctions(
   return (interfaceName, func) => {
     if (func.startsWith('[resource-drop]')) return nothing
     return table[interfaceName.split('@')[0] ?? '']?.[func] ?? null
-  }
-}
-
-/** Cuts what a module writes to its standard outputs into log lines. */
-function outputLines(context: HostContext): (handle: number, content: Uint8Array) => void {
-  const write = lineWriter(context)
-  const decoders = new Map<number, { decoder: InstanceType<typeof TextDecoder>; begun: string }>()
-  return (handle, content) => {
-    const output = decoders.get(handle) ?? { decoder: new TextDecoder(), begun: '' }
-    decoders.set(handle, output)
-    const lines = (output.begun + output.decoder.decode(content, { stream: true })).split('\n')
-    output.begun = lines.pop()!.slice(0, 4_096)
-    for (const line of lines) write(handle === stderr ? 'warn' : 'info', line)
   }
 }

@@ -9,21 +9,38 @@ import type { CellSpec } from './turn-runner.ts'
 const pageBytes = 65_536
 
 /**
- * Divides an app's part of a directive into cells: one for the modules that share a fate, and one for each module that is isolated. Pure.
+ * Divides an app's part of a directive into cells: one for the modules that share a fate, and one for each module that is isolated. A module
+ * without a core form runs in a process, so it has a cell of its own too, unless it is linked with others: then they are where it is. Pure.
  *
+ * @param runsComponents whether this node has processes for modules without a core form.
  * @throws HyphaError `module-form-unsupported`, or `link-not-served` where an import has no link, or one that this node does not serve.
  */
-export function planCells(section: RunnableSection, node: string): CellSpec[] {
+export function planCells(section: RunnableSection, node: string, runsComponents: boolean): CellSpec[] {
   for (const { name, form } of section.modules.values()) {
-    if (form !== 'core') {
+    if (form === 'component' && !runsComponents) {
       throw new HyphaError(
         'module-form-unsupported',
         `module "${name}" has no core form, and this node runs no components`,
       )
     }
   }
-  const groups = Map.groupBy(section.instances, ({ module }) => (moduleOf(section, module).isolate ? module : null))
+  const linked = linkedModules(section)
+  const groups = Map.groupBy(section.instances, ({ module }) => {
+    const { isolate, form } = moduleOf(section, module)
+    return isolate || (form === 'component' && !linked.has(module)) ? module : null
+  })
   return [...groups.values()].map((instances) => planCell(section, instances, node))
+}
+
+/** Modules that call others of their app on this node, or are called by them. */
+function linkedModules(section: RunnableSection): ReadonlySet<string> {
+  const linked = new Set<string>()
+  for (const { module, links } of section.instances) {
+    for (const provider of links.values()) {
+      if (provider.kind === 'instance') linked.add(module).add(provider.module)
+    }
+  }
+  return linked
 }
 
 function planCell(section: RunnableSection, unsorted: readonly RunnableInstance[], node: string): CellSpec {
@@ -34,9 +51,12 @@ function planCell(section: RunnableSection, unsorted: readonly RunnableInstance[
     app: section.app,
     epoch: section.epoch,
     release: section.release,
-    modules: modules.map(({ name, bytes, world, limits, publish }) => ({
+    components: modules.some(({ form }) => form === 'component'),
+    modules: modules.map(({ name, form, bytes, world, limits, publish }) => ({
       name,
-      bytes: withMemoryMaximum(bytes, Math.ceil(limits.memoryBytes / pageBytes)),
+      form,
+      // The core modules within a component get theirs where they are taken out of it.
+      bytes: form === 'core' ? withMemoryMaximum(bytes, Math.ceil(limits.memoryBytes / pageBytes)) : bytes,
       world,
       limits,
       publish,

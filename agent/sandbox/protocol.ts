@@ -5,16 +5,27 @@ import type { LogLevel } from '@hypha/core/wire/messages/report.ts'
 import type { HostRequest } from '../host/host.ts'
 import type { InstanceKey } from '../turns.ts'
 
-// What the agent's own thread and a cell's worker say to each other, by structured clone. A cell does one thing at a time: each message to
+// What the agent's own thread and a cell's worker say to each other, by structured clone (between processes, as V8 serialises it). A cell does one thing at a time: each message to
 // the worker has exactly one answer, except that requests to the host (`ask`) may come before it.
 
 /** One module of a cell: its verified bytes and what it is held to. */
 export interface CellModule {
   readonly name: string
+  readonly form: 'core' | 'component'
   readonly bytes: Uint8Array
+  /** What the component's process made of it before its worker loads it; absent for a core form. */
+  readonly transpiled?: Transpiled
   readonly world: World
   readonly limits: Limits
   readonly publish: readonly string[]
+}
+
+/** A component as jco takes it apart. */
+export interface Transpiled {
+  /** The body of a function that returns jco's `instantiate`. */
+  readonly source: string
+  /** Its core modules by the names that the source has for them. Those that own a memory have their share as its maximum. */
+  readonly cores: ReadonlyMap<string, { readonly bytes: Uint8Array; readonly ownsMemory: boolean }>
 }
 
 /** One instance of a cell. Others are named by their index in the cell. */

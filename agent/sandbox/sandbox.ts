@@ -5,11 +5,13 @@ import type { InstanceState } from '@hypha/core/wire/messages/state.ts'
 import type { HostCall } from '../host/host.ts'
 import type { InboxInput, InstanceKey, NodeEvent, RunnableSection, TurnRecord } from '../turns.ts'
 import { Cell, type CellHealth, type CellPorts } from './cell.ts'
+import { CellWorker } from './cell-worker.ts'
 import { planCells } from './cells.ts'
 import { defaultOptions, type SandboxOptions } from './options.ts'
 import type { LoadedInstance } from './protocol.ts'
-import type { Durable } from './turn-runner.ts'
-import { WorkerThread } from './worker-thread.ts'
+import { ThreadTransport } from './thread-transport.ts'
+import type { CellTransport } from './transport.ts'
+import type { CellSpec, Durable } from './turn-runner.ts'
 
 export type { SandboxOptions } from './options.ts'
 export type { Durable } from './turn-runner.ts'
@@ -26,6 +28,8 @@ export interface SandboxPorts {
   event(event: NodeEvent): void
   /** Serves sensors, actuators, HTTP and SQL: a lifted value, at once or later. */
   call(call: HostCall): unknown
+  /** Starts a process for a cell whose modules have no core form; null where this node runs none. */
+  readonly componentProcess?: (() => CellTransport) | null
 }
 
 /** An app that is compiled and stands by, runs, or has been stopped. */
@@ -66,19 +70,21 @@ export interface Sandbox {
 
 export function createSandbox(ports: SandboxPorts, given: Partial<SandboxOptions> = {}): Sandbox {
   const options: SandboxOptions = { ...defaultOptions, ...given }
-  const spares: WorkerThread[] = []
+  const spares: CellWorker[] = []
+  const thread = (): CellWorker => new CellWorker(new ThreadTransport(options), ports.clock)
   const warm = (): void => {
-    const thread = new WorkerThread(options, ports.clock)
-    thread.onDeath = () => {
-      const index = spares.indexOf(thread)
+    const spare = thread()
+    spare.onDeath = () => {
+      const index = spares.indexOf(spare)
       if (index >= 0) spares.splice(index, 1)
     }
-    spares.push(thread)
+    spares.push(spare)
   }
-  const take = (): WorkerThread => {
-    const thread = spares.shift() ?? new WorkerThread(options, ports.clock)
+  const take = ({ components }: CellSpec): CellWorker => {
+    if (components) return new CellWorker(ports.componentProcess!(), ports.clock)
+    const taken = spares.shift() ?? thread()
     while (spares.length < options.standby) warm()
-    return thread
+    return taken
   }
   while (spares.length < options.standby) warm()
 
@@ -92,7 +98,7 @@ export function createSandbox(ports: SandboxPorts, given: Partial<SandboxOptions
       if (spares.length === 0) warm()
     },
     async close() {
-      await Promise.all(spares.splice(0).map((thread) => thread.end()))
+      await Promise.all(spares.splice(0).map((spare) => spare.end()))
     },
   }
 }
@@ -110,13 +116,12 @@ class App implements PreparedApp {
     durable: Durable,
     ports: SandboxPorts,
     options: SandboxOptions,
-    thread: () => WorkerThread,
+    worker: (spec: CellSpec) => CellWorker,
   ) {
     const shared = {
       clock: ports.clock,
       options,
       durable,
-      thread,
       commit: ports.commit,
       event: ports.event,
       changed: () => {
@@ -126,14 +131,14 @@ class App implements PreparedApp {
         for (const run of this.#room) run(instance)
       },
     }
-    this.#cells = planCells(section, ports.node).map((spec) => {
+    this.#cells = planCells(section, ports.node, ports.componentProcess != null).map((spec) => {
       const ask: CellPorts['ask'] = (index, request, leftMs) => {
         const { key } = spec.instances[index]!
         const { httpHosts } = section.modules.get(key.module)!
         const { interface: name, func, args } = request
         return ports.call({ instance: key, interface: name, func, args, key: request.key, leftMs, httpHosts })
       }
-      return new Cell(spec, { ...shared, ask })
+      return new Cell(spec, { ...shared, ask, worker: () => worker(spec) })
     })
     for (const cell of this.#cells) {
       for (const [index, { key }] of cell.spec.instances.entries()) this.#places.set(instanceName(key), { cell, index })

@@ -2,10 +2,10 @@ import { toHex } from '@hypha/core/bytes/text.ts'
 import { HyphaError } from '@hypha/core/errors.ts'
 import type { Clock } from '@hypha/core/ports/clock.ts'
 import type { InboxInput, InputId, InstanceKey, TurnRecord } from '../turns.ts'
+import type { Answer, Ask, CellWorker } from './cell-worker.ts'
 import type { SandboxOptions } from './options.ts'
 import type { CellInstance, CellModule, InstanceEffects, LoadedInstance, ToWorker, TurnCall } from './protocol.ts'
 import { toRecord } from './records.ts'
-import type { Answer, Ask, WorkerThread } from './worker-thread.ts'
 
 /** What the agent remembers of its instances, across restarts and releases. */
 export interface Durable {
@@ -24,6 +24,8 @@ export interface CellSpec {
   readonly modules: readonly CellModule[]
   /** Those that others call come before their callers. */
   readonly instances: readonly CellInstance[]
+  /** Whether one of its modules runs only as a whole component, so that the cell takes a process of its own. */
+  readonly components: boolean
   /** By instance; null where it has no timer. */
   readonly timersMs: readonly (number | null)[]
 }
@@ -33,7 +35,7 @@ export interface TurnPorts {
   readonly options: SandboxOptions
   readonly durable: Durable
   /** A worker that has no cell yet. */
-  thread(): WorkerThread
+  worker(): CellWorker
   /** Journals one turn. */
   commit(turn: readonly TurnRecord[]): void
   ask(instance: number, ask: Ask, leftMs: number): unknown
@@ -55,7 +57,7 @@ export class TurnRunner {
   /** Names turns that no input caused. */
   readonly #nonce = toHex(crypto.getRandomValues(new Uint8Array(8)))
   readonly #turns: number[]
-  #thread: WorkerThread | null = null
+  #worker: CellWorker | null = null
   #loaded: readonly LoadedInstance[] = []
   #number = 0
   /** Turns since the last checkpoint of the cell's instances. */
@@ -76,16 +78,16 @@ export class TurnRunner {
 
   /** Compiles the modules in a worker, and tries that they can be instantiated. Throws `module-unloadable`, `cell-died` or `turn-deadline`. */
   async load(): Promise<readonly LoadedInstance[]> {
-    const thread = this.#ports.thread()
-    this.#thread = thread
-    thread.onAsk = (ask, leftMs) => this.#ports.ask(ask.instance, ask, leftMs)
-    thread.onDeath = (error) => {
-      if (this.#thread !== thread) return
-      this.#thread = null
+    const worker = this.#ports.worker()
+    this.#worker = worker
+    worker.onAsk = (ask, leftMs) => this.#ports.ask(ask.instance, ask, leftMs)
+    worker.onDeath = (error) => {
+      if (this.#worker !== worker) return
+      this.#worker = null
       this.#ports.died(error)
     }
     const { modules, instances } = this.#spec
-    const answer = await thread.request({ kind: 'load', modules, instances }, this.#ports.options.loadMs)
+    const answer = await worker.request({ kind: 'load', modules, instances }, this.#ports.options.loadMs)
     if (answer.kind !== 'loaded') throw unloadable(answer)
     this.#loaded = answer.instances
     return answer.instances
@@ -93,7 +95,7 @@ export class TurnRunner {
 
   /** Makes the instances, in a worker that has loaded them, gives them back their state, and starts them. */
   async start(): Promise<void> {
-    if (this.#thread === null) await this.load()
+    if (this.#worker === null) await this.load()
     const { instances } = this.#spec
     const { durable, options } = this.#ports
     const remembered = instances.map(({ key }) => ({ kv: durable.kv(key) }))
@@ -131,9 +133,9 @@ export class TurnRunner {
 
   /** Ends the worker, whatever it does. */
   async end(): Promise<void> {
-    const thread = this.#thread
-    this.#thread = null
-    await thread?.end()
+    const worker = this.#worker
+    this.#worker = null
+    await worker?.end()
   }
 
   /** How many turns the state goes back when the instances are made anew now. */
@@ -154,8 +156,8 @@ export class TurnRunner {
   }
 
   #request(message: ToWorker, deadlineMs: number): Promise<Answer> {
-    if (this.#thread === null) throw new HyphaError('cell-died', 'the cell has no worker')
-    return this.#thread.request(message, deadlineMs)
+    if (this.#worker === null) throw new HyphaError('cell-died', 'the cell has no worker')
+    return this.#worker.request(message, deadlineMs)
   }
 
   /** Journals what a turn left behind, or throws what ended it. */

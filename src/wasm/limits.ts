@@ -32,3 +32,39 @@ export function withMemoryMaximum(core: Uint8Array, maxPages: number): Uint8Arra
   const body = new ByteWriter(16).uleb(1).u8(0x01).uleb(memory.initial).uleb(maxPages)
   return replaceSection(core, parsed, 5, body.finish())
 }
+
+/**
+ * The core modules of one component with at most `maxPages` pages together: each memory may grow by an equal part of what their initial sizes
+ * leave. The caller sees to it that each module with a memory is instantiated once.
+ *
+ * @throws HyphaError `wasm-memory` if they begin with more, or if one has several memories or one that is shared.
+ */
+export function shareMemory(
+  cores: readonly Uint8Array[],
+  maxPages: number,
+): { bytes: Uint8Array; ownsMemory: boolean }[] {
+  const parsed = cores.map((bytes) => ({ bytes, initial: initialPages(bytes) }))
+  const owners = parsed.filter(({ initial }) => initial !== null)
+  const begun = owners.reduce((sum, { initial }) => sum + initial!, 0)
+  if (begun > maxPages) {
+    throw new HyphaError(
+      'wasm-memory',
+      `component: its memories begin with ${begun} pages of 64 KiB and are given at most ${maxPages}`,
+      { where: 'memory' },
+    )
+  }
+  const share = Math.floor((maxPages - begun) / Math.max(1, owners.length))
+  return parsed.map(({ bytes, initial }) =>
+    initial === null
+      ? { bytes, ownsMemory: false }
+      : { bytes: withMemoryMaximum(bytes, initial + share), ownsMemory: true },
+  )
+}
+
+/** Null for a core module that has no memory of its own. */
+function initialPages(core: Uint8Array): number | null {
+  const { memories, imports } = parseCore(core)
+  // Imported ones come first; one that has both is refused where its maximum is to be set.
+  const own = memories.slice(imports.filter(({ kind }) => kind === 'memory').length)
+  return own[0]?.initial ?? null
+}

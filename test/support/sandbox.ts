@@ -2,7 +2,7 @@ import { toHex } from '@hypha/core/bytes/text.ts'
 import type { Clock } from '@hypha/core/ports/clock.ts'
 import { instanceName } from '@hypha/core/wire/ids.ts'
 import type { HostCall } from '../../agent/host/host.ts'
-import { createSandbox, type Durable, type SandboxOptions } from '../../agent/sandbox/sandbox.ts'
+import { createSandbox, type Durable, type SandboxOptions, type SandboxPorts } from '../../agent/sandbox/sandbox.ts'
 import type {
   InboxInput,
   InstanceKey,
@@ -68,6 +68,7 @@ export function testSandbox(
   clock: Clock,
   options: Partial<SandboxOptions> = {},
   call: (call: HostCall) => unknown = () => ({ tag: 'err', val: 'unavailable' }),
+  componentProcess: SandboxPorts['componentProcess'] = null,
 ): TestSandbox {
   const journal = new MemoryJournal()
   const events: NodeEvent[] = []
@@ -82,6 +83,7 @@ export function testSandbox(
         for (const wake of waiting.splice(0)) wake()
       },
       call,
+      componentProcess,
     },
     options,
   )

@@ -2,7 +2,8 @@ import { HyphaError } from '@hypha/core/errors.ts'
 import { TurnEffects } from '../../host/effects.ts'
 import type { HostContext, HostRequest } from '../../host/host.ts'
 import type { CellInstance, CellModule, InstanceEffects, LoadedInstance, Remembered, TurnCall } from '../protocol.ts'
-import { type Exports, instantiate } from './instance.ts'
+import { type CompiledComponent, compileComponent, instantiateComponent } from './component.ts'
+import { type Exports, type InstanceParts, instantiateCore } from './instance.ts'
 
 /** Blocks until the agent's own thread has answered. */
 export type AskAgent = (instance: number, request: HostRequest) => unknown
@@ -13,9 +14,11 @@ export interface TurnDone {
   readonly refused: string | null
 }
 
+type Compiled = WebAssembly.Module | CompiledComponent
+
 interface Member {
   readonly spec: CellInstance
-  readonly module: WebAssembly.Module
+  readonly module: Compiled
   readonly effects: TurnEffects
   exports: Exports | null
   /** It was called since its last `save`, so that its state may have changed. */
@@ -135,14 +138,10 @@ export class WorkerCell {
       ask: (request) => ask(index, { ...request, key: `${this.#turnKey}/${this.#asked++}` }),
     }
     try {
-      member.exports = instantiate({
-        module: member.module,
-        world,
-        links,
-        context,
-        kv,
-        callee: (i) => this.#calleeOf(i),
-      })
+      const parts: InstanceParts = { world, links, context, kv, callee: (i) => this.#calleeOf(i) }
+      const { module } = member
+      member.exports =
+        module instanceof WebAssembly.Module ? instantiateCore(module, parts) : instantiateComponent(module, parts)
     } catch (thrown) {
       if (thrown instanceof TrialEnded) return
       if (thrown instanceof WebAssembly.LinkError) {
@@ -230,13 +229,14 @@ export class WorkerCell {
 
 class TrialEnded extends Error {}
 
-function compile(module: CellModule): { module: WebAssembly.Module; ms: number } {
+function compile({ name, bytes, transpiled }: CellModule): { module: Compiled; ms: number } {
   const started = performance.now()
   try {
-    return { module: new WebAssembly.Module(module.bytes), ms: performance.now() - started }
+    const module = transpiled === undefined ? new WebAssembly.Module(bytes) : compileComponent(transpiled)
+    return { module, ms: performance.now() - started }
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
-    throw new HyphaError('module-unloadable', `module "${module.name}" can't be compiled: ${why}`, { cause })
+    throw new HyphaError('module-unloadable', `module "${name}" can't be compiled: ${why}`, { cause })
   }
 }
 

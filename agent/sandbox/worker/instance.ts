@@ -6,16 +6,15 @@ import type { HostContext, HostFunctions } from '../../host/host.ts'
 import { hostFunctions } from '../../host/interfaces.ts'
 import { wasiFunctions } from '../../host/wasi.ts'
 
-type Function_ = (...args: unknown[]) => unknown
+export type LiftedFunction = (...args: unknown[]) => unknown
 
 /** What one call may lift out of a module: it is held in the worker's own heap, which is small. */
 const maxLiftedBytes = 2 * 1024 * 1024
 
 /** An exported function of a module, bound; by interface and name. */
-export type Exports = ReadonlyMap<string, ReadonlyMap<string, Function_>>
+export type Exports = ReadonlyMap<string, ReadonlyMap<string, LiftedFunction>>
 
 export interface InstanceParts {
-  readonly module: WebAssembly.Module
   readonly world: World
   readonly links: ReadonlyMap<string, 'host' | number>
   readonly context: HostContext
@@ -28,7 +27,7 @@ export interface InstanceParts {
  * Instantiates a module with what its links say and nothing else, and binds what it exports. Throws what instantiation throws, and
  * `module-unloadable` where the core doesn't fit its world.
  */
-export function instantiate(parts: InstanceParts): Exports {
+export function instantiateCore(module: WebAssembly.Module, parts: InstanceParts): Exports {
   let exports: WebAssembly.Exports | null = null
   const abi: AbiContext = {
     memory: () => {
@@ -45,23 +44,34 @@ export function instantiate(parts: InstanceParts): Exports {
     },
     maxLiftedBytes,
   }
-  const instance = new WebAssembly.Instance(parts.module, bindImports(parts, abi))
+  const instance = new WebAssembly.Instance(module, bindImports(module, parts, abi))
   exports = instance.exports
   // Reactors of C and Rust initialise themselves here (WASI, application ABI).
   if (typeof exports._initialize === 'function') (exports._initialize as () => void)()
   return bindExports(parts.world, exports, abi)
 }
 
-function bindImports(parts: InstanceParts, abi: AbiContext): WebAssembly.Imports {
+function bindImports(module: WebAssembly.Module, parts: InstanceParts, abi: AbiContext): WebAssembly.Imports {
   const wasi = wasiFunctions(parts.context, abi)
-  const served = new Map<string, HostFunctions | null>()
+  const provide = providers(parts)
   const imports: Record<string, Record<string, WebAssembly.ImportValue>> = {}
-  for (const { module: name, name: func } of WebAssembly.Module.imports(parts.module)) {
+  for (const { module: name, name: func } of WebAssembly.Module.imports(module)) {
     imports[name] ??= {}
-    if (name.startsWith('wasi:')) {
-      imports[name][func] = wasi(name, func) ?? missing(name, func)
-      continue
+    if (name.startsWith('wasi:')) imports[name][func] = wasi(name, func) ?? missing(name, func)
+    else {
+      const { type, run } = provide(name, func)
+      imports[name][func] = bindImport(type, run, abi, `${name}#${func}`)
     }
+  }
+  return imports
+}
+
+/** Finds who serves a function that is imported, by the instance's links and nothing else. Throws `module-unloadable`. */
+export function providers(
+  parts: InstanceParts,
+): (name: string, func: string) => { type: FuncType; run: LiftedFunction } {
+  const served = new Map<string, HostFunctions | null>()
+  return (name, func) => {
     const type = findFunc(parts.world.imports, name, func)
     const link = parts.links.get(name)
     if (type === undefined || link === undefined) {
@@ -69,21 +79,17 @@ function bindImports(parts: InstanceParts, abi: AbiContext): WebAssembly.Imports
         where: name,
       })
     }
-    if (typeof link === 'number') {
-      imports[name][func] = bindImport(type, calleeFunction(parts, link, name, func), abi, `${name}#${func}`)
-      continue
-    }
+    if (typeof link === 'number') return { type, run: calleeFunction(parts, link, name, func) }
     if (!served.has(name)) served.set(name, hostFunctions(name, parts.context, parts.kv))
     const host = served.get(name)?.[func]
     if (host === undefined)
       throw new HyphaError('module-unloadable', `no host interface has ${name}#${func}`, { where: name })
-    imports[name][func] = bindImport(type, host, abi, `${name}#${func}`)
+    return { type, run: host as LiftedFunction }
   }
-  return imports
 }
 
 /** Looked up at the call: the callee may be made later. */
-function calleeFunction(parts: InstanceParts, index: number, name: string, func: string): Function_ {
+function calleeFunction(parts: InstanceParts, index: number, name: string, func: string): LiftedFunction {
   return (...args) => {
     const target = parts.callee(index).get(name)?.get(func)
     if (target === undefined)
@@ -100,9 +106,9 @@ function missing(name: string, func: string): () => never {
 }
 
 function bindExports(world: World, exports: WebAssembly.Exports, abi: AbiContext): Exports {
-  const bound = new Map<string, ReadonlyMap<string, Function_>>()
+  const bound = new Map<string, ReadonlyMap<string, LiftedFunction>>()
   for (const { name, funcs } of world.exports) {
-    const functions = new Map<string, Function_>()
+    const functions = new Map<string, LiftedFunction>()
     for (const func of funcs) {
       const exportName = name === rootInterface ? func.name : `${name}#${func.name}`
       const core = exports[exportName]

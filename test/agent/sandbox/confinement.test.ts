@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { afterAll, expect, test } from 'vitest'
 import { defaultOptions } from '../../../agent/sandbox/options.ts'
-import { startWorker } from '../../../agent/sandbox/worker-thread.ts'
+import { startWorker } from '../../../agent/sandbox/thread-transport.ts'
 
 const probe = new URL('../../support/confinement-probe.ts', import.meta.url)
 const folder = mkdtempSync(join(tmpdir(), 'hypha-probe-'))

@@ -1,0 +1,23 @@
+import type { ErrorJson, HyphaError } from '@hypha/core/errors.ts'
+import type { FromWorker, ToWorker } from './protocol.ts'
+
+/** What answers an `ask`: a lifted value, or why there is none. */
+export type AskAnswer = { readonly value: unknown } | { readonly error: ErrorJson }
+
+export interface TransportEvents {
+  message(message: FromWorker): void
+  /** The other side has ended, or broke the rules; called once. */
+  died(error: HyphaError): void
+}
+
+/** How the agent reaches one cell's program: a thread of its own process, or a process apart. */
+export interface CellTransport {
+  /** Called once, before anything is sent. */
+  listen(events: TransportEvents): void
+  send(message: ToWorker): void
+  answer(answer: AskAnswer): void
+  /** Whether a turn is known to have ended although its answer has not come yet. */
+  hasEnded(turn: number): boolean
+  /** Ends the other side, whatever it does, also where it is blocked or loops without end. */
+  end(): Promise<void>
+}

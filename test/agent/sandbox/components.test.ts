@@ -1,0 +1,152 @@
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { systemClock } from '@hypha/core/platform/clock.ts'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startHelper } from '../../../agent/helper/start.ts'
+import { connectHelper, type HelperClient } from '../../../agent/host/helper-client.ts'
+import type { HostCall } from '../../../agent/host/host.ts'
+import { ProcessTransport } from '../../../agent/sandbox/process-transport.ts'
+import { componentGuest } from '../../support/component-guest.ts'
+import { inputOf, instanceOf, sectionOf, type TestSandbox, testSandbox } from '../../support/sandbox.ts'
+import { guestModule, limitsOf } from '../../support/sandbox-guest.ts'
+
+let home: string
+let helper: HelperClient
+
+beforeAll(async () => {
+  home = realpathSync(mkdtempSync(join(tmpdir(), 'hypha-home-')))
+  writeFileSync(join(home, 'agent.toml'), 'components = true\n')
+  helper = connectHelper((await startHelper(home))!)
+})
+afterAll(() => {
+  helper.stop()
+  rmSync(home, { recursive: true })
+})
+
+function sandboxWith(call?: (call: HostCall) => unknown): TestSandbox {
+  return testSandbox(systemClock, { backoffMs: 10 }, call, () => new ProcessTransport(helper.openComponents()))
+}
+
+const emitTwice = '(call $emit-twice (f64.convert_i32_u (i32.load8_u (local.get $at))))'
+
+test('A component of two core modules with texts in UTF-16 runs in a process of its own, turn by turn, as a core form does.', async () => {
+  const { sandbox, journal } = sandboxWith()
+  const module = await componentGuest('pair', { deliver: emitTwice })
+  const app = await sandbox.prepare(sectionOf([module]), journal)
+  await app.activate()
+  app.deliver(instanceOf('pair'), inputOf(1, 'topic', Uint8Array.of(21)))
+  app.deliver(instanceOf('pair'), inputOf(2, 'topic', Uint8Array.of(4)))
+  await journal.until((turns) => turns.length === 2)
+  await app.stop({ save: false })
+  expect(journal.turns.map(({ input, samples }) => [input?.number, samples[0]?.metric, samples[0]?.value])).toEqual([
+    [1, 'twice', 42],
+    [2, 'twice', 8],
+  ])
+})
+
+test('What it asks of the node blocks it until the agent has answered, and the error of a result reaches it.', async () => {
+  const calls: unknown[][] = []
+  const answers = [
+    { tag: 'ok', val: 48.5 },
+    { tag: 'err', val: 'timeout' },
+  ]
+  const { sandbox, journal } = sandboxWith(async ({ interface: name, func, args }) => {
+    calls.push([name, func, ...args])
+    return answers.shift()
+  })
+  // result<f64, enum>: the case at 512, the payload at 520.
+  const deliver = `(call $read (i32.const 32) (i32.const 4) (i32.const 512))
+    (if (i32.load8_u (i32.const 512))
+      (then (call $emit-twice (f64.convert_i32_u (i32.load8_u (i32.const 520)))))
+      (else (call $emit-twice (f64.load (i32.const 520)))))`
+  const app = await sandbox.prepare(sectionOf([await componentGuest('reader', { deliver })]), journal)
+  await app.activate()
+  app.deliver(instanceOf('reader'), inputOf(1))
+  app.deliver(instanceOf('reader'), inputOf(2))
+  await journal.until((turns) => turns.length === 2)
+  await app.stop({ save: false })
+  expect(calls).toEqual([
+    ['sensor', 'read', 'chip'],
+    ['sensor', 'read', 'chip'],
+  ])
+  expect(journal.turns.map(({ samples }) => samples[0]?.value)).toEqual([97, 4])
+})
+
+test('A trap discards the turn, its state goes back to the last checkpoint, and a fresh process goes on.', async () => {
+  const { sandbox, journal, event } = sandboxWith()
+  const module = await componentGuest('fragile', {
+    deliver: `(global.set $state (i32.add (global.get $state) (i32.load8_u (local.get $at))))
+      (call $emit-twice (f64.convert_i32_u (global.get $state)))
+      (if (i32.eq (i32.load8_u (local.get $at)) (i32.const 99)) (then unreachable))`,
+    save: '(i32.store8 (i32.const 640) (global.get $state)) (i32.store (i32.const 600) (i32.const 640)) (i32.store (i32.const 604) (i32.const 1)) (i32.const 600)',
+    restore:
+      '(global.set $state (i32.load8_u (local.get $at))) (i32.store8 (i32.const 620) (i32.const 0)) (i32.const 620)',
+  })
+  const first = await sandbox.prepare(sectionOf([module]), journal)
+  await first.activate()
+  first.deliver(instanceOf('fragile'), inputOf(1, 'topic', Uint8Array.of(5)))
+  await journal.until((turns) => turns.length === 1)
+  await first.stop({ save: true })
+
+  const app = await sandbox.prepare(sectionOf([module]), journal)
+  await app.activate()
+  app.deliver(instanceOf('fragile'), inputOf(2, 'topic', Uint8Array.of(99)))
+  app.deliver(instanceOf('fragile'), inputOf(3, 'topic', Uint8Array.of(2)))
+  await event('input-failed')
+  await journal.until((turns) => turns.some(({ input }) => input?.number === 3))
+  await app.stop({ save: false })
+  const inputs = journal.turns.filter(({ input }) => input !== null)
+  expect(inputs.map(({ input, outcome, samples }) => [input!.number, outcome, samples[0]?.value])).toEqual([
+    [1, 'ok', 10],
+    [2, 'failed', undefined],
+    [3, 'ok', 14],
+  ])
+})
+
+test('A turn without end is ended at its deadline with its process, and the neighbour is not held up.', async () => {
+  const { sandbox, journal, event } = sandboxWith()
+  const looping = await componentGuest('loop', { deliver: '(loop $l (br $l))' }, { limits: limitsOf({ turnMs: 300 }) })
+  const neighbour = await guestModule('core', {
+    imports: ['host/telemetry#emit'],
+    exports: {
+      'module/inbox#deliver': '(call $telemetry.emit (i32.const 16) (i32.const 1) (f64.const 1) (i32.const 512))',
+    },
+    fields: '(data (i32.const 16) "m")',
+  })
+  const app = await sandbox.prepare(sectionOf([looping, neighbour]), journal)
+  await app.activate()
+  app.deliver(instanceOf('loop'), inputOf(1))
+  app.deliver(instanceOf('core'), inputOf(2))
+  await journal.until((turns) => turns.some(({ instance }) => instance.module === 'core'))
+  expect((await event('deadline')).instance).toEqual(instanceOf('loop'))
+  await event('input-failed')
+  await app.stop({ save: false })
+})
+
+test('Its memories together stay below its limit: growing beyond is refused, and beginning beyond too.', async () => {
+  const { sandbox, journal } = sandboxWith()
+  // What memory.grow answers for 16 pages, which is −1, and then for 15.
+  const deliver = `(call $emit-twice (f64.convert_i32_s (memory.grow (i32.const 16))))
+    (call $emit-twice (f64.convert_i32_s (memory.grow (i32.const 15))))`
+  const app = await sandbox.prepare(sectionOf([await componentGuest('grower', { deliver })]), journal)
+  await app.activate()
+  app.deliver(instanceOf('grower'), inputOf(1))
+  await journal.until((turns) => turns.length === 1)
+  await app.stop({ save: false })
+  expect(journal.turns[0]!.samples.map(({ value }) => value)).toEqual([-2, 2])
+
+  const large = await componentGuest('large', { memory: '17' })
+  await expect(sandbox.prepare(sectionOf([large]), journal)).rejects.toMatchObject({ code: 'wasm-memory' })
+})
+
+test('A node that runs no components says so; a module is given nothing that its directive does not link.', async () => {
+  const { sandbox, journal } = testSandbox(systemClock)
+  const module = await componentGuest('pair', {})
+  const section = sectionOf([module])
+  await expect(sandbox.prepare(section, journal)).rejects.toMatchObject({ code: 'module-form-unsupported' })
+  const [instance] = section.instances
+  const links = new Map([...instance!.links].filter(([name]) => !name.includes('sensor')))
+  const unlinked = { ...section, instances: [{ ...instance!, links }] }
+  await expect(sandboxWith().sandbox.prepare(unlinked, journal)).rejects.toMatchObject({ code: 'link-not-served' })
+})
