@@ -5,6 +5,7 @@ import { type AppRoutes, appRoutes, type Publisher, routeMessage, type Target } 
 import { createTransfers, type Transfers } from '../distribute/transfers.ts'
 import { authorFaults, type Plan } from '../plan.ts'
 import { type AcceptedRelease, accept } from '../push/accept.ts'
+import { digestOf } from '../store/contents.ts'
 import { changesOf } from './changes.ts'
 import type { GatewayDeps } from './deps.ts'
 import type { Feeds } from './feeds.ts'
@@ -73,28 +74,19 @@ export class Pipeline {
   push(envelope: Uint8Array, components: readonly Uint8Array[]): Promise<Replanned> {
     return this.#inTurn(async () => {
       const { store, clock } = this.#deps
-      const { release, digest: bytes, contents } = this.#accept(envelope, components)
+      const accepted = this.#accept(envelope, components)
+      const { release, contents } = accepted
       const { app, number, label } = release
-      const digest = toHex(bytes)
+      const digest = toHex(accepted.digest)
       refuseImpossible(tryPlace(this.#shop, { release, digest }))
-      const isNew = store.apps.releaseByDigest(digest) === null
-      const parts = [...contents.values()]
-      const record = store.apps.addRelease({
-        app,
-        number,
-        digest,
-        label,
-        createdAt: clock.now(),
-        envelope,
-        contents: parts,
+      const keepTransfers = await this.#transfers.prepare(travelling(accepted))
+      const outcome = this.#change(() => {
+        const parts = [...contents.values()]
+        store.apps.addRelease({ app, number, digest, label, createdAt: clock.now(), envelope, contents: parts })
+        keepTransfers()
+        return replan(this.#shop, this.releases.byDigest(digest)!)
       })
-      try {
-        await this.#transfers.prepare([record.envelope, ...contents.keys()])
-        return this.#change(() => replan(this.#shop, this.releases.byDigest(digest)!)).apps.get(app)!
-      } catch (error) {
-        if (isNew) await this.#takeBack(app, number)
-        throw error
-      }
+      return outcome.apps.get(app)!
     })
   }
 
@@ -105,12 +97,6 @@ export class Pipeline {
       return { number: newest?.number ?? 0, digest: newest?.digest ?? null, floor: this.releases.floor(app) }
     }
     return accept(envelope, components, { fleet: store.fleet, role: root().release, crypto, known })
-  }
-
-  async #takeBack(app: string, number: number): Promise<void> {
-    const { store } = this.#deps
-    store.apps.removeRelease(app, number)
-    if (store.apps.releases(app).length === 0) await store.removeApp(app)
   }
 
   /** Runs a stored release again; without a number, the one that ran before the present one. Throws `not-found`, `release-below-floor`. */
@@ -247,6 +233,12 @@ export class Pipeline {
     this.#feeds.events.publish(events)
     return outcome
   }
+}
+
+/** What nodes are sent of a release, by digest: its envelope, and of each module the core form where it has one. */
+function travelling({ release, envelope, contents }: AcceptedRelease): Map<string, Uint8Array> {
+  const artifacts = release.modules.map(({ core, component }) => toHex((core ?? component).digest))
+  return new Map([[digestOf(envelope), envelope], ...artifacts.map((name) => [name, contents.get(name)!] as const)])
 }
 
 /** What only the author can mend must not wait for a fleet that could hold it. */

@@ -16,7 +16,13 @@ it('A content travels compressed where that is shorter, and as it is where not',
   const { contents } = temporaryStore()
   const [long, noise] = [contents.put(repetitive), contents.put(random)]
   const transfers = createTransfers(contents)
-  await transfers.prepare([long, noise, long])
+  const keep = await transfers.prepare(
+    new Map([
+      [long, repetitive],
+      [noise, random],
+    ]),
+  )
+  keep()
   const compressed = transfers.transferFor(long)
   expect(compressed).toMatchObject({ encoding: 'brotli', base: null })
   const bytes = contents.transferBytes(toHex(compressed.digest))!
@@ -31,7 +37,8 @@ it('What was computed once is found again after a restart, and is the same witho
   const path = temporaryPath()
   const first = temporaryStore({}, path)
   const content = first.contents.put(repetitive)
-  await createTransfers(first.contents).prepare([content])
+  const keep = await createTransfers(first.contents).prepare(new Map([[content, repetitive]]))
+  keep()
   const prepared = first.contents.findTransfer(content, null)
   const again = temporaryStore({}, path)
   expect(again.contents.findTransfer(content, null)).toEqual(prepared)
