@@ -21,6 +21,8 @@ export async function bundleAgent(outdir: string): Promise<number> {
     splitting: true,
     format: 'esm',
     platform: 'node',
+    // It stands beside the bundle on nodes that run components, and is loaded only there.
+    external: ['@bytecodealliance/jco-transpile/component'],
     target: 'node24',
     minify: true,
     metafile: true,
