@@ -21,7 +21,11 @@ describe('errors', () => {
       where: 'there',
       mend: errorTable['id-invalid'].mend,
     })
-    expect(new HyphaError('id-invalid', 'no', { mend: 'Do this.' }).toJSON()).toEqual({ code: 'id-invalid', message: 'no', mend: 'Do this.' })
+    expect(new HyphaError('id-invalid', 'no', { mend: 'Do this.' }).toJSON()).toEqual({
+      code: 'id-invalid',
+      message: 'no',
+      mend: 'Do this.',
+    })
   })
 
   it('keep what was thrown as their cause', () => {

@@ -47,7 +47,8 @@ describe('a power cut while a release is being installed', () => {
     const whole = new LossyFiles()
     await install(whole)
     expect(whole.operations).toBeGreaterThan(20)
-    const states = steps.reduce<InstallState[]>((all, step) => [...all, next(all.at(-1)!, step)], [notInstalled])
+    const states: InstallState[] = [notInstalled]
+    for (const step of steps) states.push(next(states.at(-1)!, step))
 
     for (let cutAt = 1; cutAt <= whole.operations; cutAt++) {
       for (let seed = 0; seed < 8; seed++) {
