@@ -1,19 +1,15 @@
 import { join } from 'node:path'
 import { HyphaError } from '@hypha/core/errors.ts'
-import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
-import { seedSigner } from '@hypha/core/trust/cose.ts'
 import type { Plan } from '../../plan.ts'
 import type { BuiltModule } from '../../push/build/build.ts'
 import { loadManifest, type Manifest } from '../../push/build/manifest.ts'
 import type { ReleaseToMake } from '../../push/release.ts'
-import { pushBody } from '../api/push-body.ts'
 import type { Status } from '../api/schemas/access.ts'
 import type { AppSummary, PushAnswer } from '../api/schemas/apps.ts'
 import type { NodeSummary } from '../api/schemas/nodes.ts'
 import { type Cli, parseDuration, wholeNumber } from './cli.ts'
-import { openKey } from './keys.ts'
-import { planTree, type Tiers } from './plan-tree.ts'
-import { awaitRollout, type Outcome } from './wait.ts'
+import type { Tiers } from './plan-tree.ts'
+import type { Outcome } from './wait.ts'
 
 /** As they stand on the command line. */
 export interface PushOptions {
@@ -25,7 +21,6 @@ export interface PushOptions {
 
 /** What a new release of an app follows. */
 interface Known {
-  readonly fleet: string
   readonly latest: number
   readonly floor: number
 }
@@ -39,11 +34,13 @@ export async function fetchTiers(cli: Cli): Promise<Tiers> {
 /** Builds an app and asks where it would run. */
 export async function planFolder(cli: Cli, folder: string): Promise<Plan> {
   const manifest = loadManifest(folder)
-  const [known, { buildWithProgress }, release] = await Promise.all([fetchKnown(cli, manifest.name), ...loadTools()])
-  const built = await buildWithProgress(cli, manifest, false)
-  const payload = release.releasePayload(
-    release.makeRelease(nextRelease(manifest, built, known, known.floor), nodeCrypto),
-  )
+  const [known, { fleet }, tools] = await Promise.all([
+    fetchKnown(cli, manifest.name),
+    cli.api.request<Status>('GET', '/v1/status'),
+    loadTools(),
+  ])
+  const built = await tools.buildWithProgress(cli, manifest, false)
+  const payload = tools.payloadOf(nextRelease(manifest, built, fleet, known, known.floor))
   return cli.api.request<Plan>('POST', '/v1/plan', { cbor: payload })
 }
 
@@ -52,61 +49,66 @@ export async function pushFolder(cli: Cli, folder: string, options: PushOptions)
   const stages = new Stages()
   const manifest = loadManifest(folder)
   const path = options.key ?? join(cli.home.keys, 'release.key')
-  const [known, tiers, { buildWithProgress }, { makeRelease, releasePayload, signRelease }] = await stages.measure(
-    'ask',
-    () => Promise.all([fetchKnown(cli, manifest.name), fetchTiers(cli), ...loadTools()]),
-  )
+  const timeoutMs = parseDuration(options.timeout, '--timeout')
+  const [known, tools] = await stages.measure('ask', () => Promise.all([fetchKnown(cli, manifest.name), loadTools()]))
   const floor =
     options.floor === undefined ? known.floor : wholeNumber(options.floor, '--floor', known.floor, known.latest + 1)
-  const open = () => stages.measure('key', () => openKey(path))
+  const open = () => stages.measure('key', () => tools.openKey(path))
   // A question at the terminal comes before the lines of progress; a passphrase from the environment is tried while it builds.
   const early = process.env.HYPHA_PASSPHRASE === undefined ? await open() : null
   const [key, built] = await Promise.all([
     early ?? open(),
-    stages.measure('build', () => buildWithProgress(cli, manifest, false)),
+    stages.measure('build', () => tools.buildWithProgress(cli, manifest, false)),
   ])
-  if (key.fleet !== known.fleet) {
-    const text = `The release key is of the fleet ${key.fleet}, the gateway of ${known.fleet}`
-    throw new HyphaError('wrong-fleet', text, { where: path })
-  }
+  // A key of another fleet is refused by the gateway, which knows its own.
   const payload = stages.measureNow('analyse', () =>
-    releasePayload(makeRelease(nextRelease(manifest, built, known, floor), nodeCrypto)),
+    tools.payloadOf(nextRelease(manifest, built, key.fleet, known, floor)),
   )
-  const envelope = stages.measureNow('sign', () => signRelease(payload, [seedSigner(key.seed, nodeCrypto)]))
-  const body = pushBody.encode({ envelope, components: built.map(({ component }) => component) })
-  const answer = await stages.measure('accept', () => cli.api.request<PushAnswer>('POST', '/v1/push', { cbor: body }))
-  cli.note(`\n${planTree(answer.plan, tiers)}\n`)
-  const timeoutMs = parseDuration(options.timeout, '--timeout')
-  const outcome = options.wait
-    ? await stages.measure('rollout', () => {
-        const onRunning = stages.begin('activate')
-        return awaitRollout(cli, { ...answer, timeoutMs, onRunning })
-      })
-    : null
+  const body = stages.measureNow('sign', () => tools.signedPush(payload, key, built))
+  const [answer, tree, wait] = await stages.measure('accept', () =>
+    Promise.all([
+      cli.api.request<PushAnswer>('POST', '/v1/push', { cbor: body }),
+      cli.json ? null : Promise.all([fetchTiers(cli), import('./plan-tree.ts')]),
+      options.wait ? import('./wait.ts') : null,
+    ]),
+  )
+  if (tree !== null) {
+    const [tiers, { planTree }] = tree
+    cli.note(`\n${planTree(answer.plan, tiers)}\n`)
+  }
+  const outcome =
+    wait === null
+      ? null
+      : await stages.measure('rollout', () => {
+          const onRunning = stages.begin('activate')
+          return wait.awaitRollout(cli, { ...answer, timeoutMs, onRunning })
+        })
   cli.print({ ...answer, outcome, startedAt: performance.timeOrigin, timingsMs: stages.timings() }, () =>
     told(answer, outcome, stages),
   )
 }
 
 /** What takes its time to load, loaded while the gateway answers. */
-const loadTools = () => [import('./build.ts'), import('../../push/release.ts')] as const
+const loadTools = () => import('./push-tools.ts')
 
 async function fetchKnown(cli: Cli, app: string): Promise<Known> {
   const none = (error: unknown): null => {
     if (error instanceof HyphaError && error.code === 'not-found') return null
     throw error
   }
-  const [{ fleet }, before] = await Promise.all([
-    cli.api.request<Status>('GET', '/v1/status'),
-    cli.api.request<AppSummary>('GET', `/v1/apps/${encodeURIComponent(app)}`).catch(none),
-  ])
-  return { fleet, latest: before?.latest ?? 0, floor: before?.floor ?? 0 }
+  const before = await cli.api.request<AppSummary>('GET', `/v1/apps/${encodeURIComponent(app)}`).catch(none)
+  return { latest: before?.latest ?? 0, floor: before?.floor ?? 0 }
 }
 
-function nextRelease(manifest: Manifest, built: readonly BuiltModule[], known: Known, floor: number): ReleaseToMake {
+function nextRelease(
+  manifest: Manifest,
+  built: readonly BuiltModule[],
+  fleet: string,
+  { latest }: Known,
+  floor: number,
+): ReleaseToMake {
   const modules = built.map(({ name, component, manifest: { spec } }) => ({ name, component, spec }))
   const { name: app, version: label } = manifest
-  const { fleet, latest } = known
   return { fleet, app, number: latest + 1, label, createdMs: Date.now(), floor, modules }
 }
 
