@@ -1,21 +1,44 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { build } from 'esbuild'
+import { build, type Plugin } from 'esbuild'
 
 /**
- * Bundles the agent into a folder that needs nothing but Node: main.js, the cells' worker and the helper, with what they share in chunks. What mqtt.js
- * brings for browsers, proxies and its command line is left out: a node speaks MQTT over TLS and nothing else.
+ * What stands in for packages that mqtt.js brings for browsers, proxies, WebSockets and its command line: a node speaks MQTT 3.1.1 over TLS and
+ * nothing else. Of what is left empty nothing is ever called.
+ */
+const standIns: Readonly<Record<string, string>> = {
+  // Node's own is the newer of the same code.
+  'readable-stream': "module.exports = require('node:stream')",
+  'worker-timers': 'module.exports = { setInterval, clearInterval }',
+  debug: 'module.exports = () => () => {}',
+  // Topic aliases are of MQTT 5.
+  'lru-cache': 'module.exports = {}',
+  ws: 'module.exports = {}',
+  socks: 'module.exports = {}',
+  'cbor-extract': 'module.exports = {}',
+}
+
+const leaveOut: Plugin = {
+  name: 'leave-out',
+  setup({ onResolve, onLoad }) {
+    const names = new RegExp(`^(${Object.keys(standIns).join('|')})$`)
+    onResolve({ filter: names }, ({ path }) => ({ path, namespace: 'stand-in' }))
+    onLoad({ filter: /.*/, namespace: 'stand-in' }, ({ path }) => ({ contents: standIns[path], loader: 'js' }))
+    // mqtt.js reads its version from there.
+    onLoad({ filter: /node_modules\/mqtt\/package\.json$/ }, () => ({ contents: '{"version":""}', loader: 'json' }))
+  },
+}
+
+/**
+ * Bundles the agent into a folder that needs nothing but Node: main.js, the cells' worker and the helper, with what they share in chunks.
  *
  * @returns bytes of all files.
  */
 export async function bundleAgent(outdir: string): Promise<number> {
   rmSync(outdir, { recursive: true, force: true })
   const { metafile } = await build({
-    entryPoints: {
-      main: join(import.meta.dirname, 'main.ts'),
-      'worker/main': join(import.meta.dirname, 'sandbox/worker/main.ts'),
-      'helper/main': join(import.meta.dirname, 'helper/main.ts'),
-    },
+    absWorkingDir: import.meta.dirname,
+    entryPoints: { main: 'main.ts', 'worker/main': 'sandbox/worker/main.ts', 'helper/main': 'helper/main.ts' },
     outdir,
     bundle: true,
     splitting: true,
@@ -33,20 +56,10 @@ export async function bundleAgent(outdir: string): Promise<number> {
       js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
     },
     alias: { 'cbor-x': 'cbor-x/index-no-eval' },
-    plugins: [
-      {
-        name: 'leave-out',
-        setup(build) {
-          build.onResolve({ filter: leftOut }, ({ path }) => ({ path, namespace: 'empty' }))
-          build.onLoad({ filter: /.*/, namespace: 'empty' }, () => ({ contents: 'module.exports = {}', loader: 'js' }))
-        },
-      },
-    ],
+    plugins: [leaveOut],
   })
   return Object.values(metafile.outputs).reduce((sum, { bytes }) => sum + bytes, 0)
 }
-
-const leftOut = /^(ws|socks|help-me|commist|minimist|concat-stream|split2|cbor-extract)$/
 
 if (import.meta.main) {
   const outdir = process.argv[2] ?? join(import.meta.dirname, '../dist/agent')
