@@ -102,7 +102,8 @@ export class TrustRules {
       const next = rootMetadata.decode(payload)
       verifyThreshold(opened, 'root', next.root, 'root (its own)', this.#crypto)
       if (next.version !== root.version + 1) {
-        throw new HyphaError('root-version', `Root metadata ${next.version} can't follow ${root.version}`)
+        const gap = next.version > root.version ? `: ${root.version + 1} comes between` : ''
+        throw new HyphaError('root-version', `Root metadata ${next.version} can't follow ${root.version}${gap}`)
       }
       checkFleet('Root metadata', next.fleet, snapshot.fleet)
       checkRoot(next)

@@ -1,6 +1,7 @@
 import { toHex, toUtf8 } from '@hypha/core/bytes/text.ts'
 import type { DirectiveInstance, Section } from '@hypha/core/trust/directive.ts'
 import type { Release } from '@hypha/core/trust/release.ts'
+import { rootMetadata } from '@hypha/core/trust/root.ts'
 import { makeBoxKeys, seal } from '@hypha/core/trust/seal.ts'
 import { describe, expect, it } from 'vitest'
 import { openWith, runnable } from '../../../agent/verify/runnable.ts'
@@ -11,12 +12,15 @@ import {
   dayMs,
   expectCode,
   joined,
+  keys,
   makeDirective,
   makeModule,
   makeRelease,
+  makeRoot,
   makeSection,
   signDirective,
   signRelease,
+  signRoot,
   startMs,
 } from '../../support/signed.ts'
 
@@ -180,5 +184,29 @@ describe('The settings of an instance', () => {
     const other = makeBoxKeys(crypto)
     const secret = { kind: 'sealed' as const, ...seal(toUtf8('hunter2'), other.publicKey, crypto) }
     expectCode('setting-sealed-wrong', configured({ token: secret }).run)
+  })
+})
+
+describe('The newest root metadata alone', () => {
+  const verifier = () => new Verifier({ snapshot: joined(), crypto, nowMs: () => startMs })
+
+  it('is followed from the version before it', () => {
+    const node = verifier()
+    node.followRoot(signRoot(makeRoot()))
+    node.followRoot(signRoot(makeRoot({ version: 2 })))
+    expect(rootMetadata.decode(node.snapshot.root)).toEqual(makeRoot({ version: 2 }))
+  })
+
+  it.each([
+    ['and the keys stayed', signRoot(makeRoot({ version: 3 }))],
+    [
+      'and the keys were replaced',
+      signRoot(makeRoot({ version: 3, root: { threshold: 1, keys: [keys.root2.publicKey] } }), [keys.root2]),
+    ],
+  ])('is refused with words that say why where versions between are missing, %s', (_, newest) => {
+    const node = verifier()
+    expectCode('root-version', () => node.followRoot(newest))
+    expect(() => node.followRoot(newest)).toThrow('from version 1, which is held')
+    expect(node.snapshot).toEqual(joined())
   })
 })
