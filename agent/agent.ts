@@ -15,7 +15,7 @@ import { state } from '@hypha/core/wire/messages/state.ts'
 import { want } from '@hypha/core/wire/messages/want.ts'
 import { fleetTopics } from '@hypha/core/wire/topics.ts'
 import { connectionNumbers } from './connection-number.ts'
-import { type Identity, loadIdentity, wipeHome } from './home.ts'
+import { type Identity, loadIdentity, replaceIdentity, wipeHome } from './home.ts'
 import { Installs } from './install/installs.ts'
 import { defaultTrialLimits } from './install/machine.ts'
 import { takeInventory } from './inventory.ts'
@@ -24,6 +24,7 @@ import { createLink } from './link/mqtt-link.ts'
 import { openMachine } from './machine.ts'
 import { Pipeline } from './pipeline.ts'
 import { openReceiver } from './receive/receiver.ts'
+import { Renewal, type Renewed } from './renewal.ts'
 import { type Journal, openJournal } from './report/journal.ts'
 import { createShipper } from './report/shipper.ts'
 import { createSandbox } from './sandbox/sandbox.ts'
@@ -63,7 +64,13 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
   })
   const machine = await openMachine(home, node, log)
   const nextConnection = await connectionNumbers(files)
-  const link = openLink(identity, nextConnection, onProblem)
+  const renewal = openRenewal(home, identity, verifier, log, (renewed) =>
+    link.renew({ certificate: renewed.certificate, host: renewed.brokerHost, port: renewed.brokerPort }),
+  )
+  const link = openLink(identity, nextConnection, (error) => {
+    onProblem(error)
+    if (error.code === 'link-refused') renewal.refused()
+  })
   const shipper = createShipper({
     journal,
     link,
@@ -178,7 +185,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
   link.subscribe(topics.down(node, 'input'), (_topic, message) => guard(onProblem, () => pipeline!.inputs(message)))
   link.subscribe(topics.rootMetadata, (_topic, message) =>
     guard(onProblem, () => {
-      verifier.updateRoot([message])
+      verifier.followRoot(message)
       keepTrust().catch((thrown) => onProblem(asHyphaError(thrown)))
     }),
   )
@@ -194,6 +201,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
 
   async function shutDown(): Promise<void> {
     clearInterval(stateTimer)
+    renewal.stop()
     await pipeline!.close()
     await sandbox.close()
     shipper.close()
@@ -218,6 +226,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
   if (untilStdinEnds) process.stdin.resume().once('close', end)
 
   log.info(`${node} of ${identity.fleet} (${identity.tier}) starts`)
+  renewal.start()
   await pipeline.boot()
 }
 
@@ -243,6 +252,29 @@ function openLink(identity: Identity, nextConnection: () => number, onError: (er
     clock: systemClock,
     random: Math.random,
     onError,
+  })
+}
+
+function openRenewal(
+  home: string,
+  identity: Identity,
+  verifier: Verifier,
+  log: Log,
+  use: (renewed: Renewed) => void,
+): Renewal {
+  const { fleet, node, ca, seed, gatewayHost: host, gatewayPort: port } = identity
+  return new Renewal(identity, {
+    clock: systemClock,
+    now: () => verifier.timeMs,
+    async ask() {
+      // Loaded when it is needed, which is once in months.
+      const { renew } = await import('./join/join.ts')
+      return await renew({ host, port, fleet, node, ca }, (message) => nodeCrypto.sign(seed, message))
+    },
+    keep: (renewed) => replaceIdentity(home, renewed),
+    use,
+    note: (text) => log.info(text),
+    onProblem: (error) => log.warn(`The certificate can't be renewed now: ${error.message}`, { code: error.code }),
   })
 }
 

@@ -29,6 +29,7 @@ export async function joinFleet(home: string, urlText: string): Promise<Identity
     boxSecret,
     gatewayHost: url.host,
     gatewayPort: url.port,
+    certifiedMs: Date.now(),
   }
   saveIdentity(home, identity)
   ensureNodeFile(home)

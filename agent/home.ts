@@ -2,7 +2,9 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { HyphaError } from '@hypha/core/errors.ts'
-import { bytes, message, record, type TypeOf, text, uint } from '@hypha/core/wire/codec.ts'
+import { nodeFiles } from '@hypha/core/platform/files.ts'
+import { replaceFile } from '@hypha/core/ports/files.ts'
+import { bytes, message, nullable, record, type TypeOf, text, uint } from '@hypha/core/wire/codec.ts'
 import { id } from '@hypha/core/wire/ids.ts'
 import { tier } from '@hypha/core/wire/messages/state.ts'
 import { type NodeFile, parseNodeFile } from './host/node-file.ts'
@@ -35,6 +37,8 @@ const identityCodec = message(
     /** Where the node joined, and renews its certificate. */
     gatewayHost: [11, text(253)],
     gatewayPort: [12, uint(65_535, 1)],
+    /** When the certificate came, in ms since 1970: it doesn't say itself when its life began. */
+    certifiedMs: [13, nullable(uint())],
   }),
 )
 
@@ -58,6 +62,11 @@ export function loadIdentity(home: string): Identity {
 export function saveIdentity(home: string, identity: Identity): void {
   mkdirSync(home, { recursive: true, mode: 0o700 })
   writeFileSync(identityPath(home), identityCodec.encode(identity), { mode: 0o600, flush: true })
+}
+
+/** As `saveIdentity`, for a node that has one: it is the old or the new one, whatever happens meanwhile. */
+export async function replaceIdentity(home: string, identity: Identity): Promise<void> {
+  await replaceFile(nodeFiles(home), 'identity', identityCodec.encode(identity))
 }
 
 const keysCodec = message(

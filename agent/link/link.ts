@@ -17,6 +17,8 @@ export interface Link {
   publish(topic: string, payload: Uint8Array, options: { qos: 0 | 1; retain?: boolean }): Promise<void>
   /** Holds across connections. The result ends it. A filter that the broker refuses reaches `onError` as `link-denied`. */
   subscribe(filter: string, handler: LinkHandler): () => void
+  /** Connects anew, with another certificate for the same key and where the broker is now. */
+  renew(renewed: Pick<LinkOptions, 'certificate' | 'host' | 'port'>): void
   /** Says goodbye in the node's presence, and ends for good. */
   close(): Promise<void>
 }

@@ -17,8 +17,8 @@ export function createLink(options: LinkOptions): Link {
 }
 
 class MqttLink implements Link {
-  readonly #options: LinkOptions & { maxInFlight: number; timing: LinkTiming }
-  readonly #tls: TlsState
+  #options: LinkOptions & { maxInFlight: number; timing: LinkTiming }
+  #tls: TlsState
   readonly #stateListeners = new Set<(state: LinkState) => void>()
   readonly #handlers = new Map<string, Set<LinkHandler>>()
   #connection: Connection | null = null
@@ -144,6 +144,20 @@ class MqttLink implements Link {
     tell(this.#connection).catch((error: HyphaError) => {
       if (error.code !== 'link-offline') this.#report(error)
     })
+  }
+
+  renew(renewed: Pick<LinkOptions, 'certificate' | 'host' | 'port'>): void {
+    if (this.#closed) return
+    this.#options = { ...this.#options, ...renewed }
+    this.#tls = new TlsState(this.#options)
+    this.#failures = 0
+    if (this.#connection) {
+      // Its end begins the next one.
+      this.#connection.abort()
+      return
+    }
+    this.#cancelTimer()
+    this.#connect()
   }
 
   async close(): Promise<void> {

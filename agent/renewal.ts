@@ -1,0 +1,110 @@
+import { X509Certificate } from 'node:crypto'
+import { ed25519Spki } from '@hypha/core/bytes/ed25519.ts'
+import { bytesEqual } from '@hypha/core/bytes/text.ts'
+import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
+import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
+import type { Clock } from '@hypha/core/ports/clock.ts'
+import type { Identity } from './home.ts'
+
+/** What a renewal brings. */
+export type Renewed = Pick<Identity, 'certificate' | 'brokerHost' | 'brokerPort'>
+
+export interface RenewalPorts {
+  readonly clock: Pick<Clock, 'after'>
+  /** Milliseconds since 1970, not below what signed messages prove: a board may wake up in 1970. */
+  now(): number
+  /** Asks the gateway, by proof of the node's key. */
+  ask(): Promise<Renewed>
+  /** Replaces the identity that is kept, durably. */
+  keep(identity: Identity): Promise<void>
+  /** Connects with it from now on. */
+  use(renewed: Renewed): void
+  note(text: string): void
+  onProblem(error: HyphaError): void
+}
+
+const dayMs = 86_400_000
+const retryMs = 600_000
+/** Certificates begin in 1970, so their life is counted from when the node got them; where that isn't known, it is taken to be this. */
+const usualLifeMs = 365 * dayMs
+
+/** Whether less than a third of the life of the node's certificate is left. */
+export function renewalDue({ certificate, certifiedMs }: Identity, nowMs: number): boolean {
+  const endMs = Date.parse(new X509Certificate(certificate).validTo)
+  const lifeMs = certifiedMs === null ? usualLifeMs : Math.max(0, endMs - certifiedMs)
+  return endMs - nowMs < lifeMs / 3
+}
+
+/**
+ * Keeps a node's certificate fresh: looks at the start and each day, and asks for a new one where less than a third of its life is left, or it has ended.
+ * Where the broker refuses the node it asks too: the gateway lets in only the certificate that it issued last, and that may not have arrived.
+ */
+export class Renewal {
+  #identity: Identity
+  readonly #ports: RenewalPorts
+  #cancel: () => void = () => undefined
+  #running = false
+  #stopped = false
+  /** Since the last attempt for which the broker gave reason it has refused no more. */
+  #mayAsk = true
+
+  constructor(identity: Identity, ports: RenewalPorts) {
+    this.#identity = identity
+    this.#ports = ports
+  }
+
+  start(): void {
+    void this.#check(false)
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#cancel()
+  }
+
+  /** The broker refused the node. Asks at most once until the next look, so that a node that was removed doesn't ask without end. */
+  refused(): void {
+    if (!this.#mayAsk) return
+    this.#mayAsk = false
+    void this.#check(true)
+  }
+
+  async #check(asked: boolean): Promise<void> {
+    if (this.#running || this.#stopped) return
+    this.#running = true
+    this.#cancel()
+    let nextMs = dayMs
+    try {
+      if (asked || renewalDue(this.#identity, this.#ports.now())) await this.#renew()
+    } catch (thrown) {
+      nextMs = retryMs
+      this.#ports.onProblem(asHyphaError(thrown))
+    }
+    this.#running = false
+    if (this.#stopped) return
+    this.#cancel = this.#ports.clock.after(nextMs, () => {
+      this.#mayAsk = true
+      void this.#check(false)
+    })
+  }
+
+  async #renew(): Promise<void> {
+    const { certificate, brokerHost, brokerPort } = await this.#ports.ask()
+    checkCertificate(this.#identity, certificate)
+    this.#identity = { ...this.#identity, certificate, brokerHost, brokerPort, certifiedMs: this.#ports.now() }
+    // Kept before it is used: the gateway refuses the one before from now on.
+    await this.#ports.keep(this.#identity)
+    const { validTo } = new X509Certificate(certificate)
+    this.#ports.note(`the certificate is renewed, and valid until ${new Date(validTo).toISOString().slice(0, 10)}`)
+    if (!this.#stopped) this.#ports.use({ certificate, brokerHost, brokerPort })
+  }
+}
+
+/** A node must not exchange what works for what doesn't. Throws `join-ca-mismatch`. */
+function checkCertificate({ ca, seed, node }: Identity, certificate: string): void {
+  const issued = new X509Certificate(certificate)
+  const key = new Uint8Array(issued.publicKey.export({ format: 'der', type: 'spki' }))
+  const own = ed25519Spki(nodeCrypto.publicKey(seed))
+  if (bytesEqual(key, own) && issued.verify(new X509Certificate(ca).publicKey)) return
+  throw new HyphaError('join-ca-mismatch', `The certificate that came for ${node} is not of its key and its fleet's CA`)
+}
