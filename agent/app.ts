@@ -91,14 +91,18 @@ export class App {
 
   /** What the newest directive, which came at `since`, says of the app; null where it names it no more. Supersedes what is still on its way. */
   want(section: Section | null, since: number): void {
-    const same = section !== null && this.#wanted !== null && sameSection(section, this.#wanted)
-    if (!same) {
+    if (section === null || this.isNew(section)) {
       this.#wanted = section
       this.#wantedSince = since
       this.#receiving.abort()
       this.#receiving = new AbortController()
     }
     this.converge()
+  }
+
+  /** Whether a directive with this section brings something new. */
+  isNew(section: Section): boolean {
+    return this.#wanted === null || !sameSection(section, this.#wanted)
   }
 
   converge(): void {
@@ -254,8 +258,7 @@ export class App {
   async #switchTo(installed: Installed, verified: VerifiedRelease, prepared: PreparedApp, laps: Laps): Promise<void> {
     const { installs } = this.#ports
     this.#cancelTrial?.()
-    await installs.step(this.name, { kind: 'stage', installed })
-    await installs.step(this.name, { kind: 'start' })
+    await installs.step(this.name, { kind: 'stage', installed }, { kind: 'start' })
     laps.end('install')
     const old = this.#running
     let waiting: readonly { readonly instance: InstanceKey; readonly input: InboxInput }[] = []

@@ -58,6 +58,10 @@ export class Pipeline {
     try {
       const { envelope, attachments } = directiveMessage.decode(message)
       const { directive } = this.#ports.verifier.verifyDirective(envelope)
+      // The longest step of all that follow, and what the others are done beside.
+      if (directive.sections.some((section) => this.#apps.get(section.app)?.isNew(section) ?? true)) {
+        this.#ports.sandbox.warm()
+      }
       await this.#ports.keepTrust()
       this.#refused = null
       if (directive.leave) return await this.#ports.leave()

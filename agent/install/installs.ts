@@ -72,11 +72,11 @@ export class Installs {
     return this.#states.get(app) ?? notInstalled
   }
 
-  /** Takes a step and writes it down. Resolves with the new state once it is durable. Throws `disk-full` or `file-failed`; then nothing has changed. */
-  step(app: string, input: InstallInput): Promise<InstallState> {
+  /** Takes a step, or several as one, and writes it down. Resolves with the new state once it is durable. Throws `disk-full` or `file-failed`; then nothing has changed. */
+  step(app: string, ...inputs: readonly InstallInput[]): Promise<InstallState> {
     return this.#inTurn(app, async () => {
       const before = this.state(app)
-      const after = next(before, input, this.#limits)
+      const after = inputs.reduce((state, input) => next(state, input, this.#limits), before)
       if (after !== before) {
         if (!this.#folderDurable) await this.#files.syncFolder('')
         this.#folderDurable = true
