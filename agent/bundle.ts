@@ -55,7 +55,6 @@ export async function bundleAgent(outdir: string): Promise<number> {
     banner: {
       js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
     },
-    alias: { 'cbor-x': 'cbor-x/index-no-eval' },
     plugins: [leaveOut],
   })
   return Object.values(metafile.outputs).reduce((sum, { bytes }) => sum + bytes, 0)
