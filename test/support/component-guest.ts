@@ -1,7 +1,8 @@
+import { readFileSync } from 'node:fs'
 import { analyse } from '@hypha/core/wasm/analyse.ts'
 import type { RunnableModule } from '../../agent/turns.ts'
 import { type GuestSpec, limitsOf } from './sandbox-guest.ts'
-import { wat } from './wasm-guest.ts'
+import { jco, wat } from './wasm-guest.ts'
 
 /** Bodies of the core functions of the guest below, in WAT; they may call the imports, `$twice` and each other. */
 export interface ComponentSource {
@@ -23,7 +24,10 @@ export async function componentGuest(
   source: ComponentSource,
   spec: GuestSpec = {},
 ): Promise<RunnableModule> {
-  const bytes = await wat(componentText(source))
+  return asModule(name, await wat(componentText(source)), spec)
+}
+
+function asModule(name: string, bytes: Uint8Array, spec: GuestSpec): RunnableModule {
   const { analysis, core } = analyse(bytes)
   if (core !== null) throw new Error('the guest has a core form')
   return {
@@ -111,4 +115,42 @@ function exported(name: string, funcs: Readonly<Record<string, string>>): string
   return `${lifted.join('\n  ')}
   (instance $${name} ${items.join(' ')})
   (export "hypha:module/${name}@0.1.0" (instance $${name}))`
+}
+
+const adapterWit = `package test:adapter;
+package hypha:host@0.1.0 {
+  interface telemetry {
+    enum emit-error { throttled, invalid-metric, too-many-metrics }
+    emit: func(metric: string, value: f64) -> result<_, emit-error>;
+  }
+}
+package hypha:module@0.1.0 {
+  interface inbox { deliver: func(topic: string, payload: list<u8>); }
+}
+world w {
+  import hypha:host/telemetry@0.1.0;
+  export hypha:module/inbox@0.1.0;
+}`
+
+/**
+ * A component as toolchains of WASI preview 1 make it: a core module, and their adapter to WASI 0.2, which is another. `deliver` may call `$emit`,
+ * `$random`, `$clock` and `$exit`.
+ */
+export async function adaptedGuest(name: string, deliver: string): Promise<RunnableModule> {
+  const { componentEmbed, componentNew, preview1AdapterReactorPath } = await jco()
+  const binary = await wat(`(module
+    (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+    (import "hypha:host/telemetry@0.1.0" "emit" (func $emit (param i32 i32 f64 i32)))
+    (memory (export "memory") 8)
+    (data (i32.const 16) "m")
+    (global $heap (mut i32) (i32.const 65536))
+    (func (export "cabi_realloc") (param i32 i32 i32) (param $size i32) (result i32)
+      global.get $heap
+      (global.set $heap (i32.and (i32.add (i32.add (global.get $heap) (local.get $size)) (i32.const 7)) (i32.const -8))))
+    (func (export "hypha:module/inbox@0.1.0#deliver") (param i32 i32) (param $at i32) (param i32) ${deliver}))`)
+  const embedded = await componentEmbed({ binary, witSource: adapterWit, world: 'w' })
+  const adapter = readFileSync(preview1AdapterReactorPath())
+  return asModule(name, await componentNew(embedded, [['wasi_snapshot_preview1', adapter]]), {})
 }

@@ -7,7 +7,7 @@ import { startHelper } from '../../../agent/helper/start.ts'
 import { connectHelper, type HelperClient } from '../../../agent/host/helper-client.ts'
 import type { HostCall } from '../../../agent/host/host.ts'
 import { ProcessTransport } from '../../../agent/sandbox/process-transport.ts'
-import { componentGuest } from '../../support/component-guest.ts'
+import { adaptedGuest, componentGuest } from '../../support/component-guest.ts'
 import { inputOf, instanceOf, sectionOf, type TestSandbox, testSandbox } from '../../support/sandbox.ts'
 import { guestModule, limitsOf } from '../../support/sandbox-guest.ts'
 
@@ -138,6 +138,28 @@ test('Its memories together stay below its limit: growing beyond is refused, and
 
   const large = await componentGuest('large', { memory: '17' })
   await expect(sandbox.prepare(sectionOf([large]), journal)).rejects.toMatchObject({ code: 'wasm-memory' })
+})
+
+test("What a toolchain's adapter imports of WASI is there: the clock, random bytes, and an exit that ends the turn.", async () => {
+  const { sandbox, journal, event } = sandboxWith()
+  // Seconds since 1970, a random byte twice, and the exit where the payload says so.
+  const deliver = `(drop (call $clock (i32.const 0) (i64.const 0) (i32.const 64)))
+    (call $emit (i32.const 16) (i32.const 1) (f64.convert_i64_u (i64.div_u (i64.load (i32.const 64)) (i64.const 1000000000))) (i32.const 512))
+    (drop (call $random (i32.const 72) (i32.const 8)))
+    (call $emit (i32.const 16) (i32.const 1) (f64.convert_i64_u (i64.load (i32.const 72))) (i32.const 512))
+    (if (i32.load8_u (local.get $at)) (then (call $exit (i32.const 3))))`
+  const app = await sandbox.prepare(sectionOf([await adaptedGuest('adapted', deliver)]), journal)
+  const before = Date.now() / 1_000
+  await app.activate()
+  app.deliver(instanceOf('adapted'), inputOf(1, 'topic', Uint8Array.of(0)))
+  await journal.until((turns) => turns.length === 1)
+  app.deliver(instanceOf('adapted'), inputOf(2, 'topic', Uint8Array.of(1)))
+  expect((await event('trapped')).text).toContain('exit(1)')
+  await app.stop({ save: false })
+  const [seconds, random] = journal.turns[0]!.samples.map(({ value }) => value)
+  expect(seconds).toBeGreaterThanOrEqual(Math.floor(before))
+  expect(seconds).toBeLessThanOrEqual(Date.now() / 1_000)
+  expect(random).toBeGreaterThan(0)
 })
 
 test('A node that runs no components says so; a module is given nothing that its directive does not link.', async () => {
