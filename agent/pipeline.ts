@@ -3,8 +3,8 @@ import type { Content, Section } from '@hypha/core/trust/directive.ts'
 import { directiveMessage } from '@hypha/core/wire/messages/directive.ts'
 import { inputs } from '@hypha/core/wire/messages/input.ts'
 import type { SectionState } from '@hypha/core/wire/messages/state.ts'
-import { topicMatches } from '@hypha/core/wire/topics.ts'
-import { App, type AppPorts } from './app.ts'
+import { App } from './app.ts'
+import type { AppPorts } from './app-ports.ts'
 import type { PendingMessage } from './report/image.ts'
 import type { InboxInput, InstanceKey, TurnRecord } from './turns.ts'
 
@@ -30,6 +30,8 @@ export interface Refusal {
   readonly message: string
 }
 
+const retryMs = 5_000
+
 /**
  * What the gateway says becomes what runs: each directive is verified as a whole, then every app goes its own way through
  * receive → verify → prepare → install → run (`app.ts`), and what its turns leave behind goes into the journal.
@@ -38,6 +40,7 @@ export class Pipeline {
   readonly #ports: PipelinePorts
   readonly #apps = new Map<string, App>()
   #refused: Refusal | null = null
+  #cancelRetry = (): void => undefined
 
   constructor(ports: PipelinePorts) {
     this.#ports = ports
@@ -55,6 +58,7 @@ export class Pipeline {
   /** A directive message as received. A refusal is kept, and told with the next state. */
   async directive(message: Uint8Array): Promise<void> {
     const since = this.#ports.clock.monotonic()
+    this.#cancelRetry()
     try {
       const { envelope, attachments } = directiveMessage.decode(message)
       const { directive } = this.#ports.verifier.verifyDirective(envelope)
@@ -70,7 +74,11 @@ export class Pipeline {
       for (const app of this.#apps.values()) app.want(sectionOf(directive.sections, app.name), since)
       this.#ports.changed()
     } catch (thrown) {
-      this.#refuse(asHyphaError(thrown))
+      const error = asHyphaError(thrown)
+      this.#refuse(error)
+      // A full disk passes; the gateway sends the directive again only with the next connection.
+      if (error.act === 'later')
+        this.#cancelRetry = this.#ports.clock.after(retryMs, () => void this.directive(message))
     }
   }
 
@@ -85,8 +93,7 @@ export class Pipeline {
   commit(turn: readonly TurnRecord[]): void {
     const parts = turn.map((record) => {
       const { app, home } = record.instance
-      const reached = ({ topic }: { topic: string }) =>
-        this.#apps.get(app)?.subscribers(topic, home, topicMatches) ?? []
+      const reached = ({ topic }: { topic: string }) => this.#apps.get(app)?.subscribers(topic, home) ?? []
       return { record, targets: record.messages.map(reached) }
     })
     const firsts = this.#ports.append(parts)
@@ -123,6 +130,7 @@ export class Pipeline {
   }
 
   async close(): Promise<void> {
+    this.#cancelRetry()
     await Promise.all([...this.#apps.values()].map((app) => app.close()))
   }
 

@@ -102,7 +102,7 @@ async function cutting({ seed, linkCuts, agentKills, gatewayKills, longestLifeMs
   const spanMs = (Math.max(agentKills, gatewayKills) * longestLifeMs) / 2
   for (let done = 0; done < linkCuts; done++) {
     await delay((2 * random() * spanMs) / linkCuts)
-    await eventually('a connection to cut', () => proxy.connected || undefined, 30_000)
+    await eventually('a connection to cut', () => proxy.connected || undefined, drainMs)
     proxy.cut()
   }
 }
@@ -157,7 +157,7 @@ export async function run({ quick }: BenchOptions): Promise<BenchResult> {
     gatewayKills: kills,
     agentKills: kills,
     linkCuts: quick ? 8 : 50,
-    longestLifeMs: 4_000,
+    longestLifeMs: quick ? 4_000 : 5_000,
   }
   const result = await killRun(options)
   return {

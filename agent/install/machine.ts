@@ -32,6 +32,8 @@ export type InstallInput =
   | { readonly kind: 'trap'; readonly message: string }
   /** It could not be started, or it was found wanting. */
   | { readonly kind: 'fail'; readonly code: string; readonly message: string }
+  /** Its contents here are damaged, which is not its fault: it is received again. */
+  | { readonly kind: 'drop' }
   | { readonly kind: 'confirm' }
 
 export interface TrialLimits {
@@ -62,6 +64,8 @@ export function next(state: InstallState, input: InstallInput, limits: TrialLimi
       return { ...state, trial: { ...trial, traps: trial.traps + 1 } }
     case 'fail':
       return giveUp(state, input.code, input.message)
+    case 'drop':
+      return { ...state, trial: null }
     case 'confirm':
       return { confirmed: trial.installed, trial: null, failed: null }
   }

@@ -12,6 +12,8 @@ import { TrustFile } from '../../../agent/trust-file.ts'
 import { runnable } from '../../../agent/verify/runnable.ts'
 import { Verifier } from '../../../agent/verify/verifier.ts'
 import type { FakeClock } from '../../support/fake-clock.ts'
+import type { LossyFiles } from '../../support/lossy-files.ts'
+import { seeded } from '../../support/random.ts'
 import {
   crypto,
   joined,
@@ -25,6 +27,12 @@ import {
 import { FakeSandbox } from './fake-sandbox.ts'
 
 const chunkBytes = 32_768
+
+/** Bytes that don't compress: several chunks. */
+export const coreOf = (seed: number) => {
+  const random = seeded(seed)
+  return Uint8Array.from({ length: 70_000 }, () => random() * 256)
+}
 
 /** What the gateway has published: contents by the digest of their transfer, and the directive that is retained. */
 export class Network {
@@ -141,3 +149,13 @@ export async function startNode(files: Files, network: Network, clock: FakeClock
 }
 
 export type TestNode = Awaited<ReturnType<typeof startNode>>
+
+/** Lets time pass until `holds` or the power goes. */
+export async function until(files: LossyFiles, clock: FakeClock, node: TestNode, what: string, holds: () => boolean) {
+  for (let step = 0; step < 200; step++) {
+    for (let turn = 0; turn < 4; turn++) await new Promise(setImmediate)
+    if (files.cut || holds()) return
+    clock.advance(100)
+  }
+  throw new Error(`${what}: not so; ${node.status()}, ${node.told.join('; ')}`)
+}

@@ -3,13 +3,7 @@ import { FakeClock } from '../../support/fake-clock.ts'
 import { LossyFiles } from '../../support/lossy-files.ts'
 import { seeded } from '../../support/random.ts'
 import { startMs } from '../../support/signed.ts'
-import { Network, startNode, type TestNode } from './node.ts'
-
-/** Bytes that don't compress: several chunks. */
-const coreOf = (seed: number) => {
-  const random = seeded(seed)
-  return Uint8Array.from({ length: 70_000 }, () => random() * 256)
-}
+import { coreOf, Network, startNode, type TestNode, until } from './node.ts'
 
 const network = new Network()
 const one = network.offer(1, coreOf(1))
@@ -29,16 +23,6 @@ async function boot(files: LossyFiles, clock: FakeClock): Promise<TestNode | nul
     if (files.cut) return null
     throw error
   }
-}
-
-/** Lets time pass until `holds` or the power goes. */
-async function until(files: LossyFiles, clock: FakeClock, node: TestNode, what: string, holds: () => boolean) {
-  for (let step = 0; step < 200; step++) {
-    for (let turn = 0; turn < 4; turn++) await new Promise(setImmediate)
-    if (files.cut || holds()) return
-    clock.advance(100)
-  }
-  expect.fail(`${what}: not so; ${node.status()}, ${node.told.join('; ')}`)
 }
 
 /** From a disk with release one confirmed to one with release two confirmed. */

@@ -1,0 +1,261 @@
+import { asHyphaError, type HyphaError } from '@hypha/core/errors.ts'
+import type { Section } from '@hypha/core/trust/directive.ts'
+import { instanceName } from '@hypha/core/wire/ids.ts'
+import type { AppPorts } from './app-ports.ts'
+import type { AppStatus, Why } from './app-status.ts'
+import { type Installed, type InstallState, toRun } from './install/machine.ts'
+import type { Laps } from './laps.ts'
+import { RunningApp } from './running-app.ts'
+import type { InboxInput, InstanceKey } from './turns.ts'
+import { decodeStored } from './verify/stored.ts'
+import type { VerifiedRelease } from './verify/verifier.ts'
+
+const reopenMs = 5_000
+
+export interface ActivationHooks {
+  /** Runs it when all that was begun before is done. */
+  inTurn(run: () => Promise<void>): Promise<void>
+  /** What was installed is damaged and forgotten: it must be received again. */
+  missing(): void
+}
+
+/**
+ * What runs of an app: what was confirmed, or a release on trial in its place, which is confirmed when it has run for a while and given up when it fails. Its methods
+ * are called one after the other.
+ */
+export class Activation {
+  readonly #app: string
+  readonly #ports: AppPorts
+  readonly #status: AppStatus
+  readonly #inTurn: ActivationHooks['inTurn']
+  readonly #missing: ActivationHooks['missing']
+  #running: RunningApp | null = null
+  #cancelReopen = (): void => undefined
+  #cancelTrial = (): void => undefined
+
+  constructor(app: string, ports: AppPorts, status: AppStatus, { inTurn, missing }: ActivationHooks) {
+    this.#app = app
+    this.#ports = ports
+    this.#status = status
+    this.#inTurn = inTurn
+    this.#missing = missing
+  }
+
+  get running(): RunningApp | null {
+    return this.#running
+  }
+
+  /** Ends what runs, with its state saved where asked; until `boot` or `switchTo` nothing does. */
+  async stop({ save }: { readonly save: boolean }): Promise<void> {
+    this.#cancelReopen()
+    this.#cancelTrial()
+    await this.#running?.prepared
+      .stop({ save })
+      .catch((thrown) => this.#status.tell('save-failed', asHyphaError(thrown)))
+    this.#running = null
+  }
+
+  /** Runs what the install file says, whatever it was that ended the agent before. */
+  async boot(): Promise<void> {
+    if (this.#running !== null) return
+    const state = await this.#countStart()
+    const installed = toRun(state)
+    if (installed === null) return this.#status.set('receiving')
+    try {
+      await this.#open(installed)
+      if (state.trial !== null) this.#watchTrial()
+      else if (state.failed !== null) this.#status.set('reverted', state.failed)
+      else this.#status.set('confirmed')
+    } catch (thrown) {
+      const error = asHyphaError(thrown)
+      this.#status.tell('boot-failed', error)
+      if (state.trial === null) return await this.#reopenLater(error)
+      if (isDamage(error)) await this.#ports.installs.step(this.#app, { kind: 'drop' })
+      await this.#revert(isDamage(error) ? null : error)
+    }
+  }
+
+  /** A trial may be started so many times. Where the count can't be written down, what is confirmed runs. */
+  async #countStart(): Promise<InstallState> {
+    const state = this.#ports.installs.state(this.#app)
+    if (state.trial === null) return state
+    try {
+      return await this.#ports.installs.step(this.#app, { kind: 'start' })
+    } catch (thrown) {
+      this.#status.tell('boot-failed', asHyphaError(thrown))
+      return state.confirmed === null ? state : { ...state, trial: null }
+    }
+  }
+
+  /** What was confirmed and can't be opened: damaged, it is received again, since its directive asks for it still; else it is tried again. */
+  async #reopenLater(error: HyphaError): Promise<void> {
+    this.#status.set('receiving', error)
+    if (isDamage(error)) {
+      await this.#ports.installs.remove(this.#app)
+      return this.#missing()
+    }
+    this.#cancelReopen = this.#ports.clock.after(reopenMs, () => void this.#inTurn(() => this.boot()))
+  }
+
+  /** Makes ready what was verified; nothing of it runs yet. */
+  async prepare(installed: Installed, verified: VerifiedRelease): Promise<RunningApp> {
+    const prepared = await this.#ports.sandbox.prepare(this.#ports.runnable(verified), this.#ports.journal)
+    prepared.onChange(() => {
+      if (this.#running?.prepared === prepared) this.#onChange(this.#running)
+    })
+    prepared.onRoom(() => this.#ports.room())
+    return new RunningApp(installed, verified, prepared)
+  }
+
+  /**
+   * Runs it on trial in place of what runs, or goes back to that where it doesn't start. Each step is written down before it is taken: whenever the agent dies, `boot`
+   * finds the old release or the new one. Throws where they can't be written down: then nothing has changed.
+   */
+  async switchTo(next: RunningApp, laps: Laps): Promise<void> {
+    const { installs } = this.#ports
+    try {
+      await installs.step(this.#app, { kind: 'stage', installed: next.installed }, { kind: 'start' })
+    } catch (error) {
+      await next.prepared.stop({ save: false })
+      throw error
+    }
+    laps.end('install')
+    await this.#replace(next, laps)
+  }
+
+  async #replace(next: RunningApp, laps: Laps): Promise<void> {
+    this.#cancelTrial()
+    const old = this.#running
+    let waiting: readonly { readonly instance: InstanceKey; readonly input: InboxInput }[] = []
+    try {
+      waiting = (await old?.prepared.stop({ save: true })) ?? []
+      laps.end('stop')
+      await this.#activate(next)
+      laps.end('activate')
+      this.#ports.ran(next.section, laps.ms)
+      this.#watchTrial()
+    } catch (thrown) {
+      await next.prepared.stop({ save: false })
+      // Where it could not save, it goes on still; it begins anew from its last checkpoint.
+      await old?.prepared.stop({ save: false })
+      await this.#revert(asHyphaError(thrown), old)
+    }
+    for (const { instance, input } of waiting) this.#running?.deliver(instance, input)
+    this.#ports.settled()
+  }
+
+  async #activate(app: RunningApp): Promise<void> {
+    this.#cancelReopen()
+    this.#running = app
+    app.takeFailure()
+    try {
+      await app.prepared.activate()
+    } catch (error) {
+      this.#running = null
+      throw error
+    }
+  }
+
+  async #open(installed: Installed): Promise<void> {
+    const { verifier, contents } = this.#ports
+    const app = await this.prepare(installed, verifier.reopen(installed.record, contents))
+    try {
+      await this.#activate(app)
+    } catch (error) {
+      await app.prepared.stop({ save: false })
+      throw error
+    }
+  }
+
+  /** Confirmed once it has run for a while without a failure. */
+  #watchTrial(): void {
+    this.#status.set('trial')
+    this.#cancelTrial()
+    this.#cancelTrial = this.#ports.clock.after(this.#ports.trialMs, () => {
+      void this.#inTurn(() => this.#confirm())
+    })
+  }
+
+  async #confirm(): Promise<void> {
+    const { installs } = this.#ports
+    if (this.#running === null || installs.state(this.#app).trial === null) return
+    if (this.#running.instances().some(({ status }) => status !== 'running')) return this.#watchTrial()
+    const before = installs.state(this.#app).confirmed
+    try {
+      await installs.step(this.#app, { kind: 'confirm' })
+    } catch (thrown) {
+      this.#status.tell('confirm-failed', asHyphaError(thrown))
+      return this.#watchTrial()
+    }
+    if (before !== null) this.#forgetInstancesOf(before, this.#running.section)
+    this.#status.set('confirmed')
+    this.#ports.settled()
+  }
+
+  #forgetInstancesOf(before: Installed, now: Section): void {
+    const { crypto, journal } = this.#ports
+    const stay = new Set(now.instances.map((instance) => nameOf(this.#app, instance)))
+    try {
+      for (const instance of decodeStored(before.record, crypto).section.instances) {
+        if (!stay.has(nameOf(this.#app, instance))) journal.forgetInstance({ app: this.#app, ...instance })
+      }
+    } catch (thrown) {
+      this.#status.tell('forget-failed', asHyphaError(thrown))
+    }
+  }
+
+  #onChange(running: RunningApp): void {
+    this.#ports.changed()
+    const message = running.takeFailure()
+    if (message === null || this.#ports.installs.state(this.#app).trial === null) return
+    void this.#inTurn(async () => {
+      const { installs } = this.#ports
+      if (this.#running !== running || installs.state(this.#app).trial === null) return
+      const { trial } = await installs.step(this.#app, { kind: 'trap', message })
+      if (trial !== null) return this.#watchTrial()
+      await running.prepared.stop({ save: false })
+      await this.#revert(null)
+      this.#ports.settled()
+    })
+  }
+
+  /** Gives up what is on trial, for a reason unless that is written down already, and goes back to what was confirmed: as it stood by, or opened anew. */
+  async #revert(why: Why | null, old: RunningApp | null = null): Promise<void> {
+    this.#cancelTrial()
+    this.#running = null
+    const { installs } = this.#ports
+    if (why !== null) {
+      const { code, message } = why
+      // A full disk must not keep the old release from running; the trial's starts are counted, so that it ends all the same.
+      await installs
+        .step(this.#app, { kind: 'fail', code, message })
+        .catch((thrown) => this.#status.tell('revert-failed', asHyphaError(thrown)))
+    }
+    const { failed, confirmed } = installs.state(this.#app)
+    if (failed !== null)
+      this.#status.event('reverted', `Release ${failed.release.slice(0, 12)} is given up: ${failed.message}`)
+    this.#status.set('reverted', failed)
+    if (confirmed === null) return
+    try {
+      if (old !== null && old.installed.release === confirmed.release && old.installed.epoch === confirmed.epoch) {
+        await this.#activate(old)
+      } else await this.#open(confirmed)
+      this.#ports.changed()
+    } catch (thrown) {
+      const error = asHyphaError(thrown)
+      this.#status.tell('revert-failed', error)
+      await this.#reopenLater(error)
+    }
+  }
+}
+
+/** Whether what lies on the disk is not what was verified: trying again doesn't help, receiving it again does. */
+const isDamage = ({ code }: HyphaError): boolean =>
+  code === 'content-missing' ||
+  code === 'digest-mismatch' ||
+  code === 'metadata-invalid' ||
+  code === 'message-malformed' ||
+  code === 'bytes-malformed' ||
+  code === 'bytes-truncated'
+
+const nameOf = (app: string, instance: { module: string; home: string | null }) => instanceName({ app, ...instance })

@@ -1,0 +1,42 @@
+import type { Clock } from '@hypha/core/ports/clock.ts'
+import type { Crypto } from '@hypha/core/ports/crypto.ts'
+import type { Content, Section } from '@hypha/core/trust/directive.ts'
+import type { Installs } from './install/installs.ts'
+import type { Sandbox } from './sandbox/sandbox.ts'
+import type { InstanceKey, NodeEvent, RunnableSection } from './turns.ts'
+import type { ContentOf, VerifiedRelease, Verifier } from './verify/verifier.ts'
+
+/** What an app's way needs of the agent's stages. */
+export interface AppPorts {
+  readonly verifier: Verifier
+  readonly contents: ContentOf
+  readonly installs: Installs
+  readonly sandbox: Sandbox
+  readonly journal: JournalPort
+  readonly clock: Clock
+  readonly crypto: Pick<Crypto, 'sha256'>
+  /** A release must run for so long without a trap before it is confirmed. */
+  readonly trialMs: number
+  /** Brings a content to this node, whole and checked, unless it is here. */
+  receive(content: Content, app: string, signal: AbortSignal): Promise<void>
+  /** Writes down what the verifier trusts now. */
+  keepTrust(): Promise<void>
+  runnable(verified: VerifiedRelease): RunnableSection
+  event(event: NodeEvent): void
+  /** A release has begun to run: how many milliseconds each step on the way took. */
+  ran(section: Section, stepsMs: Readonly<Record<string, number>>): void
+  /** The app's state has changed: tell the gateway. */
+  changed(): void
+  /** An inbox that was full has room again. */
+  room(): void
+  /** Contents may have become useless. */
+  settled(): void
+}
+
+export interface JournalPort {
+  kv(instance: InstanceKey): ReadonlyMap<string, Uint8Array>
+  state(instance: InstanceKey): { readonly release: string; readonly bytes: Uint8Array } | null
+  handled(instance: InstanceKey, source: Uint8Array): number
+  forget(app: string): void
+  forgetInstance(instance: InstanceKey): void
+}
