@@ -12,8 +12,6 @@ import { Fleet } from '../test/support/fleet.ts'
 import { type BenchOptions, type BenchResult, median, quantile } from './bench.ts'
 
 const node = 'pi-1'
-/** Pushes that are not counted: a fleet in use has loaded its code, and its pages. */
-const warmups = 2
 
 /** What `hypha push --json` says of where its time went. */
 interface PushAnswer {
@@ -42,34 +40,47 @@ interface Measured {
   readonly stages: Readonly<Record<string, number>>
 }
 
-/** The app with its sampler alone, in a folder of its own, whose values tell which edit made them. */
+/** An app in a folder of its own, whose values tell which edit made them. */
 class EditedApp {
   readonly folder: string
-  readonly #source: string
   readonly #path: string
+  readonly #source: string
+  readonly #emitted: string
 
-  constructor(folder: string) {
+  /** `emitted` is what the source emits, and what an edit adds a constant to. */
+  constructor(folder: string, path: string, emitted: string) {
     this.folder = folder
-    const greenhouse = join(project, 'examples/greenhouse')
-    const manifest = readFileSync(join(greenhouse, 'hypha.toml'), 'utf8')
-    const parts = manifest.split(/^(?=\[)/m)
-    mkdirSync(folder, { recursive: true })
-    writeFileSync(join(folder, 'hypha.toml'), parts.filter((part) => /^\[(app|module\.sampler)\]/.test(part)).join(''))
-    cpSync(join(greenhouse, 'sampler'), join(folder, 'sampler'), { recursive: true })
-    this.#path = join(folder, 'sampler/assembly/index.ts')
+    this.#path = join(folder, path)
     this.#source = readFileSync(this.#path, 'utf8')
+    this.#emitted = emitted
+    if (!this.#source.includes(emitted)) throw new Error(`${path} does not emit ${emitted}`)
   }
 
-  /** Adds a constant to what the sampler emits, and builds. */
   async edit(constant: number): Promise<void> {
-    const edited = this.#source.replace('emit(name, reading.value)', `emit(name, reading.value + ${constant}.0)`)
-    if (edited === this.#source) throw new Error('The sampler has nothing to edit')
-    writeFileSync(this.#path, edited)
+    writeFileSync(this.#path, this.#source.replace(this.#emitted, `${constant}.0 + ${this.#emitted}`))
     await buildApp(this.folder)
   }
 }
 
-/** The sampler's values as the gateway tells them, and who waits for one of a certain edit. */
+/** The greenhouse with its sampler alone, in AssemblyScript. */
+function greenhouse(folder: string): EditedApp {
+  const original = join(project, 'examples/greenhouse')
+  const parts = readFileSync(join(original, 'hypha.toml'), 'utf8').split(/^(?=\[)/m)
+  mkdirSync(folder)
+  writeFileSync(join(folder, 'hypha.toml'), parts.filter((part) => /^\[(app|module\.sampler)\]/.test(part)).join(''))
+  cpSync(join(original, 'sampler'), join(folder, 'sampler'), { recursive: true })
+  return new EditedApp(folder, 'sampler/assembly/index.ts', 'reading.value)')
+}
+
+/** What `hypha new --template c` makes, but that it emits 0.5 in place of the count of its ticks. */
+async function helloInC(fleet: Fleet, folder: string): Promise<EditedApp> {
+  await fleet.hypha(['new', folder, '--template', 'c'])
+  const path = join(folder, 'hello/hello.c')
+  writeFileSync(path, readFileSync(path, 'utf8').replace('"ticks"), ticks)', '"ticks"), 0.5)'))
+  return new EditedApp(folder, 'hello/hello.c', '0.5)')
+}
+
+/** The values as the gateway tells them, and who waits for one of a certain edit. */
 class Values {
   readonly #waiting = new Map<number, (value: Seen) => void>()
   readonly #controller = new AbortController()
@@ -77,7 +88,7 @@ class Values {
 
   async follow(home: string): Promise<void> {
     const api = new ApiClient({ kind: 'socket', path: hyphaHome(home).socket })
-    const values = await api.follow<Value>('/v1/values/follow', { module: 'sampler' }, this.#controller.signal)
+    const values = await api.follow<Value>('/v1/values/follow', {}, this.#controller.signal)
     this.#ended = this.#read(values)
   }
 
@@ -100,7 +111,7 @@ class Values {
   async #read(values: AsyncGenerator<Value>): Promise<void> {
     try {
       for await (const { at, value } of values) {
-        // The sensor reads 0.5: what is above is the edit's constant.
+        // All that is emitted is 0.5 and the edit's constant.
         const constant = Math.floor(value ?? 0)
         this.#waiting.get(constant)?.({ at, arrivedAt: Date.now() })
         this.#waiting.delete(constant)
@@ -114,15 +125,13 @@ class Values {
 /** A fleet with one device, whose agent logs in JSON. */
 class Bed {
   readonly #fleet: Fleet
-  readonly #app: EditedApp
   readonly #values: Values
   #onActivation: (activation: Activation) => void = () => undefined
   #agent: RunningProgram | null = null
   #edits = 0
 
-  constructor(fleet: Fleet, app: EditedApp, values: Values) {
+  constructor(fleet: Fleet, values: Values) {
     this.#fleet = fleet
-    this.#app = app
     this.#values = values
   }
 
@@ -145,22 +154,42 @@ class Bed {
   }
 
   /** Edits, builds, and then pushes, from the start of the process on. */
-  async push(): Promise<Measured> {
-    const edit = ++this.#edits
-    await this.#app.edit(edit)
+  async push(app: EditedApp): Promise<Measured> {
+    const edit = await this.#edit(app)
     const runs = new Promise<Activation>((resolve) => {
       this.#onActivation = resolve
     })
     const first = this.#values.first(edit)
-    const spawnedAt = performance.timeOrigin + performance.now()
-    const [answer, { at, arrivedAt }, activation] = await Promise.all([this.#runPush(), first, runs])
-    const stages = stagesOf(spawnedAt, answer, activation, at)
+    const spawnedAt = now()
+    const { answer } = this.#startPush(app, ['--no-wait'])
+    const [said, { at, arrivedAt }, activation] = await Promise.all([answer, first, runs])
+    const stages = stagesOf(spawnedAt, said, activation, at)
     return { toTick: at - spawnedAt, toArrival: arrivedAt - spawnedAt, stages }
   }
 
-  async #runPush(): Promise<PushAnswer> {
+  /** The same with a command that goes on to follow the rollout, and asks the gateway again and again: the time to the first tick. */
+  async pushAndFollow(app: EditedApp): Promise<number> {
+    const edit = await this.#edit(app)
+    const first = this.#values.first(edit)
+    const spawnedAt = now()
+    const { child, exit } = this.#startPush(app, [])
+    const { at } = await first
+    // It would follow until the trial is over.
+    child.kill()
+    await exit
+    return at - spawnedAt
+  }
+
+  async #edit(app: EditedApp): Promise<number> {
+    const edit = ++this.#edits
+    await app.edit(edit)
+    return edit
+  }
+
+  #startPush(app: EditedApp, options: readonly string[]) {
+    // Without the passphrase: the key is unlocked.
     const { HYPHA_PASSPHRASE, ...env } = { ...process.env, ...this.#fleet.env }
-    const child = spawn(process.execPath, [hyphaProgram, 'push', '--no-wait', '--json', this.#app.folder], {
+    const child = spawn(process.execPath, [hyphaProgram, 'push', '--json', ...options, app.folder], {
       env,
       stdio: ['ignore', 'pipe', 'inherit'],
     })
@@ -168,11 +197,18 @@ class Bed {
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       stdout += text
     })
-    const [code] = (await once(child, 'close')) as [number | null]
-    if (code !== 0) throw new Error(`hypha push ended with ${code}`)
-    return JSON.parse(stdout) as PushAnswer
+    const exit = once(child, 'close') as Promise<[number | null]>
+    const answer = exit.then(([code]) => {
+      if (code === 0) return JSON.parse(stdout) as PushAnswer
+      throw new Error(`hypha push ended with ${code}`)
+    })
+    // Of a command that is ended early, nobody reads the answer.
+    answer.catch(() => undefined)
+    return { child, exit, answer }
   }
 }
+
+const now = (): number => performance.timeOrigin + performance.now()
 
 /**
  * The stages of one push, which add up to the whole: what the command says of itself until it sends the release; from there until the node has
@@ -216,40 +252,48 @@ function figuresOf(measured: readonly Measured[]): Record<string, number> {
   }
 }
 
-/** Pushes one after another; the first ones warm up what a fleet in use has warm. */
-async function pushes(bed: Bed, count: number): Promise<Measured[]> {
-  const measured: Measured[] = []
-  for (let index = -warmups; index < count; index++) {
-    const one = await bed.push()
-    if (index >= 0) measured.push(one)
-  }
-  return measured
+/** Several pushes one after another, after some that are not counted: a fleet in use has loaded its code. */
+async function several<T>(count: number, warmups: number, push: () => Promise<T>): Promise<T[]> {
+  const results: T[] = []
+  for (let index = 0; index < warmups + count; index++) results.push(await push())
+  return results.slice(warmups)
 }
 
+const medianToTick = (measured: readonly Measured[]): number => median(measured.map(({ toTick }) => toTick))
+
 export async function run({ quick }: BenchOptions): Promise<BenchResult> {
-  const [bundled, fromSource] = quick ? [10, 5] : [30, 10]
+  const [pushes, others] = quick ? [10, 3] : [30, 10]
   const fleet = await Fleet.start({ name: 'bench' })
   const values = new Values()
   try {
     const sensor = join(fleet.folder, 'sensor')
     writeFileSync(sensor, '0.5\n')
     const bundle = join(fleet.folder, 'agent')
-    const [size] = await Promise.all([
+    const [bundleBytes] = await Promise.all([
       bundleAgent(bundle),
       fleet.addNode(node, { nodeFile: `[sensor.steady]\ndriver = "sysfs"\npath = "${sensor}"\n` }),
       fleet.hypha(['key', 'unlock', '--for', '30min']),
     ])
     await fleet.agents.get(node)!.end()
     await values.follow(fleet.env.HYPHA_HOME!)
-    const bed = new Bed(fleet, new EditedApp(join(fleet.folder, 'greenhouse')), values)
+    const sampler = greenhouse(join(fleet.folder, 'greenhouse'))
+    const hello = await helloInC(fleet, join(fleet.folder, 'hello'))
+    const bed = new Bed(fleet, values)
     await bed.useAgent(join(bundle, 'main.js'))
-    const figures = figuresOf(await pushes(bed, bundled))
+    const figures = figuresOf(await several(pushes, 2, () => bed.push(sampler)))
+    const following = await several(others, 0, () => bed.pushAndFollow(sampler))
+    const inC = await several(others, 1, () => bed.push(hello))
     await bed.useAgent(agentProgram)
-    const { push_to_tick_p50_ms } = figuresOf(await pushes(bed, fromSource))
+    const toSource = await several(others, 1, () => bed.push(sampler))
     return {
       bench: 'push',
-      sizes: { pushes: bundled, pushes_to_source_agent: fromSource, agent_bundle_kb: Math.round(size / 1_024) },
-      figures: { ...figures, source_agent_push_to_tick_p50_ms: push_to_tick_p50_ms! },
+      sizes: { pushes, pushes_of_each_other_kind: others, agent_bundle_kb: Math.round(bundleBytes / 1_024) },
+      figures: {
+        ...figures,
+        following_push_to_tick_p50_ms: median(following),
+        c_push_to_tick_p50_ms: medianToTick(inC),
+        source_agent_push_to_tick_p50_ms: medianToTick(toSource),
+      },
       peers: {},
     }
   } finally {
