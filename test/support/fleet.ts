@@ -42,8 +42,13 @@ export class Fleet {
     const folder = mkdtempSync(join(tmpdir(), 'hypha-fleet-'))
     const fleet = new Fleet(options.name ?? 'test', folder, await freePort(), await freePort())
     const ports = ['--http-port', `${fleet.httpPort}`, '--mqtt-port', `${fleet.mqttPort}`]
-    await fleet.hypha(['init', fleet.name, '--host', '127.0.0.1', ...ports])
-    await fleet.startGateway(options.edge ?? false)
+    try {
+      await fleet.hypha(['init', fleet.name, '--host', '127.0.0.1', ...ports])
+      await fleet.startGateway(options.edge ?? false)
+    } catch (error) {
+      await fleet.stop()
+      throw error
+    }
     return fleet
   }
 
