@@ -23,7 +23,7 @@ const leaveOut: Plugin = {
   setup({ onResolve, onLoad }) {
     const names = new RegExp(`^(${Object.keys(standIns).join('|')})$`)
     onResolve({ filter: names }, ({ path }) => ({ path, namespace: 'stand-in' }))
-    onLoad({ filter: /.*/, namespace: 'stand-in' }, ({ path }) => ({ contents: standIns[path], loader: 'js' }))
+    onLoad({ filter: /.*/, namespace: 'stand-in' }, ({ path }) => ({ contents: standIns[path]!, loader: 'js' }))
     // mqtt.js reads its version from there.
     onLoad({ filter: /node_modules\/mqtt\/package\.json$/ }, () => ({ contents: '{"version":""}', loader: 'json' }))
   },
