@@ -48,7 +48,7 @@ export async function killRun(options: KillOptions): Promise<KillResult> {
     cpSync(join(import.meta.dirname, 'kill-app'), join(fleet.folder, 'app'), { recursive: true })
     await fleet.hypha(['push', join(fleet.folder, 'app')])
     // An agent that dies again and again while it tries a release gives the release up: that is another story.
-    await eventually('the release is confirmed', () => confirmed(fleet))
+    await fleet.reached(app, 'confirmed')
 
     const startedAt = performance.now()
     await Promise.all([
@@ -78,11 +78,6 @@ export async function killRun(options: KillOptions): Promise<KillResult> {
 
 const counts = ({ gatewayKills, agentKills, linkCuts }: KillOptions) => ({ gatewayKills, agentKills, linkCuts })
 
-async function confirmed(fleet: Fleet): Promise<true | undefined> {
-  const { nodes } = await fleet.json<{ nodes: { status: string }[] }>(['rollout', app])
-  return nodes.every(({ status }) => status === 'confirmed') || undefined
-}
-
 async function killing(
   times: number,
   which: number,
@@ -96,12 +91,12 @@ async function killing(
   }
 }
 
-/** Spread over the time that the kills take, each at a moment when there is something to cut. */
+/** Spread over the time that the kills take, each at a moment when there is something to cut: to wait for that takes as long as the pauses between. */
 async function cutting({ seed, linkCuts, agentKills, gatewayKills, longestLifeMs }: KillOptions, proxy: CutProxy) {
   const random = seeded(seed * 3)
   const spanMs = (Math.max(agentKills, gatewayKills) * longestLifeMs) / 2
   for (let done = 0; done < linkCuts; done++) {
-    await delay((2 * random() * spanMs) / linkCuts)
+    await delay((random() * spanMs) / linkCuts)
     await eventually('a connection to cut', () => proxy.connected || undefined, drainMs)
     proxy.cut()
   }
@@ -118,7 +113,7 @@ async function drain(fleet: Fleet, source: NumberSource) {
   await eventually(
     'what was counted is stored, or nothing comes any more',
     () => {
-      const missing = compare(fleet, source).lost
+      const missing = compare(fleet, source.counted).lost
       if (missing < seen.missing) Object.assign(seen, { missing, at: Date.now() })
       return missing === 0 || Date.now() - seen.at > 20_000 || undefined
     },
@@ -126,11 +121,11 @@ async function drain(fleet: Fleet, source: NumberSource) {
   )
   await fleet.agents.get(node)!.end()
   await fleet.gateway!.end()
-  return compare(fleet, source)
+  return compare(fleet, source.counted)
 }
 
-/** What the database has, read past the gateway. */
-function compare(fleet: Fleet, { counted }: NumberSource) {
+/** What was counted against what the database has, read past the gateway. */
+export function compare(fleet: Fleet, counted: readonly number[]) {
   const store = openStore(join(fleet.folder, 'hypha/gateway/hypha.db'), { fleet: fleet.name })
   try {
     const rows = store.db

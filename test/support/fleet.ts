@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import {
   agentProgram,
   type CommandResult,
+  eventually,
   freePort,
   hyphaProgram,
   RunningProgram,
@@ -78,6 +79,14 @@ export class Fleet {
   /** A command that may fail. */
   tryHypha(args: readonly string[], cwd?: string): Promise<CommandResult> {
     return runProgram(hyphaProgram, args, this.env, cwd)
+  }
+
+  /** Waits until all nodes that an app is meant for are at this with the release that is to run. */
+  async reached(app: string, status: string): Promise<void> {
+    await eventually(`${app} is ${status}`, async () => {
+      const { nodes } = await this.json<{ nodes: { status: string }[] }>(['rollout', app])
+      return nodes.every((node) => node.status === status) || undefined
+    })
   }
 
   agentHome(node: string): string {
