@@ -55,7 +55,7 @@ export class Pipeline {
     this.redeliver()
   }
 
-  /** A directive message as received. A refusal is kept, and told with the next state. */
+  /** A directive message as received. A refusal is kept, and told with the next state. [P 4.2] */
   async directive(message: Uint8Array): Promise<void> {
     const since = this.#ports.clock.monotonic()
     this.#cancelRetry()

@@ -30,7 +30,7 @@ export interface JoinOptions {
 const defaultTimeoutMs = 15_000
 
 /**
- * Joins the fleet that an invitation names. The gateway has to prove that it holds the pinned CA before anything is sent to it; the root metadata
+ * Joins the fleet that an invitation names. The gateway has to prove that it holds the pinned CA before anything is sent to it; the root metadata [P 5.2]
  * has to be the pinned one. The caller keeps the answer. The same call may be repeated until the invitation expires.
  *
  * Throws `join-unreachable`, `join-ca-mismatch`, `join-root-mismatch`, and what the gateway answers: `join-token-unknown`, `-expired`, `-used`.

@@ -87,7 +87,7 @@ export async function openJournal(ports: JournalPorts): Promise<Journal> {
 
 /**
  * Everything that an agent's turns leave behind, on its disk before anyone is told. An appended record survives a killed process at once and a power cut after the
- * next sync; its entries may be sent after that sync. Sequence numbers are never given twice once they may have been sent.
+ * next sync; its entries may be sent after that sync. Sequence numbers are never given twice once they may have been sent. [P 8.1, P 8.2]
  */
 export class Journal {
   readonly incarnation: Uint8Array

@@ -51,7 +51,7 @@ export interface Shipper {
 
 /**
  * Sends what the journal has, in order, at once while the window has room; again from the first entry that isn't acknowledged when the link came back, when no
- * acknowledgement comes, or when one says that a report was missed. The gateway passes over what it has.
+ * acknowledgement comes, or when one says that a report was missed. The gateway passes over what it has. [P 8.3]
  */
 export function createShipper({ journal, link, topic, clock, options }: ShipperPorts): Shipper {
   const { window, maxBytes, ackTimeoutMs, maxAckTimeoutMs, onProblem } = { ...defaults, ...options }

@@ -201,7 +201,7 @@ export class Cell {
     this.#working = false
   }
 
-  /** All instances end; the input that was tried is tried once more in the new ones, then given up. */
+  /** All instances end; the input that was tried is tried once more in the new ones, then given up. [P 9.6] */
   #fail(error: HyphaError, job: Job | null): void {
     if (error.code === 'turn-deadline') this.#counts.deadlines++
     else if (isModulesFault(error)) this.#counts.traps++

@@ -18,7 +18,7 @@ export interface VerifiedDirective {
   readonly envelope: Uint8Array
 }
 
-/** A section and the release that it asks for, named by both signatures, with every content that this node needs of it checked. */
+/** A section and the release that it asks for, named by both signatures, with every content that this node needs of it checked. [P 6.2] */
 export interface VerifiedRelease {
   readonly [verified]: 'release'
   readonly node: string

@@ -14,7 +14,7 @@ export type GrantsOf = (client: string) => Grants | null
 
 export type Party = Pick<ClientIdentity, 'kind' | 'id'>
 
-/** The rules for topics. Pure: what a party may do depends on its certificate and its grants alone. */
+/** The rules for topics. Pure: what a party may do depends on its certificate and its grants alone. [P 1.3] */
 export interface AccessRules {
   mayPublish(party: Party, topic: string): boolean
   /** Whether everything that the filter could match may be read. */

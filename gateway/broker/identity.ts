@@ -1,6 +1,6 @@
 import type { TLSSocket } from 'node:tls'
 
-/** Who is at the other end, as its certificate says. The broker's certificate authority has vouched for it. */
+/** Who is at the other end, as its certificate says. The broker's certificate authority has vouched for it. [P 1.2] */
 export interface ClientIdentity {
   /** A node of the fleet, or a client that is none. */
   readonly kind: 'node' | 'client'

@@ -36,7 +36,7 @@ export function createChunks(options: ChunksOptions) {
   const cache = createCache((digest) => store.contents.transferBytes(digest), maxCachedBytes)
   let running: Promise<void> | null = null
 
-  /** Bytes of a transfer that the node's directive lists; throws `want-refused` for any other. */
+  /** Bytes of a transfer that the node's directive lists; throws `want-refused` for any other. [P 7.5] */
   function sizeFor(node: string, digest: string): number {
     const contents = store.directives.get(node)?.directive.sections.flatMap((section) => section.contents) ?? []
     const found = contents.find(({ transfer }) => toHex(transfer.digest) === digest)

@@ -4,7 +4,7 @@ import { directiveMessage } from '@hypha/core/wire/messages/directive.ts'
 import type { FleetTopics } from '@hypha/core/wire/topics.ts'
 import type { Store } from '../store/store.ts'
 
-/** A content travels inside the directive's message if its transfer has at most this many bytes. */
+/** A content travels inside the directive's message if its transfer has at most this many bytes. [P 7.2] */
 const maxInlineBytes = 4_096
 /** All of the message, with the few bytes around each part, stays below a packet. */
 const maxPacketBytes = 60_000

@@ -39,7 +39,7 @@ interface Connected {
 
 /**
  * Sends nodes the inputs that wait for them in the store: in order for each instance, as many as its window takes, so that one that is stuck doesn't stop its neighbours. Only what a node
- * reports as handled goes from the store; after each new connection everything else is sent again.
+ * reports as handled goes from the store; after each new connection everything else is sent again. [P 9.2]
  */
 export function createInputSender(options: InputSenderOptions) {
   const { store, topics, publish, clock, onProblem, window = 64, resendMs = 30_000 } = options

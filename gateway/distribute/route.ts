@@ -44,7 +44,7 @@ function mayPublish(routes: AppRoutes, module: string, topic: string): boolean {
 
 /**
  * The instances whose inboxes a message is for. What belongs to a device stays with it: a message whose publisher has a home goes to instances with the same home or
- * none, one without a home to all. Instances on the publisher's own node are left out, for that node serves them itself, also offline.
+ * none, one without a home to all. Instances on the publisher's own node are left out, for that node serves them itself, also offline. [P 9.4, P 9.5]
  *
  * `topic` is relative to the app. Null if the publisher may not publish on it.
  */

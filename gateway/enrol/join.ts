@@ -26,7 +26,7 @@ export interface EnrolDeps {
 }
 
 /**
- * Answers the body of POST /v1/join. An invitation is good for one key: the same node with the same keys gets the same answer again until the
+ * Answers the body of POST /v1/join. An invitation is good for one key: the same node with the same keys gets the same answer again until the [P 5.3]
  * invitation expires, so that a cut connection doesn't lose it.
  *
  * Throws `join-token-unknown`, `join-token-expired`, `join-token-used`, `join-proof-invalid`, or what a malformed body throws.

@@ -21,7 +21,7 @@ export interface Waiting {
   readonly times: number
 }
 
-/** So often a report comes as the lowest that its node has, before what is missing counts as lost. */
+/** So often a report comes as the lowest that its node has, before what is missing counts as lost. [P 8.6] */
 const patience = 3
 
 /**

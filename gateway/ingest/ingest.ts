@@ -74,7 +74,7 @@ export interface IngestOptions {
 
 /**
  * Takes in what nodes report, each entry exactly once: (node, incarnation, number) is stored together with the journal's mark. Reports that come together
- * share a transaction, and are acknowledged after it. Bytes that can't be understood become an event, never an exception.
+ * share a transaction, and are acknowledged after it. Bytes that can't be understood become an event, never an exception. [P 8.4]
  */
 export function createIngest(options: IngestOptions) {
   const { store, sinks, route, mayReport = () => true, now = Date.now } = options

@@ -37,7 +37,7 @@ export function untag(item: unknown): { readonly tag: number; readonly item: unk
 
 /**
  * Decodes exactly one item. Refused are bytes after it, indefinite lengths, tags other than `allowedTag`, and nesting
- * deeper than 16. `what` names the thing in the error.
+ * deeper than 16. `what` names the thing in the error. [P 2.1]
  */
 export function decodeCbor(bytes: Uint8Array, what: string, allowedTag?: number): unknown {
   const reader = new ByteReader(bytes, what)

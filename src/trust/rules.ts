@@ -82,7 +82,7 @@ export class TrustRules {
     return Math.max(clockMs, this.#snapshot.gatewayTimeMs)
   }
 
-  /** No release of the app with a lower number is accepted. */
+  /** No release of the app with a lower number is accepted. [P 6.3] */
   floor(app: string): number {
     return this.#snapshot.floors.find((entry) => entry.app === app)?.floor ?? 0
   }
@@ -90,7 +90,7 @@ export class TrustRules {
   /**
    * Follows root metadata from version to version, each signed by the threshold of the one before and by its own. What is held already is passed over. Only the
    * last is judged for expiry: a node that slept for long walks over expired ones. Throws `root-version`, `wrong-fleet`, `root-unusable`,
-   * `metadata-expired` and what envelopes throw.
+   * `metadata-expired` and what envelopes throw. [P 6.4, P 6.5]
    */
   updateRoot(chain: readonly Uint8Array[], clockMs: number): RootMetadata {
     let snapshot = this.#snapshot

@@ -98,7 +98,7 @@ export function list<T>(of: Codec<T>, maxItems: number): Codec<readonly T[]> {
   }
 }
 
-/** One of a few words; on the wire its index, so words are only ever added at the end. */
+/** One of a few words; on the wire its index, so words are only ever added at the end. [P 2.3] */
 export function oneOf<const W extends string>(...words: readonly W[]): Codec<W> {
   return {
     toItem: (value) => words.indexOf(value),
@@ -141,7 +141,7 @@ type RecordOf<F extends Fields> = { readonly [K in keyof F]: TypeOf<F[K][1]> }
 
 /**
  * A record as a CBOR map with small integer keys, which a microcontroller reads easily. A field whose codec is `nullable` may be
- * absent on the wire, and is left out when null: so a field can be added later. Unknown keys are passed over.
+ * absent on the wire, and is left out when null: so a field can be added later. Unknown keys are passed over. [P 2.2]
  */
 export function record<const F extends Fields>(fields: F): Codec<RecordOf<F>> {
   const entries = Object.entries(fields) as unknown as [string, readonly [number, Codec<unknown>]][]

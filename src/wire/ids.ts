@@ -3,7 +3,7 @@ import { bytes, text } from './codec.ts'
 
 const idPattern = /^[a-z0-9][a-z0-9-]{0,39}$/
 
-/** Names of fleets, nodes, apps and modules. */
+/** Names of fleets, nodes, apps and modules. [P 2.5] */
 export const id = text(40, idPattern)
 
 /** `what` says what the name is for: "node", "app". Throws `id-invalid`. */

@@ -8,7 +8,7 @@ const range = record({ first: [1, uint(2_048)], count: [2, uint(2_048, 1)] })
 
 /**
  * On `n/<node>/up/want`: the chunks of a transfer that the node lacks. It has subscribed to them already; chunk `n` on `b/c/<digest>/<n>` is
- * the bytes from `n · 32,768` on, as they are. A node that resumes asks for the rest only.
+ * the bytes from `n · 32,768` on, as they are. A node that resumes asks for the rest only. [P 7.3]
  */
 export const want = message('want', record({ digest: [1, digest], ranges: [2, list(range, 64)] }), 4_096)
 
