@@ -11,15 +11,15 @@ import { nodeFiles } from '@hypha/core/platform/files.ts'
 import { createLog, type Log } from '@hypha/core/platform/log.ts'
 import { trustFirstRoot } from '@hypha/core/trust/rules.ts'
 import { progress } from '@hypha/core/wire/messages/progress.ts'
-import { state } from '@hypha/core/wire/messages/state.ts'
+import { type SectionState, state } from '@hypha/core/wire/messages/state.ts'
 import { want } from '@hypha/core/wire/messages/want.ts'
 import { fleetTopics } from '@hypha/core/wire/topics.ts'
 import { connectionNumbers } from './connection-number.ts'
-import { type Identity, loadIdentity, replaceIdentity, wipeHome } from './home.ts'
+import { type Identity, loadIdentity, replaceIdentity, wipeData, wipeHome } from './home.ts'
 import { Installs } from './install/installs.ts'
 import { defaultTrialLimits } from './install/machine.ts'
 import { takeInventory } from './inventory.ts'
-import type { Link } from './link/link.ts'
+import type { Link, LinkState } from './link/link.ts'
 import { createLink } from './link/mqtt-link.ts'
 import { openMachine } from './machine.ts'
 import { Pipeline } from './pipeline.ts'
@@ -112,20 +112,21 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
   })
   const publishState = stateSender(() => {
     if (link.state !== 'online') return
-    const message = state.encode({
+    link.publish(topics.state(node), stateMessage(pipeline!.sections()), { qos: 1, retain: true }).catch(() => {
+      // Cut in between: the next connection sends the state as it is then.
+    })
+  })
+  const stateMessage = (sections: readonly SectionState[]) =>
+    state.encode({
       incarnation: journal.incarnation,
       tier: identity.tier,
       bootedMs,
       inventory,
       directive: verifier.held?.directive.version ?? 0,
-      sections: pipeline!.sections(),
+      sections,
       contents: contents.list(),
       refused: pipeline!.refused && { ...pipeline!.refused, held: verifier.held?.envelope ?? new Uint8Array() },
     })
-    link.publish(topics.state(node), message, { qos: 1, retain: true }).catch(() => {
-      // Cut in between: the next connection sends the state as it is then.
-    })
-  })
   const bootedMs = systemClock.now()
   const inventory = takeInventory(home, machine)
   const sendProgress = (app: string, bytes: number, ofBytes: number) => {
@@ -159,6 +160,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
       log.info(`${app} runs release ${toHex(release).slice(0, 12)}`, { epoch, ...Object.fromEntries(steps) })
     },
     changed: publishState,
+    forgetData: (app) => machine.drivers.forget(app),
     settled: () => {
       pipeline!.sweep()
       const needed = pipeline!.needed()
@@ -174,13 +176,24 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     },
     leave: async () => {
       log.warn(`${node} has been removed from ${identity.fleet}: it deletes what it holds`)
-      await shutDown()
+      // From here on a signal to end has to wait until nothing is left.
+      ending = true
+      await stopRunning()
+      // What it held goes first and its keys last: whoever is killed in between is told to leave again.
+      wipeData(home)
+      await link.publish(topics.state(node), stateMessage([]), { qos: 1, retain: true }).catch((thrown) => {
+        onProblem(asHyphaError(thrown))
+      })
+      await link.close()
       wipeHome(home)
       process.exit(0)
     },
   })
 
-  link.subscribe(topics.down(node, 'directive'), (_topic, message) => void pipeline!.directive(message))
+  link.subscribe(topics.down(node, 'directive'), (_topic, message) => {
+    // An empty one only says that the broker keeps none any more.
+    if (message.length > 0 && !ending) void pipeline!.directive(message)
+  })
   link.subscribe(topics.down(node, 'ack'), (_topic, message) => shipper.onAck(message))
   link.subscribe(topics.down(node, 'input'), (_topic, message) => guard(onProblem, () => pipeline!.inputs(message)))
   link.subscribe(topics.rootMetadata, (_topic, message) =>
@@ -189,37 +202,43 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
       keepTrust().catch((thrown) => onProblem(asHyphaError(thrown)))
     }),
   )
-  link.onState((now) => {
+  const onLink = (now: LinkState) => {
     log.info(
       now === 'online' ? `connected to ${identity.brokerHost}:${identity.brokerPort} as ${node}` : 'disconnected',
     )
     if (now === 'offline') return
     publishState()
     receiver.retry()
-  })
+  }
+  link.onState(onLink)
+  // It may have connected while this node's files were opened.
+  if (link.state === 'online') onLink('online')
   const stateTimer = setInterval(publishState, stateEveryMs)
 
-  async function shutDown(): Promise<void> {
+  let stopped: Promise<void> | null = null
+  const stopRunning = () => (stopped ??= closeParts())
+  async function closeParts(): Promise<void> {
     clearInterval(stateTimer)
     renewal.stop()
     await pipeline!.close()
     await sandbox.close()
     shipper.close()
     await journal.close()
-    await link.close()
     machine.close()
   }
   let ending = false
   const end = () => {
     if (ending) return
     ending = true
-    shutDown().then(
-      () => process.exit(0),
-      (thrown) => {
-        log.error(asHyphaError(thrown).message)
-        process.exit(1)
-      },
-    )
+    stopRunning()
+      .then(() => link.close())
+      .then(
+        () => process.exit(0),
+        (thrown) => {
+          log.error(asHyphaError(thrown).message)
+          process.exit(1)
+        },
+      )
   }
   process.on('SIGINT', end)
   process.on('SIGTERM', end)
@@ -281,7 +300,8 @@ function openRenewal(
 function tell(journal: Journal, log: Log, event: Parameters<Journal['event']>[0]): void {
   const { instance, code, text } = event
   log.warn(text, { code, app: instance?.app, module: instance?.module ?? undefined, home: instance?.home ?? undefined })
-  journal.event(event)
+  // While the agent ends, the log alone is left to tell.
+  if (!journal.closed) journal.event(event)
 }
 
 /** Bad bytes from the gateway are told, and change nothing. */

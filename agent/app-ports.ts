@@ -29,6 +29,8 @@ export interface AppPorts {
   changed(): void
   /** An inbox that was full has room again. */
   room(): void
+  /** Removes what the app's modules have stored beside the journal. */
+  forgetData(app: string): Promise<void>
   /** Contents may have become useless. */
   settled(): void
 }

@@ -186,6 +186,7 @@ export class App {
     await this.#activation.stop({ save: false })
     await installs.remove(this.name)
     journal.forget(this.name)
+    await this.#ports.forgetData(this.name).catch((thrown) => this.#status.tell('forget-failed', asHyphaError(thrown)))
     this.#ports.settled()
     this.#ports.changed()
   }

@@ -118,8 +118,18 @@ export function ensureNodeFile(home: string): void {
   if (!existsSync(nodeFilePath(home))) writeFileSync(nodeFilePath(home), nodeFileTemplate)
 }
 
+/** Deletes all that the agent holds but its keys. */
+export function wipeData(home: string): void {
+  wipe(home, ['data', 'sql', 'run'])
+}
+
 /** Deletes all that the agent holds, its keys last; the node file, which its owner wrote, stays. */
 export function wipeHome(home: string): void {
-  for (const name of ['data', 'sql', 'run', 'keys', 'identity'])
-    rmSync(join(home, name), { recursive: true, force: true })
+  wipeData(home)
+  wipe(home, ['keys', 'identity'])
+}
+
+function wipe(home: string, names: readonly string[]): void {
+  // A database's process that is just ending may write once more.
+  for (const name of names) rmSync(join(home, name), { recursive: true, force: true, maxRetries: 3 })
 }

@@ -26,7 +26,7 @@ import { openKeyFile } from './keys/key-file.ts'
 import { createNodeMessages } from './node-messages.ts'
 import type { Outlet } from './services/deps.ts'
 import { createGateway } from './services/services.ts'
-import { World } from './services/world.ts'
+import { nodeOf, World } from './services/world.ts'
 import { defaultRetention } from './store/retention.ts'
 import { openStore, type Store } from './store/store.ts'
 
@@ -46,6 +46,7 @@ export interface RunningGateway {
 export const gatewayVersion = '0.1.0'
 
 const retainEveryMs = 3_600_000
+const goodbyeMs = 1_000
 const rollupEveryMs = 5_000
 
 /** Starts the gateway of a home: broker, database, API, and an edge agent. The composition root: every part is made here. */
@@ -77,9 +78,13 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
     },
     nodeForgotten: (node) => {
       for (const topic of [topics.presence(node), topics.state(node), topics.down(node, 'directive')]) clear(topic)
-      broker.forget(node).catch(onFailure)
+      world.forget((value) => value.node === node || value.home === node)
+      for (const { topic } of valuesFrom(node)) clear(topic)
+      // A moment later, so that it still hears that it is to leave, and that its last word has arrived.
+      setTimeout(() => void broker.forget(node).catch(onFailure), goodbyeMs).unref()
     },
     appRemoved: (app) => {
+      world.forget((value) => value.app === app)
       for (const { topic } of broker.retained(topics.valuesOf(app))) clear(topic)
     },
     clientRemoved: (name) => {
@@ -88,6 +93,11 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
     inputsMoved: (nodes) => {
       for (const node of nodes) void sender.flush(node)
     },
+  }
+  const valuesFrom = (node: string) => {
+    const own = [...broker.retained(topics.valuesOfDevice(node))]
+    const shared = [...broker.retained(topics.valuesOfDevice('site'))].filter(({ payload }) => nodeOf(payload) === node)
+    return [...own, ...shared]
   }
   const clear = (topic: string) => void publish(topic, new Uint8Array(), { retain: true, qos: 1 }).catch(onFailure)
 

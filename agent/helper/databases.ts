@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, realpathSync } from 'node:fs'
+import { mkdirSync, realpathSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { checkId } from '@hypha/core/wire/ids.ts'
 
@@ -44,8 +44,16 @@ export class Databases {
     return database.run({ func, statement, params, key }, timeoutMs)
   }
 
+  /** Ends the process of an app's database, and deletes its files. */
+  async remove(given: string): Promise<void> {
+    const app = checkId('app', given)
+    await this.#open.get(app)?.end()
+    for (const suffix of ['', '-wal', '-shm', '-journal'])
+      rmSync(join(this.#folder, `${app}.db${suffix}`), { force: true })
+  }
+
   close(): void {
-    for (const database of this.#open.values()) database.end()
+    for (const database of this.#open.values()) void database.end()
   }
 }
 
@@ -90,8 +98,10 @@ class Database {
     })
   }
 
-  end(): void {
-    this.#child.kill('SIGKILL')
+  /** Resolves when its process is no more. */
+  async end(): Promise<void> {
+    if (!this.#child.kill('SIGKILL')) return
+    await new Promise((resolve) => this.#child.once('exit', resolve))
   }
 
   #next(): void {
@@ -127,7 +137,7 @@ class Database {
     clearTimeout(this.#deadline)
     clearTimeout(this.#idle)
     this.#onEnd()
-    this.end()
+    void this.end()
     const error = `the database can't be asked: ${why}`
     for (const { resolve } of [...(this.#running === null ? [] : [this.#running]), ...this.#queue.splice(0)])
       resolve({ error })

@@ -37,6 +37,9 @@ export function serveHelper(home: string, socketPath: string): void {
         return await runCommand(nodeFile, question)
       case 'sql':
         return nodeFile.sql === null ? { error: 'this node has no database' } : await databases.run(question)
+      case 'remove-database':
+        await databases.remove(String(question.app))
+        return {}
       case 'components-ready':
         return { ready: nodeFile.components && findJco() !== null }
       case 'components':

@@ -195,10 +195,14 @@ export class Journal {
     this.#payOwed()
   }
 
-  /** Removes what the instances of an app left behind: their kv, state, and what they handled. What waits to be sent stays. */
+  /**
+   * Removes what the instances of an app left behind: their kv, state, and what they handled. What waits to be sent stays, and goes with its segment once the gateway
+   * has stored it.
+   */
   forget(app: string): void {
     this.#checkOpen()
     this.#write({ kind: 'forget', app, module: null, home: null })
+    this.#log.turnOver()
   }
 
   /** The same for one instance. */
@@ -225,6 +229,10 @@ export class Journal {
   /** Messages of this node's modules that instances on this node haven't handled yet, in order: to be delivered after a restart. */
   pendingMessages(): PendingMessage[] {
     return this.#image.pending()
+  }
+
+  get closed(): boolean {
+    return this.#closed
   }
 
   /** Highest sequence number that may be sent. */

@@ -71,6 +71,8 @@ export class SegmentLog {
   /** Whether the last sync failed. */
   #suspect = false
   #closed = false
+  /** The present segment is to be the last with what it holds. */
+  #turning = false
   readonly #listeners = new Set<() => void>()
 
   constructor({ files, clock, random, options, image, onDropping }: SegmentLogPorts, recovered: Recovered | null) {
@@ -153,6 +155,12 @@ export class SegmentLog {
     return first
   }
 
+  /** Begins a new segment: what stands in the present one goes once the gateway has stored its entries. */
+  turnOver(): void {
+    this.#turning = true
+    this.put({ kind: 'acknowledged', upTo: this.#image.acknowledged })
+  }
+
   /** Resolves when everything written so far is durable. Throws `disk-full` or `file-failed`. */
   async sync(): Promise<void> {
     this.#cancelTimer?.()
@@ -186,13 +194,14 @@ export class SegmentLog {
   #active(): Segment {
     const last = this.#segments.at(-1)
     const open = last && !last.sealed ? last : null
-    if (open && open.bytes < Math.max(this.#options.segmentBytes, this.#checkpointBytes)) return open
+    if (open && !this.#turning && open.bytes < Math.max(this.#options.segmentBytes, this.#checkpointBytes)) return open
     const previous = open?.writer ? { bytes: open.writer.bytes, crc: open.writer.crc } : this.#previous
     const salt = new DataView(this.#random(4).buffer).getUint32(0)
     const { incarnation } = this.#image
     const header = { incarnation, segment: this.#number, first: this.#next, previous, salt }
     const writer = new SegmentWriter(this.#files, segmentPath(this.#options.folder, this.#number), header)
     this.#folderChanged = true
+    this.#turning = false
     if (open) {
       open.sealed = true
       this.#stageCheckpoint(open.number)

@@ -107,11 +107,18 @@ export class RunningProgram {
       `a line like ${pattern}`,
       () => {
         const found = this.lines.find((line) => pattern.test(line))
-        if (found === undefined && !this.running) throw new Error(`The program has ended:\n${this.lines.join('\n')}`)
+        if (found === undefined && !this.running) throw new Error('the program has ended')
         return found
       },
       withinMs,
-    )
+    ).catch((error: Error) => {
+      throw new Error(`${error.message}; its last lines:\n${this.lines.slice(-20).join('\n')}`, { cause: error })
+    })
+  }
+
+  /** Its exit code, once it has ended by itself or was ended. */
+  get ended(): Promise<number | null> {
+    return this.#ended
   }
 
   /** Ends it as a person with Ctrl-C, or as a crash with SIGKILL; returns its exit code. */

@@ -185,6 +185,8 @@ export class Gatekeeper {
     const pass = () => {
       // A node's reports are for the gateway alone: they are spared the way through the subscriptions.
       if (this.#topics.parse(topic)?.kind === 'up') drop(packet, consumedTopic)
+      // Nor is anything kept of a node that is no more, its last word and its will included.
+      else if (packet.retain && !this.#options.admits(identity)) drop(packet, consumedTopic)
       done()
     }
     const fail = (error: unknown) => {

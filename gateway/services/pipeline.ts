@@ -177,8 +177,10 @@ export class Pipeline {
   /** Removes everything about a node that has left. */
   async forgetNode(node: string): Promise<void> {
     this.provenVersions.delete(node)
+    // First the store: the broker keeps nothing more for who isn't in it.
+    const removed = this.#deps.store.removeNode(node)
     this.#deps.outlet.nodeForgotten(node)
-    await this.#deps.store.removeNode(node)
+    await removed
   }
 
   /** Something that plans depend on has changed: places and directs anew, now. */

@@ -1,4 +1,4 @@
-import { toUtf8 } from '@hypha/core/bytes/text.ts'
+import { fromUtf8, toUtf8 } from '@hypha/core/bytes/text.ts'
 import type { Clock } from '@hypha/core/ports/clock.ts'
 import type { FleetTopics } from '@hypha/core/wire/topics.ts'
 import type { Publish } from '../distribute/directive-packet.ts'
@@ -45,6 +45,11 @@ export class World {
     for (const { app, topic, payload } of messages) this.#send(this.#topics.message(app, topic), payload, false)
   }
 
+  /** What waits to be shown and is of something that was removed is shown no more. */
+  forget(isGone: (value: NewValue) => boolean): void {
+    for (const [topic, value] of this.#waiting) if (isGone(value)) this.#waiting.delete(topic)
+  }
+
   close(): void {
     this.#cancel?.()
     this.#flush()
@@ -62,3 +67,6 @@ export class World {
     this.#publish(topic, payload, { retain, qos: retain ? 1 : 0 }).catch(this.#onProblem)
   }
 }
+
+/** Who emitted the value that a topic shows. */
+export const nodeOf = (payload: Uint8Array): string => (JSON.parse(fromUtf8(payload)) as { node: string }).node

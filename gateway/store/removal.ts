@@ -17,11 +17,16 @@ export function createRemoval(db: Database, fleet: string, contents: ContentStor
   const plansWith = db.prepare(`DELETE FROM plans WHERE fleet = :fleet AND instr(json, '"' || :id || '"') > 0
     AND epoch < (SELECT max(epoch) FROM plans p WHERE p.fleet = plans.fleet AND p.app = plans.app)`)
 
+  // What the gateway said of the placement of others tells of it, too. Ids have no character that a pattern would read otherwise.
+  const eventsThatName = db.prepare(`DELETE FROM events WHERE fleet = :fleet AND code IN ('moved', 'placed', 'unplaced')
+    AND ' ' || text || ' ' GLOB '*[^a-z0-9-]' || :id || '[^a-z0-9-]*'`)
+
   const ofNode = [
     ...doom('(node = :id OR home = :id)'),
     ...scoped(['events', 'logs', 'inputs'], '(node = :id OR home = :id)'),
     ...scoped(['marks', 'input_counts', 'invites', 'settings', 'directives'], 'node = :id'),
     plansWith,
+    eventsThatName,
     ...scoped(['nodes'], 'id = :id'),
   ]
   const ofApp = [

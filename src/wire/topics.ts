@@ -35,6 +35,9 @@ export function fleetTopics(fleet: string) {
     /** All last values of an app: a filter. */
     valuesOf: (app: string) => `${root}/v/+/${app}/#`,
 
+    /** All last values of a device, or of "site": a filter. */
+    valuesOfDevice: (home: string) => `${root}/v/${home}/#`,
+
     /** What a node may publish to. */
     mayPublish: (node: string, topic: string) =>
       topic === `${root}/n/${node}/presence` ||

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { project } from '../../examples/demo/processes.ts'
+import { ApiClient } from '../../gateway/admin/cli/client.ts'
 import { eventually, type Fleet } from '../support/fleet.ts'
 
 /** A reading that never changes, so that only what a test does changes anything. */
@@ -35,11 +36,20 @@ export function writeApp(
   return folder
 }
 
+/** What the gateway answers to a question, without the start of a command: for who asks again and again. */
+export const ask = <T>(
+  fleet: Fleet,
+  path: string,
+  query: Readonly<Record<string, string | undefined>> = {},
+): Promise<T> =>
+  new ApiClient({ kind: 'socket', path: join(fleet.folder, 'hypha/gateway/api.sock') }).request<T>('GET', path, {
+    query,
+  })
+
 /** Waits for an event whose code and text match. */
 export function eventOf(fleet: Fleet, app: string | null, code: string, text = /./): Promise<EventLine> {
   return eventually(`an event ${code} of ${app}`, async () => {
-    const filter = app === null ? [] : ['--app', app]
-    const events = await fleet.json<EventLine[]>(['events', '--limit', '1000', ...filter])
+    const events = await ask<EventLine[]>(fleet, '/v1/events', { app: app ?? undefined, limit: '1000' })
     return events.find((event) => event.code === code && text.test(event.text))
   })
 }
@@ -61,8 +71,7 @@ export function lastValue(
   accept: (value: ValueLine) => boolean = () => true,
 ): Promise<ValueLine> {
   return eventually(`a value ${of.metric} of ${of.app}`, async () => {
-    const values = await fleet.json<ValueLine[]>(['values', '--app', of.app, '--metric', of.metric])
-    return values.find((value) => (of.module === undefined || value.module === of.module) && accept(value))
+    return (await ask<ValueLine[]>(fleet, '/v1/values', of)).find(accept)
   })
 }
 

@@ -11,7 +11,7 @@ import { sendHttp } from './http.ts'
 import { mqttSensor, type Subscribe } from './mqtt.ts'
 import { replaySensor } from './replay.ts'
 import { socketActuator, socketSensor } from './socket.ts'
-import { runSql } from './sql.ts'
+import { removeDatabase, runSql } from './sql.ts'
 import { sysfsSensor } from './sysfs.ts'
 
 export interface DriverPorts {
@@ -31,6 +31,8 @@ export interface Drivers {
   readonly actuators: readonly string[]
   /** Serves a request of a module: a lifted value, at once or later. Never throws for what the machine does. */
   call(call: HostCall): unknown
+  /** Removes what an app's modules have stored on this node. Throws `helper-unreachable`. */
+  forget(app: string): Promise<void>
   close(): void
 }
 
@@ -94,6 +96,9 @@ export function createDrivers(nodeFile: NodeFile, ports: DriverPorts): Drivers {
         fault('sql', thrown)
         return err((thrown as Error).message)
       })
+    },
+    async forget(app) {
+      if (nodeFile.sql !== null && ports.helper !== null) await removeDatabase(ports.helper, app)
     },
     close() {
       for (const driver of sensors.values()) driver.close()

@@ -1,3 +1,4 @@
+import { HyphaError } from '@hypha/core/errors.ts'
 import { instanceName } from '@hypha/core/wire/ids.ts'
 import type { HelperClient } from '../helper-client.ts'
 import { err, type HostCall, ok } from '../host.ts'
@@ -6,6 +7,7 @@ import { type SqlValue, valueFromJson, valueToJson, type WireValue } from '../sq
 /** The answer must reach the module before its turn ends. */
 const reserveMs = 50
 const longestMs = 60_000
+const removeMs = 10_000
 
 /**
  * Runs a module's statement in the helper's process for the app's database, which is killed when a statement doesn't end in time. Answers
@@ -30,4 +32,11 @@ export async function runSql(helper: HelperClient, call: HostCall): Promise<unkn
   if (call.func === 'execute') return ok(BigInt(String(answer.changes)))
   const rows = answer.rows as readonly (readonly WireValue[])[]
   return ok({ columns: answer.columns, rows: rows.map((row) => row.map(valueFromJson)) })
+}
+
+/** Removes the app's database, whatever it does at the moment. */
+export async function removeDatabase(helper: HelperClient, app: string): Promise<void> {
+  const { error } = await helper.request({ op: 'remove-database', app }, removeMs)
+  if (typeof error === 'string')
+    throw new HyphaError('file-failed', `The database of ${app} can't be removed: ${error}`)
 }

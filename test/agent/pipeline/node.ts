@@ -113,6 +113,7 @@ export async function startNode(files: Files, network: Network, clock: FakeClock
       ),
     ran: () => undefined,
     event: ({ code, text }) => told.push(`${code}: ${text}`),
+    forgetData: async () => undefined,
     changed: () => undefined,
     settled: () => {
       pipeline.sweep()
