@@ -145,6 +145,7 @@ export function compare(fleet: Fleet, counted: readonly number[]) {
 const delay = (ms: number) => new Promise((done) => setTimeout(done, ms))
 
 export async function run({ quick }: BenchOptions): Promise<BenchResult> {
+  // To look into a run again: SEED=… npm run bench -- kill
   const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 1e9))
   const kills = quick ? 12 : 100
   const options: KillOptions = {

@@ -51,6 +51,11 @@ export class Network {
     return toHex(section.release)
   }
 
+  /** The directive names no app any more. */
+  withdraw(version: number): void {
+    this.directive = signDirective(makeDirective({ version, sections: [] }))
+  }
+
   #publish(bytes: Uint8Array): Content {
     const transferred = brotli.compress(bytes)
     const digest = crypto.sha256(transferred)
