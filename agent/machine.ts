@@ -8,7 +8,7 @@ import { createDrivers, type Drivers } from './host/drivers/drivers.ts'
 import { connectHelper, type HelperClient } from './host/helper-client.ts'
 import type { BrokerBinding, NodeFile } from './host/node-file.ts'
 import type { OwnBroker } from './link/own-broker.ts'
-import { ProcessTransport } from './sandbox/process-transport.ts'
+import { ProcessTransport, transpiler } from './sandbox/process-transport.ts'
 import type { CellTransport } from './sandbox/transport.ts'
 
 /** What is bound to this machine by its owner's file. */
@@ -54,7 +54,10 @@ async function componentProcesses(
 ): Promise<Machine['componentProcess']> {
   if (!components || helper === null) return null
   const { ready } = await helper.request({ op: 'components-ready' }, readyMs)
-  if (ready === true) return () => new ProcessTransport(helper.openComponents())
+  if (ready === true) {
+    const transpile = transpiler(() => helper.open('transpile'))
+    return () => new ProcessTransport(helper.open('run'), transpile)
+  }
   log.warn(
     'agent.toml allows components, and @bytecodealliance/jco-transpile is not installed beside the agent: none run',
   )

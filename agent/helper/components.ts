@@ -5,14 +5,17 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const maxProcesses = 32
-/** The stream that the child is given beside its standard ones. */
-export const cellFd = 3
+/** The file descriptor by which a child speaks to the agent. */
+export const connectionFd = 3
+
+/** What a module without a core form takes: one process that takes it apart and ends, and one that runs it. */
+export type ComponentTask = 'transpile' | 'run'
 
 /** The folder of the packages that jco needs; null where it isn't installed. */
 export function findJco(): string | null {
   try {
     const entry = fileURLToPath(import.meta.resolve('@bytecodealliance/jco-transpile/component'))
-    const folder = entry.slice(0, entry.lastIndexOf(`${join('/', '@bytecodealliance', 'jco-transpile')}`))
+    const folder = entry.slice(0, entry.lastIndexOf(join('/', '@bytecodealliance', 'jco-transpile')))
     return existsSync(entry) ? folder : null
   } catch {
     // It isn't among the packages that are installed, which is a state like another.
@@ -20,7 +23,7 @@ export function findJco(): string | null {
   }
 }
 
-/** The processes that run components, one for each cell that the agent asks for. */
+/** The processes that the agent asks for. Each is confined as the agent is, and reads nothing but its own code. */
 export class Components {
   readonly #program: string
   readonly #running = new Map<string, ChildProcess>()
@@ -31,29 +34,16 @@ export class Components {
   }
 
   /** Starts one, which has the connection to itself from then on. */
-  start(key: string, connection: Socket): void {
+  start(task: ComponentTask, key: string, connection: Socket): void {
     const jco = findJco()
     if (jco === null || this.#running.size >= maxProcesses) {
-      console.error(
-        `hypha-helper: no process for components: ${jco === null ? 'jco is not installed' : 'there are too many'}`,
-      )
+      console.error(`hypha-helper: can't ${task}: ${jco === null ? 'jco is not installed' : 'too many processes run'}`)
       connection.destroy()
       return
     }
     connection.removeAllListeners('data')
     connection.pause()
-    // From source, it reads the other packages too; a bundle stands alone.
-    const code = join(dirname(this.#program), this.#program.endsWith('.ts') ? '../..' : '..')
-    const flags = [
-      '--permission',
-      `--allow-fs-read=${code}`,
-      `--allow-fs-read=${jco}`,
-      '--allow-worker',
-      '--disable-warning=PERM0006',
-      '--disable-warning=ExperimentalWarning',
-      '--max-semi-space-size=1',
-    ]
-    const child = spawn(process.execPath, [...flags, this.#program, 'components'], {
+    const child = spawn(process.execPath, [...this.#flags(task, jco), this.#program, task], {
       stdio: ['ignore', 'ignore', 'inherit', connection],
       env: {},
     })
@@ -70,5 +60,22 @@ export class Components {
 
   close(): void {
     for (const child of this.#running.values()) child.kill('SIGKILL')
+  }
+
+  #flags(task: ComponentTask, jco: string): string[] {
+    // From source, it reads the other packages too; a bundle stands alone.
+    const code = join(dirname(this.#program), this.#program.endsWith('.ts') ? '../..' : '..')
+    const common = [
+      '--permission',
+      `--allow-fs-read=${code}`,
+      '--allow-worker',
+      '--disable-warning=PERM0006',
+      '--disable-warning=ExperimentalWarning',
+      '--max-semi-space-size=1',
+    ]
+    if (task === 'run') return common
+    // It runs once: what would compile it well costs more than it saves. Its memory ends at 512 MiB, whatever the component says.
+    const lean = ['--liftoff-only', '--wasm-lazy-compilation', '--wasm-max-mem-pages=8192', '--max-old-space-size=256']
+    return [...common, `--allow-fs-read=${jco}`, ...lean]
   }
 }

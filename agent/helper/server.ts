@@ -42,11 +42,12 @@ export function serveHelper(home: string, socketPath: string): void {
         return {}
       case 'components-ready':
         return { ready: nodeFile.components && findJco() !== null }
-      case 'components':
-        if (nodeFile.components) components.start(String(question.key), socket)
+      case 'transpile':
+      case 'run':
+        if (nodeFile.components) components.start(question.op, String(question.key), socket)
         else socket.destroy()
         return null
-      case 'end-components':
+      case 'end':
         components.end(String(question.key))
         return null
       // An agent that ends in good order doesn't wait for its end to be noticed.

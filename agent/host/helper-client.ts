@@ -5,11 +5,17 @@ import { HyphaError } from '@hypha/core/errors.ts'
 /** An answer of the helper: what was asked for, or `error`, a sentence, and `fault`. */
 type HelperAnswer = Readonly<Record<string, unknown>>
 
+export interface HelperProcess {
+  readonly socket: Socket
+  /** Kills it, whatever it does. */
+  end(): void
+}
+
 export interface HelperClient {
   /** Throws `helper-unreachable` where the helper doesn't answer some time after `timeoutMs`, which it keeps itself. */
   request(message: Readonly<Record<string, unknown>>, timeoutMs: number): Promise<HelperAnswer>
-  /** Starts a process for components: its end of the socket speaks first. `end` kills it, whatever it does. */
-  openComponents(): { readonly socket: Socket; end(): void }
+  /** Starts a process for modules without a core form, which has the connection from then on. It speaks first. */
+  open(task: 'transpile' | 'run'): HelperProcess
   close(): void
   /** Ends the helper. */
   stop(): void
@@ -87,13 +93,13 @@ export function connectHelper(path: string): HelperClient {
         open().write(`${JSON.stringify({ id, ...message })}\n`)
       })
     },
-    openComponents() {
+    open(task) {
       const key = randomUUID()
       const child = connect(path)
-      child.write(`${JSON.stringify({ id: 0, op: 'components', key })}\n`)
+      child.write(`${JSON.stringify({ id: 0, op: task, key })}\n`)
       const end = (): void => {
         child.destroy()
-        open().write(`${JSON.stringify({ id: 0, op: 'end-components', key })}\n`)
+        open().write(`${JSON.stringify({ id: 0, op: 'end', key })}\n`)
       }
       return { socket: child, end }
     },

@@ -1,45 +1,45 @@
 import type { Duplex } from 'node:stream'
-import { asHyphaError } from '@hypha/core/errors.ts'
 import { Frames } from './frames.ts'
 import { defaultOptions } from './options.ts'
-import type { CellModule, FromWorker, ToWorker, Transpiled } from './protocol.ts'
+import type { FromWorker, ToWorker } from './protocol.ts'
 import { ThreadTransport } from './thread-transport.ts'
 import type { AskAnswer } from './transport.ts'
 
 type FromAgent = ToWorker | { readonly kind: 'answer'; readonly answer: AskAnswer }
 
 /** The agent's word is trusted: a component has at most 64 MiB. */
-const maxMessageBytes = 1024 * 1024 * 1024
+export const maxComponentMessageBytes = 1024 * 1024 * 1024
+
+const heapMb = 64
+/** What the process may hold beside its modules' memory: jco's glue copies values without a cap, and copies are no part of any heap. */
+const slackBytes = 384 * 1024 * 1024
+const watchMs = 100
 
 /**
  * The other end of `ProcessTransport`: passes the agent's messages on to a worker thread of this process, which runs the cell as it would in the agent, and
- * its own back. The thread can be blocked on an answer, or loop; this one hears when the agent has gone.
- *
- * @param transpile makes of a component what the worker loads.
+ * its own back. The thread can be blocked on an answer, or loop; this one hears when the agent has gone, and ends the process where it holds too much.
  */
-export function serveCell(stream: Duplex, transpile: (module: CellModule) => Promise<Transpiled>): void {
-  const worker = new ThreadTransport({ ...defaultOptions, heapMb: 64 })
-  const frames = new Frames(stream, maxMessageBytes, (received) => {
+export function serveCell(stream: Duplex): void {
+  const worker = new ThreadTransport({ ...defaultOptions, heapMb })
+  const frames = new Frames(stream, maxComponentMessageBytes, (received) => {
     const message = received as FromAgent
     if (message.kind === 'answer') worker.answer(message.answer)
-    else if (message.kind !== 'load') worker.send(message)
-    else load(message.modules).then((modules) => worker.send({ ...message, modules }), refuse)
+    else worker.send(message)
+    if (message.kind === 'load') watch(message)
   })
-  const send = (message: FromWorker): void => frames.send(message)
-  const refuse = (thrown: unknown): void => send({ kind: 'failed', error: asHyphaError(thrown).toJSON() })
-  const load = (modules: readonly CellModule[]): Promise<CellModule[]> =>
-    Promise.all(
-      modules.map(async (module) =>
-        module.form === 'component'
-          ? { ...module, bytes: new Uint8Array(), transpiled: await transpile(module) }
-          : module,
-      ),
-    )
+  const give = (why: string): void => {
+    console.error(`hypha: ${why}`)
+    stream.destroy()
+  }
+  const watch = ({ modules, instances }: Extract<ToWorker, { kind: 'load' }>): void => {
+    const memoryBytes = instances.reduce((sum, { module }) => sum + modules[module]!.limits.memoryBytes, slackBytes)
+    setInterval(() => {
+      const bytes = process.memoryUsage.rss()
+      if (bytes > memoryBytes) give(`a cell of components takes ${bytes} bytes, ${memoryBytes} are allowed`)
+    }, watchMs)
+  }
   worker.listen({
-    message: send,
-    died(error) {
-      console.error(`hypha: ${error.message}`)
-      stream.destroy()
-    },
+    message: (message: FromWorker) => frames.send(message),
+    died: (error) => give(error.message),
   })
 }

@@ -47,7 +47,7 @@ function componentProcesses(node: string): number[] {
   })
   const helper = processes.find(({ command }) => command.startsWith(`hypha-helper ${fleet.agentHome(node)}`))
   return processes
-    .filter(({ parent, command }) => parent === helper?.pid && command.includes('components'))
+    .filter(({ parent, command }) => parent === helper?.pid && command.endsWith('\0run\0'))
     .map(({ pid }) => pid)
 }
 

@@ -6,18 +6,20 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startHelper } from '../../../agent/helper/start.ts'
 import { connectHelper, type HelperClient } from '../../../agent/host/helper-client.ts'
 import type { HostCall } from '../../../agent/host/host.ts'
-import { ProcessTransport } from '../../../agent/sandbox/process-transport.ts'
+import { ProcessTransport, type Transpile, transpiler } from '../../../agent/sandbox/process-transport.ts'
 import { adaptedGuest, componentGuest } from '../../support/component-guest.ts'
 import { inputOf, instanceOf, sectionOf, type TestSandbox, testSandbox } from '../../support/sandbox.ts'
 import { guestModule, limitsOf } from '../../support/sandbox-guest.ts'
 
 let home: string
 let helper: HelperClient
+let transpile: Transpile
 
 beforeAll(async () => {
   home = realpathSync(mkdtempSync(join(tmpdir(), 'hypha-home-')))
   writeFileSync(join(home, 'agent.toml'), 'components = true\n')
   helper = connectHelper((await startHelper(home))!)
+  transpile = transpiler(() => helper.open('transpile'))
 })
 afterAll(() => {
   helper.stop()
@@ -25,7 +27,7 @@ afterAll(() => {
 })
 
 function sandboxWith(call?: (call: HostCall) => unknown): TestSandbox {
-  return testSandbox(systemClock, { backoffMs: 10 }, call, () => new ProcessTransport(helper.openComponents()))
+  return testSandbox(systemClock, { backoffMs: 10 }, call, () => new ProcessTransport(helper.open('run'), transpile))
 }
 
 const emitTwice = '(call $emit-twice (f64.convert_i32_u (i32.load8_u (local.get $at))))'
