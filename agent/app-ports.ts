@@ -41,4 +41,6 @@ export interface JournalPort {
   handled(instance: InstanceKey, source: Uint8Array): number
   forget(app: string): void
   forgetInstance(instance: InstanceKey): void
+  /** Resolves when what was journaled so far is durable. */
+  sync(): Promise<void>
 }

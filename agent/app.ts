@@ -25,6 +25,7 @@ export class App {
   #work: Promise<void> = Promise.resolve()
   #scheduled = false
   #closing = false
+  #removed = false
   /** What is on its way, and what ends its receiving when it isn't wanted any more. */
   #incoming: Section | null = null
   #receiving = new AbortController()
@@ -85,7 +86,7 @@ export class App {
   }
 
   get gone(): boolean {
-    return this.#wanted === null && this.#activation.running === null
+    return this.#wanted === null && this.#removed
   }
 
   subscribers(topic: string, home: string | null): InstanceKey[] {
@@ -182,11 +183,19 @@ export class App {
   }
 
   async #remove(): Promise<void> {
-    const { installs, journal } = this.#ports
+    const { installs, journal, clock } = this.#ports
     await this.#activation.stop({ save: false })
-    await installs.remove(this.name)
-    journal.forget(this.name)
-    await this.#ports.forgetData(this.name).catch((thrown) => this.#status.tell('forget-failed', asHyphaError(thrown)))
+    try {
+      // In this order: by its install file a start after a power cut knows that there is something left of the app.
+      journal.forget(this.name)
+      await journal.sync()
+      await installs.remove(this.name)
+    } catch (thrown) {
+      this.#status.tell('remove-failed', asHyphaError(thrown))
+      this.#cancelRetry = clock.after(retryMs, () => this.converge())
+      return
+    }
+    this.#removed = true
     this.#ports.settled()
     this.#ports.changed()
   }

@@ -53,6 +53,8 @@ export class Pipeline {
     await Promise.all([...names].map((name) => this.#app(name, sections).boot()))
     for (const app of this.#apps.values()) app.converge()
     this.redeliver()
+    // What a power cut kept from being removed.
+    this.#ports.settled()
   }
 
   /** A directive message as received. A refusal is kept, and told with the next state. [P 4.2] */

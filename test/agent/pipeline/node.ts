@@ -140,6 +140,7 @@ export async function startNode(files: Files, network: Network, clock: FakeClock
     told,
     sandbox,
     pipeline,
+    journal,
     boot: () => pipeline.boot(),
     /** The link is there: what is retained comes, and what is missing is asked for. */
     connect: () => {
