@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { loadavg } from 'node:os'
 import { join } from 'node:path'
 import { bundleAgent } from '../agent/bundle.ts'
 import { agentProgram, hyphaProgram, project, RunningProgram } from '../examples/demo/processes.ts'
@@ -259,10 +260,19 @@ async function several<T>(count: number, warmups: number, push: () => Promise<T>
   return results.slice(warmups)
 }
 
+/** What no command can be faster than: Node's own start and end, with an empty program; in ms. */
+async function bareNode(): Promise<number> {
+  const begun = now()
+  await once(spawn(process.execPath, ['--eval', ''], { stdio: 'ignore' }), 'exit')
+  return now() - begun
+}
+
 const medianToTick = (measured: readonly Measured[]): number => median(measured.map(({ toTick }) => toTick))
 
 export async function run({ quick }: BenchOptions): Promise<BenchResult> {
   const [pushes, others] = quick ? [10, 3] : [30, 10]
+  // Whoever reads the figures should know whether something else was running.
+  const load = Math.round(loadavg()[0]! * 10) / 10
   const fleet = await Fleet.start({ name: 'bench' })
   const values = new Values()
   try {
@@ -280,6 +290,7 @@ export async function run({ quick }: BenchOptions): Promise<BenchResult> {
     const hello = await helloInC(fleet, join(fleet.folder, 'hello'))
     const bed = new Bed(fleet, values)
     await bed.useAgent(join(bundle, 'main.js'))
+    const bare = await several(others, 1, bareNode)
     const figures = figuresOf(await several(pushes, 2, () => bed.push(sampler)))
     const following = await several(others, 0, () => bed.pushAndFollow(sampler))
     const inC = await several(others, 1, () => bed.push(hello))
@@ -287,12 +298,18 @@ export async function run({ quick }: BenchOptions): Promise<BenchResult> {
     const toSource = await several(others, 1, () => bed.push(sampler))
     return {
       bench: 'push',
-      sizes: { pushes, pushes_of_each_other_kind: others, agent_bundle_kb: Math.round(bundleBytes / 1_024) },
+      sizes: {
+        pushes,
+        pushes_of_each_other_kind: others,
+        agent_bundle_kb: Math.round(bundleBytes / 1_024),
+        load_average: load,
+      },
       figures: {
         ...figures,
         following_push_to_tick_p50_ms: median(following),
         c_push_to_tick_p50_ms: medianToTick(inC),
         source_agent_push_to_tick_p50_ms: medianToTick(toSource),
+        bare_node_ms: median(bare),
       },
       peers: {},
     }
