@@ -102,10 +102,24 @@ const nodeFileTemplate = `# What is bound to this machine. Modules see sensors a
 
 # labels = ["floor=2"]
 
+# Also run modules without a core form, each in a process of some 80 MB; takes the package @bytecodealliance/jco-transpile beside the agent.
+# components = true
+
 # [sensor.cpu-temperature]
 # driver = "sysfs"
 # path = "/sys/class/thermal/thermal_zone0/temp"
 # scale = 0.001
+
+# The last value on a topic of a broker of your own.
+# [sensor.porch]
+# driver = "mqtt"
+# topic = "zigbee2mqtt/porch"
+# field = "temperature"
+
+# [mqtt]
+# url = "mqtt://127.0.0.1:1883"
+# username = "hypha"
+# password-file = "broker-password"
 
 # [http]
 # allow = ["example.com:443"]

@@ -72,7 +72,7 @@ export interface NodeFile {
   readonly http: { readonly allow: readonly string[]; readonly timeoutMs: number } | null
   /** Null where the node provides no `sql`. */
   readonly sql: { readonly maxBytes: number } | null
-  /** Whether modules without a core form may run here, each cell of them in a process of some 100 MB. */
+  /** Whether modules without a core form may run here, each cell of them in a process of some 80 MB. */
   readonly components: boolean
   /** The broker of the `mqtt` sensors; null where the file names none. */
   readonly mqtt: BrokerBinding | null
