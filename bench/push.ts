@@ -213,7 +213,7 @@ const now = (): number => performance.timeOrigin + performance.now()
 
 /**
  * The stages of one push, which add up to the whole: what the command says of itself until it sends the release; from there until the node has
- * the directive; what the agent says of itself; and what nobody accounts for.
+ * the directive; what the agent says of itself, its receiving as `transfer`; and what nobody accounts for.
  */
 function stagesOf(
   spawnedAt: number,
@@ -223,7 +223,7 @@ function stagesOf(
 ): Record<string, number> {
   const { total, accept, start, ...command } = timingsMs
   const agent = Object.entries(steps as Record<string, number>).map(
-    ([name, ms]) => [name.replace(/Ms$/, ''), ms] as const,
+    ([name, ms]) => [name === 'receiveMs' ? 'transfer' : name.replace(/Ms$/, ''), ms] as const,
   )
   const runsAt = Date.parse(at)
   const directiveAt = runsAt - agent.reduce((sum, [, ms]) => sum + ms, 0)
