@@ -117,6 +117,26 @@ function exported(name: string, funcs: Readonly<Record<string, string>>): string
   (export "hypha:module/${name}@0.1.0" (instance $${name}))`
 }
 
+/** A component without a core form that exports `test:app/math@1.0.0`: `half: func(value: u32) -> result<u32, string>`, an error for odd values. */
+export async function halvingGuest(name: string): Promise<RunnableModule> {
+  const text = `(component
+    (core module $lib (memory (export "memory") 1) (data (i32.const 16) "${utf16('odd')}"))
+    (core instance $l (instantiate $lib))
+    (core module $main
+      (import "lib" "memory" (memory 1))
+      (func (export "half") (param $value i32) (result i32)
+        (if (i32.and (local.get $value) (i32.const 1))
+          (then (i32.store (i32.const 512) (i32.const 1)) (i32.store (i32.const 516) (i32.const 16)) (i32.store (i32.const 520) (i32.const 3)))
+          (else (i32.store (i32.const 512) (i32.const 0)) (i32.store (i32.const 516) (i32.shr_u (local.get $value) (i32.const 1)))))
+        (i32.const 512)))
+    (core instance $m (instantiate $main (with "lib" (instance $l))))
+    (func $half (param "value" u32) (result (result u32 (error string)))
+      (canon lift (core func $m "half") string-encoding=utf16 (memory (core memory $l "memory"))))
+    (instance $math (export "half" (func $half)))
+    (export "test:app/math@1.0.0" (instance $math)))`
+  return asModule(name, await wat(text), {})
+}
+
 const adapterWit = `package test:adapter;
 package hypha:host@0.1.0 {
   interface telemetry {

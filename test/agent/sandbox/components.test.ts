@@ -7,7 +7,7 @@ import { startHelper } from '../../../agent/helper/start.ts'
 import { connectHelper, type HelperClient } from '../../../agent/host/helper-client.ts'
 import type { HostCall } from '../../../agent/host/host.ts'
 import { ProcessTransport, type Transpile, transpiler } from '../../../agent/sandbox/process-transport.ts'
-import { adaptedGuest, componentGuest } from '../../support/component-guest.ts'
+import { adaptedGuest, componentGuest, halvingGuest } from '../../support/component-guest.ts'
 import { inputOf, instanceOf, sectionOf, type TestSandbox, testSandbox } from '../../support/sandbox.ts'
 import { guestModule, limitsOf } from '../../support/sandbox-guest.ts'
 
@@ -140,6 +140,33 @@ test('Its memories together stay below its limit: growing beyond is refused, and
 
   const large = await componentGuest('large', { memory: '17' })
   await expect(sandbox.prepare(sectionOf([large]), journal)).rejects.toMatchObject({ code: 'wasm-memory' })
+})
+
+test('A module with a core form calls one without: both run in one process, and the error of a result crosses as it is.', async () => {
+  const { sandbox, journal } = sandboxWith()
+  const halving = await halvingGuest('halving')
+  const caller = await guestModule('caller', {
+    interfaces: halving.world.exports,
+    imports: ['test:app/math@1.0.0#half', 'host/telemetry#emit'],
+    // Emits the half, or the length of the error's text below zero.
+    exports: {
+      'module/inbox#deliver': `(call $math.half (i32.load8_u (local.get $p2)) (i32.const 512))
+        (call $telemetry.emit (i32.const 8) (i32.const 1)
+          (if (result f64) (i32.load8_u (i32.const 512))
+            (then (f64.neg (f64.convert_i32_u (i32.load (i32.const 520)))))
+            (else (f64.convert_i32_u (i32.load (i32.const 516)))))
+          (i32.const 528))`,
+    },
+    fields: '(data (i32.const 8) "m")',
+  })
+  const links = { caller: { 'test:app/math@1.0.0': 'halving' } }
+  const app = await sandbox.prepare(sectionOf([caller, halving], { links }), journal)
+  await app.activate()
+  app.deliver(instanceOf('caller'), inputOf(1, 'topic', Uint8Array.of(42)))
+  app.deliver(instanceOf('caller'), inputOf(2, 'topic', Uint8Array.of(7)))
+  await journal.until((turns) => turns.length === 2)
+  await app.stop({ save: false })
+  expect(journal.turns.map(({ samples }) => samples[0]?.value)).toEqual([21, -3])
 })
 
 test("What a toolchain's adapter imports of WASI is there: the clock, random bytes, and an exit that ends the turn.", async () => {
