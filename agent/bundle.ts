@@ -1,4 +1,5 @@
 import { rmSync } from 'node:fs'
+import { builtinModules } from 'node:module'
 import { join } from 'node:path'
 import { build, type Plugin } from 'esbuild'
 
@@ -30,6 +31,24 @@ const leaveOut: Plugin = {
 }
 
 /**
+ * An `import` of a module of Node reads everything that it exports, and with that loads what else would be loaded when it is used: standard input,
+ * Web Crypto, streams of files. Asked for this way, nothing is read before its use (docs/adr, "Agent footprint").
+ */
+const builtins: Plugin = {
+  name: 'builtins',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: new RegExp(`^(node:.*|${builtinModules.join('|')})$`) }, ({ path }) => ({
+      path: path.startsWith('node:') ? path : `node:${path}`,
+      namespace: 'builtin',
+    }))
+    onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule('${path}')`,
+      loader: 'js',
+    }))
+  },
+}
+
+/**
  * Bundles the agent into a folder that needs nothing but Node: main.js, the cells' worker and the helper, with what they share in chunks.
  *
  * @returns bytes of all files.
@@ -51,11 +70,7 @@ export async function bundleAgent(outdir: string): Promise<number> {
     metafile: true,
     legalComments: 'none',
     chunkNames: 'chunk-[hash]',
-    // Dependencies in CommonJS ask for Node's modules with require, which an ES module has to make.
-    banner: {
-      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
-    },
-    plugins: [leaveOut],
+    plugins: [leaveOut, builtins],
   })
   return Object.values(metafile.outputs).reduce((sum, { bytes }) => sum + bytes, 0)
 }

@@ -51,7 +51,7 @@ export async function run(options: RunOptions): Promise<void> {
 }
 
 /** A device of the Pi's class has little memory to give, and the agent little to do between turns. */
-const memoryFlags = ['--max-semi-space-size=1', '--no-maglev', '--no-sparkplug']
+const memoryFlags = ['--max-semi-space-size=1', '--no-maglev', '--no-sparkplug', '--efficiency-mode']
 
 function readable(program: string, home: string): string[] {
   const own = resolve(dirname(realpathSync(program)))
