@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { HyphaError } from '@hypha/core/errors.ts'
 import { Frames } from './frames.ts'
 import { defaultOptions } from './options.ts'
 import type { FromWorker, ToWorker } from './protocol.ts'
@@ -14,6 +15,7 @@ const heapMb = 64
 /** What the process may hold beside its modules' memory: jco's glue copies values without a cap, and copies are no part of any heap. */
 const slackBytes = 384 * 1024 * 1024
 const watchMs = 100
+const goodbyeMs = 1_000
 
 /**
  * The other end of `ProcessTransport`: passes the agent's messages on to a worker thread of this process, which runs the cell as it would in the agent, and
@@ -27,19 +29,22 @@ export function serveCell(stream: Duplex): void {
     else worker.send(message)
     if (message.kind === 'load') watch(message)
   })
-  const give = (why: string): void => {
-    console.error(`hypha: ${why}`)
-    stream.destroy()
+  let given = false
+  /** Tells the agent why, and ends; by force where the agent doesn't take it. */
+  const give = (error: HyphaError): void => {
+    if (given) return
+    given = true
+    frames.send({ kind: 'failed', error: error.toJSON() } satisfies FromWorker)
+    stream.end()
+    setTimeout(() => stream.destroy(), goodbyeMs)
   }
   const watch = ({ modules, instances }: Extract<ToWorker, { kind: 'load' }>): void => {
-    const memoryBytes = instances.reduce((sum, { module }) => sum + modules[module]!.limits.memoryBytes, slackBytes)
+    const allowed = instances.reduce((sum, { module }) => sum + modules[module]!.limits.memoryBytes, slackBytes)
     setInterval(() => {
       const bytes = process.memoryUsage.rss()
-      if (bytes > memoryBytes) give(`a cell of components takes ${bytes} bytes, ${memoryBytes} are allowed`)
+      if (bytes > allowed)
+        give(new HyphaError('cell-died', `the process of the cell holds ${bytes} bytes, ${allowed} are allowed`))
     }, watchMs)
   }
-  worker.listen({
-    message: (message: FromWorker) => frames.send(message),
-    died: (error) => give(error.message),
-  })
+  worker.listen({ message: (message: FromWorker) => frames.send(message), died: give })
 }

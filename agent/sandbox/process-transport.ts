@@ -37,8 +37,13 @@ export class ProcessTransport implements CellTransport {
     const { message, died } = events
     const { socket } = this.#process
     this.#events = events
-    let failure: Error | null = null
-    this.#frames = new Frames(socket, maxMessageBytes, (received) => message(received as FromWorker))
+    let failure: Pick<Error, 'message'> | null = null
+    this.#frames = new Frames(socket, maxMessageBytes, (frame) => {
+      const received = frame as FromWorker
+      // Its last word says why it ends.
+      if (received.kind === 'failed') failure = received.error
+      message(received)
+    })
     socket.on('error', (error) => {
       failure = error
     })
