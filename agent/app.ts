@@ -183,12 +183,13 @@ export class App {
   }
 
   async #remove(): Promise<void> {
-    const { installs, journal, clock } = this.#ports
+    const { installs, journal, clock, forgetData } = this.#ports
     await this.#activation.stop({ save: false })
     try {
       // In this order: by its install file a start after a power cut knows that there is something left of the app.
       journal.forget(this.name)
       await journal.sync()
+      await forgetData(this.name).catch((thrown) => this.#status.tell('forget-failed', asHyphaError(thrown)))
       await installs.remove(this.name)
     } catch (thrown) {
       this.#status.tell('remove-failed', asHyphaError(thrown))
