@@ -100,7 +100,9 @@ test('A module that grows its memory without end gets what it is given and no mo
   writeFileSync(join(folder, 'grow/grow.wasm'), await wat(grower))
   await fleet.hypha(['push', '--no-wait', folder])
   expect(await lastValue(fleet, { app: 'grower', metric: 'pages' })).toMatchObject({ value: 32 })
-  expect((await eventOf(fleet, 'grower', 'trapped')).text).toMatch(/unreachable/)
+  expect((await eventOf(fleet, 'grower', 'trapped')).text).toMatch(
+    /^unreachable .*; module "grow" has taken all its memory of 2097152 bytes$/,
+  )
   await neighbourGoesOn()
 })
 

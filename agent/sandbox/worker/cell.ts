@@ -21,6 +21,8 @@ interface Member {
   readonly module: Compiled
   readonly effects: TurnEffects
   exports: Exports | null
+  /** With the bytes that it began with. */
+  memory: { readonly now: WebAssembly.Memory; readonly initialBytes: number } | null
   /** It was called since its last `save`, so that its state may have changed. */
   dirty: boolean
 }
@@ -47,6 +49,7 @@ export class WorkerCell {
       module: compiled[spec.module]!.module,
       effects: new TurnEffects(),
       exports: null,
+      memory: null,
       dirty: false,
     }))
   }
@@ -111,6 +114,18 @@ export class WorkerCell {
     return { effects: this.#collect(saved), refused }
   }
 
+  /** Which instances have grown to all the memory that they are given: who allocates without end traps for that, and what it throws doesn't say so. */
+  get memoryNote(): string {
+    const limitOf = (spec: CellInstance) => this.#modules[spec.module]!.limits.memoryBytes
+    const full = this.#members.filter(({ spec, memory }) => {
+      const bytes = memory?.now.buffer.byteLength ?? 0
+      return memory !== null && bytes > memory.initialBytes && bytes + pageBytes > limitOf(spec)
+    })
+    return full
+      .map(({ spec }) => `; module "${spec.key.module}" has taken all its memory of ${limitOf(spec)} bytes`)
+      .join('')
+  }
+
   /** The lines that were logged before a trap; all else of the turn is dropped. */
   takeLogs(): InstanceEffects[] {
     const taken: InstanceEffects[] = []
@@ -138,7 +153,10 @@ export class WorkerCell {
       ask: (request) => ask(index, { ...request, key: `${this.#turnKey}/${this.#asked++}` }),
     }
     try {
-      const parts: InstanceParts = { world, links, context, kv, callee: (i) => this.#calleeOf(i) }
+      const onMemory = (now: WebAssembly.Memory) => {
+        member.memory = { now, initialBytes: now.buffer.byteLength }
+      }
+      const parts: InstanceParts = { world, links, context, kv, onMemory, callee: (i) => this.#calleeOf(i) }
       const { module } = member
       member.exports =
         module instanceof WebAssembly.Module ? instantiateCore(module, parts) : instantiateComponent(module, parts)
@@ -223,9 +241,12 @@ export class WorkerCell {
     for (const member of this.#members) {
       member.effects.clear()
       member.exports = null
+      member.memory = null
     }
   }
 }
+
+const pageBytes = 65_536
 
 class TrialEnded extends Error {}
 

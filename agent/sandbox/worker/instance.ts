@@ -19,6 +19,8 @@ export interface InstanceParts {
   readonly links: ReadonlyMap<string, 'host' | number>
   readonly context: HostContext
   readonly kv: Map<string, Uint8Array>
+  /** Told of the instance's memory, where it has one. */
+  onMemory(memory: WebAssembly.Memory): void
   /** The exports of another instance of the cell; it is entered when one of them is called. */
   callee(index: number): Exports
 }
@@ -46,6 +48,7 @@ export function instantiateCore(module: WebAssembly.Module, parts: InstanceParts
   }
   const instance = new WebAssembly.Instance(module, bindImports(module, parts, abi))
   exports = instance.exports
+  if (exports.memory instanceof WebAssembly.Memory) parts.onMemory(exports.memory)
   // Reactors of C and Rust initialise themselves here (WASI, application ABI).
   if (typeof exports._initialize === 'function') (exports._initialize as () => void)()
   return bindExports(parts.world, exports, abi)

@@ -48,7 +48,10 @@ function answerTo(message: ToWorker): FromWorker {
   try {
     return carryOut(message)
   } catch (thrown) {
-    if (message.kind !== 'load') return { kind: 'trapped', text: explain(thrown), effects: cell?.takeLogs() ?? [] }
+    if (message.kind !== 'load') {
+      const text = `${explain(thrown)}${cell?.memoryNote ?? ''}`.slice(0, 1_000)
+      return { kind: 'trapped', text, effects: cell?.takeLogs() ?? [] }
+    }
     if (thrown instanceof HyphaError) return { kind: 'failed', error: thrown.toJSON() }
     const error = new HyphaError('module-unloadable', `a module traps as it is made: ${explain(thrown)}`)
     return { kind: 'failed', error: error.toJSON() }
@@ -63,7 +66,7 @@ function explain(thrown: unknown): string {
   const places = frames
     .slice(0, 5)
     .map((line) => line.trim().replace(/wasm:\/\/wasm\/([\w.-]+?)(-[0-9a-f]+)?:/, 'wasm:'))
-  return [error.message, ...places].join(' ').slice(0, 1_000)
+  return [error.message, ...places].join(' ').slice(0, 800)
 }
 
 port.on('message', (message: ToWorker) => {
