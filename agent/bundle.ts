@@ -32,7 +32,7 @@ const leaveOut: Plugin = {
 
 /**
  * An `import` of a module of Node reads everything that it exports, and with that loads what else would be loaded when it is used: standard input,
- * Web Crypto, streams of files. Asked for this way, nothing is read before its use (docs/adr, "Agent footprint").
+ * Web Crypto, streams of files. Asked for this way, nothing is read before its use (docs/adr/0011-agent-footprint.md).
  */
 const builtins: Plugin = {
   name: 'builtins',
