@@ -88,7 +88,7 @@ async function neighbourGoesOn(): Promise<void> {
   expect(events.filter(({ code }) => code !== 'placed')).toEqual([])
 }
 
-test('A module that loops without end is ended at its deadline, given up after a few times, and its neighbour misses no tick.', async () => {
+test('A module that loops without end is ended at its deadline, and its neighbour misses no tick.', async () => {
   await push('looper', '[module.spin]\ntimer = "100ms"\nturn = "100ms"\n', { spin: looper })
   expect((await eventOf(fleet, 'looper', 'deadline')).text).toMatch(/did not return before its deadline/)
   await neighbourGoesOn()
@@ -115,5 +115,12 @@ test('A module that floods is throttled and told so, and its neighbour misses no
   await lastValue(fleet, { app: 'flooder', metric: 'told-by-samples' }, ({ value }) => value > 2_000)
   await lastValue(fleet, { app: 'flooder', metric: 'told-by-messages' }, ({ value }) => value > 2_000)
   expect(await fleet.hypha(['events', '--app', 'flooder'])).toContain('throttled')
+  await neighbourGoesOn()
+})
+
+test('A release that only traps or loops is given up, and its node says so.', async () => {
+  for (const app of ['looper', 'grower']) {
+    expect((await eventOf(fleet, app, 'reverted')).text).toMatch(/^Release [0-9a-f]{12} is given up: /)
+  }
   await neighbourGoesOn()
 })

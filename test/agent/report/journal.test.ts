@@ -82,6 +82,24 @@ test('what an app left behind is forgotten, and stays so', async () => {
   }
 })
 
+test("nothing of a forgotten app is left in the journal's files once the gateway has stored what it had reported", async () => {
+  const files = new LossyFiles()
+  const journal = await open({ files })
+  journal.append(turn({ kv: [{ key: 'a', value: Uint8Array.of(1) }], samples: [sample(21.5)] }))
+  journal.append(turn({ instance: { ...sampler, app: 'other' }, kv: [{ key: 'a', value: Uint8Array.of(1) }] }))
+  journal.forget('greenhouse')
+  await journal.sync()
+  const holding = () =>
+    files.list('journal').filter((name) => toText(files.read(`journal/${name}`)).includes('greenhouse'))
+  expect(holding()).toHaveLength(1)
+  expect(entries(journal).map(line)).toEqual(['1 temperature=21.5@1000'])
+  expect(journal.acknowledge(1)).toBe(true)
+  expect(holding()).toEqual([])
+  expect((await open({ files: files.afterKill() })).kv({ ...sampler, app: 'other' }).size).toBe(1)
+})
+
+const toText = (bytes: Uint8Array | null): string => Buffer.from(bytes ?? []).toString('latin1')
+
 test('a message waits for each instance of the node that is to be given it, across a restart', async () => {
   const files = new LossyFiles()
   const journal = await open({ files })
