@@ -514,6 +514,11 @@ export const errorTable = {
     means: 'The gateway is being stopped.',
     mend: 'Try again once it runs.',
   },
+  'port-unavailable': {
+    act: 'operator',
+    means: 'The gateway can not listen on its port.',
+    mend: 'End the program that has it, or choose other ports in fleet.toml.',
+  },
   'release-in-use': {
     act: 'caller',
     means: 'The release runs, or is the newest of its app, whose numbers go on from it.',

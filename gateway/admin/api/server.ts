@@ -112,9 +112,15 @@ export async function listenOnSocket(api: Api, path: string): Promise<void> {
   }
 }
 
-/** Opens a TLS port and gives its number; 0 asks for any that is free. */
+/** Opens a TLS port and gives its number; 0 asks for any that is free. Throws `port-unavailable`. */
 export async function listenOnPort(api: Api, host: string, port: number): Promise<number> {
-  await api.listen({ host, port })
+  try {
+    await api.listen({ host, port })
+  } catch (cause) {
+    throw new HyphaError('port-unavailable', `The HTTP API can't listen on port ${port}: ${(cause as Error).message}`, {
+      cause,
+    })
+  }
   return (api.server.address() as AddressInfo).port
 }
 
