@@ -47,10 +47,12 @@ export const ask = <T>(
   })
 
 /** Waits for an event whose code and text match. */
-export function eventOf(fleet: Fleet, app: string | null, code: string, text = /./): Promise<EventLine> {
+export function eventOf(fleet: Fleet, app: string | null, code: string, text = /./, node?: string): Promise<EventLine> {
   return eventually(`an event ${code} of ${app}`, async () => {
     const events = await ask<EventLine[]>(fleet, '/v1/events', { app: app ?? undefined, limit: '1000' })
-    return events.find((event) => event.code === code && text.test(event.text))
+    return events.find(
+      (event) => event.code === code && text.test(event.text) && (node === undefined || event.node === node),
+    )
   })
 }
 
