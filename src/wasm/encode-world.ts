@@ -1,25 +1,17 @@
 import { HyphaError } from '../errors.ts'
 import { maxFuncs, maxInterfaces, maxMembers, maxTypeDepth, maxTypeNodes } from './caps.ts'
 import { byName, isInterfaceName, isLabel } from './names.ts'
-import type { FuncType, InterfaceType, NamedType, VariantCase, WitType, World } from './types.ts'
+import {
+  type FuncType,
+  type InterfaceType,
+  type NamedType,
+  primitiveTypes,
+  type VariantCase,
+  type WitType,
+  type World,
+} from './types.ts'
 
 // Types are written as one flat list of numbers and strings, the kind before its parts, because CBOR items here may only be 16 levels deep.
-const primitives = [
-  'bool',
-  'u8',
-  'u16',
-  'u32',
-  'u64',
-  's8',
-  's16',
-  's32',
-  's64',
-  'f32',
-  'f64',
-  'char',
-  'string',
-] as const satisfies readonly WitType[]
-
 const compound = { list: 13, option: 14, result: 15, tuple: 16, record: 17, variant: 18, enum: 19, flags: 20 } as const
 
 type Token = number | string
@@ -56,7 +48,7 @@ function writeOptional(tokens: Token[], type: WitType | null, names: boolean): v
 
 function writeType(tokens: Token[], type: WitType, names: boolean): void {
   if (typeof type === 'string') {
-    tokens.push(primitives.indexOf(type))
+    tokens.push(primitiveTypes.indexOf(type))
     return
   }
   tokens.push(compound[type.kind])
@@ -214,7 +206,7 @@ class TokenReader {
     if (depth > maxTypeDepth) throw this.#fail(`is nested deeper than ${maxTypeDepth}`)
     if (++this.#nodes > maxTypeNodes) throw this.#fail(`is part of a type of more than ${maxTypeNodes} parts`)
     const kind = this.#int(20, 'a kind of type')
-    const primitive = primitives[kind]
+    const primitive = primitiveTypes[kind]
     return primitive ?? this.#compound(kind, depth + 1)
   }
 

@@ -1,18 +1,23 @@
+/** In the order of the encoding of worlds: words are only ever added at the end. */
+export const primitiveTypes = [
+  'bool',
+  'u8',
+  'u16',
+  'u32',
+  'u64',
+  's8',
+  's16',
+  's32',
+  's64',
+  'f32',
+  'f64',
+  'char',
+  'string',
+] as const
+
 /** WIT types that can cross by value (component model, Explainer, "Type Definitions"). Names are of the author's WIT, kebab-case. */
 export type WitType =
-  | 'bool'
-  | 'u8'
-  | 'u16'
-  | 'u32'
-  | 'u64'
-  | 's8'
-  | 's16'
-  | 's32'
-  | 's64'
-  | 'f32'
-  | 'f64'
-  | 'char'
-  | 'string'
+  | (typeof primitiveTypes)[number]
   | { readonly kind: 'list'; readonly of: WitType }
   | { readonly kind: 'option'; readonly of: WitType }
   | { readonly kind: 'result'; readonly ok: WitType | null; readonly err: WitType | null }

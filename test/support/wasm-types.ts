@@ -1,28 +1,12 @@
-import type { WitType } from '@hypha/core/wasm/types.ts'
+import { primitiveTypes, type WitType } from '@hypha/core/wasm/types.ts'
 import fc from 'fast-check'
-
-const primitives = [
-  'bool',
-  'u8',
-  'u16',
-  'u32',
-  'u64',
-  's8',
-  's16',
-  's32',
-  's64',
-  'f32',
-  'f64',
-  'char',
-  'string',
-] as const satisfies readonly WitType[]
 
 const labels = (count: number, prefix: string): string[] =>
   Array.from({ length: count }, (_, index) => `${prefix}-${index}`)
 
 /** Any WIT type that crosses by value, of at most `depth` levels. */
 export function witType(depth: number): fc.Arbitrary<WitType> {
-  const primitive: fc.Arbitrary<WitType> = fc.constantFrom(...primitives)
+  const primitive: fc.Arbitrary<WitType> = fc.constantFrom(...primitiveTypes)
   const plain: fc.Arbitrary<WitType> = fc.oneof(
     primitive,
     fc.integer({ min: 1, max: 5 }).map((count): WitType => ({ kind: 'enum', cases: labels(count, 'case') })),
@@ -53,9 +37,9 @@ export function witType(depth: number): fc.Arbitrary<WitType> {
 
 /** One type of each kind, with the shapes that the canonical ABI treats apart. */
 export const everyKind: readonly WitType[] = [
-  ...primitives,
-  ...primitives.map((of): WitType => ({ kind: 'list', of })),
-  ...primitives.map((of): WitType => ({ kind: 'option', of })),
+  ...primitiveTypes,
+  ...primitiveTypes.map((of): WitType => ({ kind: 'list', of })),
+  ...primitiveTypes.map((of): WitType => ({ kind: 'option', of })),
   { kind: 'option', of: { kind: 'option', of: 'u8' } },
   { kind: 'result', ok: null, err: null },
   { kind: 'result', ok: 'f64', err: { kind: 'enum', cases: ['none', 'gone'] } },

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { HyphaError } from '@hypha/core/errors.ts'
-import type { NamedType, WitType } from '@hypha/core/wasm/types.ts'
+import { type NamedType, primitiveTypes, type WitType } from '@hypha/core/wasm/types.ts'
 import { type InterfaceSyntax, parseWit, type TypeDefSyntax, type TypeSyntax } from './wit-parser.ts'
 
 /** A WIT interface with its types resolved, its names and its comments as the author wrote them. */
@@ -47,21 +47,7 @@ export interface WitFolder {
   readonly text: string
 }
 
-const primitives: ReadonlySet<string> = new Set([
-  'bool',
-  'u8',
-  'u16',
-  'u32',
-  'u64',
-  's8',
-  's16',
-  's32',
-  's64',
-  'f32',
-  'f64',
-  'char',
-  'string',
-])
+const primitives: ReadonlySet<string> = new Set(primitiveTypes)
 
 /**
  * Reads all `*.wit` files of some folders (folders that don't exist hold none).
