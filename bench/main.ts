@@ -42,18 +42,34 @@ function print(result: BenchResult): void {
   }
 }
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { quick: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
-})
-const [name] = positionals
-const names = await benchNames()
-if (name === undefined || !names.includes(name)) {
-  console.error(`Usage: npm run bench -- NAME [--quick] [--json], where NAME is one of: ${names.sort().join(', ')}`)
+const names = (await benchNames()).sort()
+const usage = `Usage: npm run bench -- NAME [--quick] [--json], where NAME is one of: ${names.join(', ')}`
+
+function readArguments(): { name: string | undefined; quick: boolean; json: boolean; help: boolean } | null {
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: {
+        quick: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    })
+    return { name: positionals[0], ...values }
+  } catch (error) {
+    console.error((error as Error).message)
+    return null
+  }
+}
+
+const given = readArguments()
+if (given?.help) console.log(usage)
+else if (given?.name === undefined || !names.includes(given.name)) {
+  console.error(usage)
   process.exitCode = 2
 } else {
-  const { run } = (await import(`./${name}.ts`)) as Bench
-  const result = await run({ quick: values.quick })
+  const { run } = (await import(`./${given.name}.ts`)) as Bench
+  const result = await run({ quick: given.quick })
   print(result)
-  if (values.json) console.log(JSON.stringify({ ...result, machine: machine() }))
+  if (given.json) console.log(JSON.stringify({ ...result, machine: machine() }))
 }
