@@ -13,8 +13,10 @@ import { sdkDir } from './sdk.ts'
 /** Room for the C stack, below the data: running over its end traps. */
 const stackBytes = 4096
 
-const flags = (heapBytes: number): readonly string[] => [
-  '--target=wasm32-unknown-unknown',
+const target = '--target=wasm32-unknown-unknown'
+
+const compileFlags = (heapBytes: number): readonly string[] => [
+  target,
   // Named one by one, so that every clang makes the same of them, and the firmware's interpreter runs it.
   ...['-mcpu=mvp', '-mbulk-memory', '-msign-ext', '-mnontrapping-fptoint', '-mmutable-globals'],
   ...[
@@ -28,13 +30,16 @@ const flags = (heapBytes: number): readonly string[] => [
     '-fdiagnostics-absolute-paths',
   ],
   `-DHYPHA_HEAP_BYTES=${(heapBytes + 15) & ~15}`,
-  ...[
-    '-Wl,--no-entry',
-    '-Wl,--strip-all',
-    '-Wl,--stack-first',
-    `-Wl,-z,stack-size=${stackBytes}`,
-    '-Wl,--export=__heap_base',
-  ],
+]
+
+const linkFlags: readonly string[] = [
+  target,
+  '-nostdlib',
+  '-Wl,--no-entry',
+  '-Wl,--strip-all',
+  '-Wl,--stack-first',
+  `-Wl,-z,stack-size=${stackBytes}`,
+  '-Wl,--export=__heap_base',
 ]
 
 /**
@@ -73,7 +78,8 @@ async function compileInProcess(job: CompileJob): Promise<Uint8Array> {
     bindings: readTree(join(job.bindingsDir, 'c')),
   }
   const args = [
-    ...flags(job.module.heapBytes),
+    ...compileFlags(job.module.heapBytes),
+    ...linkFlags,
     ...['-Imodule', '-Isdk/c/include', '-Isdk/c/generated', '-Ibindings', '-o', 'module.wasm', 'sdk/c/hypha.c'],
     ...sourcesIn(job.module.source).map((name) => `module/${name}`),
   ]
@@ -98,22 +104,25 @@ function readTree(dir: string): Tree {
   return tree
 }
 
+/**
+ * Compiles and links in steps of their own: a clang that is asked to optimise as it links hands the module to whatever `wasm-opt` is on the path, which refuses
+ * features that it can't read from a stripped module.
+ */
 async function compileInstalled(job: CompileJob, clang: string): Promise<Uint8Array> {
+  const { source, heapBytes } = job.module
   const scratch = await mkdtemp(join(tmpdir(), 'hypha-c-'))
   try {
+    const includes = [source, join(sdkDir, 'c/include'), join(sdkDir, 'c/generated'), join(job.bindingsDir, 'c')]
+    const compile = [...compileFlags(heapBytes), ...includes.map((dir) => `-I${dir}`), '-c']
+    const sources = [join(sdkDir, 'c/hypha.c'), ...sourcesIn(source).map((name) => join(source, name))]
+    const objects: string[] = []
+    for (const [index, path] of sources.entries()) {
+      const object = join(scratch, `${index}.o`)
+      await run(job, clang, [...compile, '-o', object, path])
+      objects.push(object)
+    }
     const out = join(scratch, 'module.wasm')
-    const includes = [
-      job.module.source,
-      join(sdkDir, 'c/include'),
-      join(sdkDir, 'c/generated'),
-      join(job.bindingsDir, 'c'),
-    ]
-    const args = [
-      ...flags(job.module.heapBytes),
-      ...includes.map((dir) => `-I${dir}`),
-      ...['-o', out, join(sdkDir, 'c/hypha.c'), ...sourcesIn(job.module.source)],
-    ]
-    await run(job, clang, args)
+    await run(job, clang, [...linkFlags, '-o', out, ...objects])
     return new Uint8Array(await readFile(out))
   } finally {
     await rm(scratch, { recursive: true, force: true })
