@@ -93,7 +93,13 @@ function filesWith(folder: string, word: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) => {
     if (path.includes(word)) return true
     const whole = join(folder, path)
-    return statSync(whole).isFile() && readFileSync(whole).includes(word)
+    // The node is at work: a file may be renamed or removed between the listing and the look into it.
+    try {
+      return statSync(whole).isFile() && readFileSync(whole).includes(word)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+      throw error
+    }
   })
 }
 

@@ -35,7 +35,7 @@ const values: fc.Arbitrary<TypeOf<typeof codec>> = fc.record({
   key: fc.uint8Array({ minLength: 2, maxLength: 2 }),
   entries: fc.array(
     fc.oneof(
-      fc.record({ kind: fc.constant('on' as const), since: fc.double() }),
+      fc.record({ kind: fc.constant('on' as const), since: fc.double().map((value) => (value === 0 ? 0 : value)) }),
       fc.record({ kind: fc.constant('off' as const), forGood: fc.boolean() }),
     ),
     { maxLength: 3 },
