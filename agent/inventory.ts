@@ -36,5 +36,6 @@ export function takeInventory(home: string, { nodeFile, drivers, componentProces
     sensors: [...drivers.sensors],
     actuators: [...drivers.actuators],
     labels: [...nodeFile.labels],
+    updates: null,
   }
 }

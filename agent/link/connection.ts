@@ -90,7 +90,7 @@ export class Connection {
   }
 
   #presence(online: boolean): Buffer {
-    return Buffer.from(presence.encode({ connection: this.#number, online }))
+    return Buffer.from(presence.encode({ connection: this.#number, online, run: null }))
   }
 
   async #begin(): Promise<void> {

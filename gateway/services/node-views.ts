@@ -39,6 +39,8 @@ export function nodeDetail(store: Store, node: NodeRecord): NodeDetail {
       sensors: [...inventory.sensors],
       actuators: [...inventory.actuators],
       labels: [...inventory.labels],
+      // Null also for what was stored before there was such a field.
+      updates: inventory.updates ? [...inventory.updates] : null,
     },
     memoryUsedBytes: memoryUsedOn(store, node.id),
     bootedAt: reported?.bootedMs ?? null,

@@ -73,6 +73,14 @@ const releaseModule = record({
   spec: [7, moduleSpec],
 })
 
+/** A file of a built-in app, such as the agent's own program. */
+const releaseFile = record({
+  name: [1, text(64, /^[a-z0-9][a-z0-9._-]*$/)],
+  /** As Node names it ("x64", "arm64"); null for a file that runs on any. */
+  arch: [2, nullable(text(20))],
+  artifact: [3, artifact],
+})
+
 /** An immutable version of an app: what is authentic. Its digest is the SHA-256 of this payload, however many have signed it. */
 export const release = message(
   'release',
@@ -87,10 +95,13 @@ export const release = message(
     /** No release of this app with a lower number may run; only the release role raises it. */
     floor: [6, uint(0xffff_ffff)],
     modules: [7, list(releaseModule, 128)],
+    /** Of a built-in app, which has no modules: what a node installs. Null for every other. */
+    files: [8, nullable(list(releaseFile, 16))],
   }),
 )
 
 export type Release = TypeOf<typeof release>
+export type ReleaseFile = TypeOf<typeof releaseFile>
 export type ReleaseModule = TypeOf<typeof releaseModule>
 export type ModuleSpec = TypeOf<typeof moduleSpec>
 export type Limits = TypeOf<typeof limits>

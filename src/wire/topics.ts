@@ -4,7 +4,7 @@ import { HyphaError } from '../errors.ts'
 // The only file that spells a topic. Ids in topics have been checked by `ids.ts`, so they hold neither "/" nor a wildcard.
 
 /** What a node sends up, and the gateway down. */
-export type UpKind = 'report' | 'progress' | 'want' | 'ack'
+export type UpKind = 'report' | 'progress' | 'want' | 'ack' | 'proof'
 export type DownKind = 'directive' | 'ack' | 'input' | 'request'
 
 /** All topics of one fleet. */
@@ -66,7 +66,7 @@ export type ParsedTopic =
   | { readonly kind: 'message'; readonly app: string; readonly topic: string }
   | { readonly kind: 'link'; readonly callee: string; readonly caller: string }
 
-const upKinds: readonly string[] = ['report', 'progress', 'want', 'ack'] satisfies UpKind[]
+const upKinds: readonly string[] = ['report', 'progress', 'want', 'ack', 'proof'] satisfies UpKind[]
 const downKinds: readonly string[] = ['directive', 'ack', 'input', 'request'] satisfies DownKind[]
 
 function parseTopic(root: string, topic: string): ParsedTopic | null {

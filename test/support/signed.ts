@@ -71,6 +71,7 @@ export function makeRelease(changes: Partial<Release> = {}): Release {
     createdMs: startMs,
     floor: 0,
     modules: [makeModule()],
+    files: null,
     ...changes,
   }
 }

@@ -25,6 +25,8 @@ const inventory = record({
   actuators: [10, list(text(64), 64)],
   /** Labels from the node's own file. */
   labels: [11, list(label, 32)],
+  /** Built-in apps whose releases it installs by itself, such as `hypha-agent`; null for none. */
+  updates: [12, nullable(list(id, 4))],
 })
 
 const instanceState = record({

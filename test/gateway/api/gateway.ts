@@ -118,6 +118,7 @@ export function inventoryOf(tier: Tier, changes: Partial<Inventory> = {}): Inven
     sensors: [],
     actuators: [],
     labels: [],
+    updates: null,
     ...changes,
   }
 }
@@ -159,7 +160,7 @@ export function reports(
     refused: null,
     ...changes,
   }
-  gateway.store.nodes.setPresence(id, { connection: 1, online: true }, gateway.clock.now())
+  gateway.store.nodes.setPresence(id, { connection: 1, online: true, run: null }, gateway.clock.now())
   gateway.store.nodes.setState(id, state.encode(reported), reported.inventory, gateway.clock.now())
   gateway.reports.state(id, reported)
 }

@@ -38,6 +38,7 @@ const stateOf = (sections: SectionState[], over: Partial<NodeState> = {}): Rollo
       sensors: [],
       actuators: [],
       labels: [],
+      updates: null,
     },
     directive: 5,
     sections,

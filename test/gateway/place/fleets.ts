@@ -44,6 +44,7 @@ export function node(id: string, choices: NodeChoices = {}): FleetNode {
     sensors: [],
     actuators: [],
     labels: [],
+    updates: null,
   }
   return {
     id,
@@ -99,7 +100,7 @@ export function module(name: string, choices: ModuleChoices = {}): ReleaseModule
 }
 
 export function release(modules: ReleaseModule[], app = 'greenhouse', number = 1): Release {
-  return { fleet: 'demo', app, number, label: '', createdMs: 0, floor: 0, modules }
+  return { fleet: 'demo', app, number, label: '', createdMs: 0, floor: 0, modules, files: null }
 }
 
 export const greenhouse = (): Release =>

@@ -70,7 +70,7 @@ test('a shared instance stays where it is while its node is away', async () => {
   reports(gateway, 'z-edge', 'edge')
   await push(gateway, await ledger())
   expect(await placeOf(gateway, 'ledger')).toBe('gw-edge')
-  gateway.store.nodes.setPresence('gw-edge', { connection: 2, online: false }, gateway.clock.now())
+  gateway.store.nodes.setPresence('gw-edge', { connection: 2, online: false, run: null }, gateway.clock.now())
   gateway.reports.presence('gw-edge', false)
   gateway.pipeline.replan()
   expect(await placeOf(gateway, 'ledger')).toBe('gw-edge')

@@ -14,7 +14,7 @@ export function fill(store: Store, node: string, app: string): void {
     used: null,
   })
   addNode(store, node)
-  store.nodes.setPresence(node, { connection: 1, online: true }, t0)
+  store.nodes.setPresence(node, { connection: 1, online: true, run: null }, t0)
   addRelease(store, app)
   const core = store.contents.put(new TextEncoder().encode(`${app} core 1`))
   store.contents.putTransfer(

@@ -40,11 +40,11 @@ describe('an invitation', () => {
   it('for a node that is there replaces its keys and lets its connections count anew', () => {
     const store = temporaryStore()
     addNode(store, 'pi-7')
-    store.nodes.setPresence('pi-7', { connection: 40, online: true }, t0)
+    store.nodes.setPresence('pi-7', { connection: 40, online: true, run: null }, t0)
     store.invites.addInvite(invite)
     store.invites.redeemInvite(invite.tokenDigest, use)
     expect(store.nodes.get('pi-7')).toMatchObject({ publicKey: use.publicKey, presence: null, createdAt: t0 })
-    expect(store.nodes.setPresence('pi-7', { connection: 1, online: true }, t0)).toBe(true)
+    expect(store.nodes.setPresence('pi-7', { connection: 1, online: true, run: null }, t0)).toBe(true)
   })
 })
 

@@ -53,6 +53,7 @@ const Inventory = Type.Object({
   sensors: Type.Array(Type.String()),
   actuators: Type.Array(Type.String()),
   labels: Type.Array(Type.String()),
+  updates: nullable(Type.Array(Id, { description: 'Built-in apps whose releases it installs by itself' })),
 })
 
 export const NodeDetail = Type.Object({
