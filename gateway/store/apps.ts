@@ -12,6 +12,10 @@ export interface ReleaseRecord {
   readonly envelope: string
   readonly label: string
   readonly createdAt: number
+  /** It waits for signatures and may not run. */
+  readonly pending: boolean
+  /** Digest of the envelope on which signatures are collected while the one in force stays as nodes know it; null where there is none. */
+  readonly collecting: string | null
 }
 
 export interface PlanRecord {
@@ -23,17 +27,13 @@ export interface PlanRecord {
   readonly createdAt: number
 }
 
-type ReleaseRow = Omit<ReleaseRecord, 'createdAt'> & { created: number }
+type ReleaseRow = Omit<ReleaseRecord, 'createdAt' | 'pending'> & { created: number; pending: number }
 type PlanRow = { app: string; epoch: number; release: string; json: string; created: number }
 
-const toRelease = ({ app, number, digest, envelope, label, created }: ReleaseRow): ReleaseRecord => ({
-  app,
-  number,
-  digest,
-  envelope,
-  label,
-  createdAt: created,
-})
+const toRelease = (row: ReleaseRow): ReleaseRecord => {
+  const { app, number, digest, envelope, label, created, pending, collecting } = row
+  return { app, number, digest, envelope, label, createdAt: created, pending: pending !== 0, collecting }
+}
 
 const toPlan = ({ app, epoch, release, json, created }: PlanRow): PlanRecord => ({
   app,
@@ -53,7 +53,7 @@ export function createApps(db: Database, fleet: string, contents: ContentStore) 
     'SELECT id, created FROM apps WHERE fleet = ? ORDER BY id',
   )
   const insertRelease = db.prepare(
-    'INSERT INTO releases (fleet, app, number, digest, envelope, label, created) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO releases (fleet, app, number, digest, envelope, label, created, pending) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
   )
   const nameContent = db.prepare(
     'INSERT INTO release_contents (fleet, digest, app, number) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
@@ -64,6 +64,12 @@ export function createApps(db: Database, fleet: string, contents: ContentStore) 
   const byDigest = db.prepare<[string, string], ReleaseRow>('SELECT * FROM releases WHERE fleet = ? AND digest = ?')
   const listReleases = db.prepare<[string, string], ReleaseRow>(
     'SELECT * FROM releases WHERE fleet = ? AND app = ? ORDER BY number DESC',
+  )
+  const setEnvelope = db.prepare(
+    'UPDATE releases SET envelope = ?, collecting = ?, pending = ? WHERE fleet = ? AND app = ? AND number = ?',
+  )
+  const contentsOf = db.prepare<[string, string, number], { digest: string }>(
+    'SELECT digest FROM release_contents WHERE fleet = ? AND app = ? AND number = ?',
   )
   const removeRelease = db.prepare('DELETE FROM releases WHERE fleet = ? AND app = ? AND number = ?')
   const insertPlan = db.prepare(
@@ -79,15 +85,24 @@ export function createApps(db: Database, fleet: string, contents: ContentStore) 
   const dropOldPlans = db.prepare('DELETE FROM plans WHERE fleet = ? AND app = ? AND epoch < ?')
 
   const addRelease = db.transaction((release: NewRelease): ReleaseRecord => {
-    const { app, number, digest, envelope, label, createdAt } = release
+    const { app, number, digest, envelope, label, createdAt, pending = false } = release
     const there = byNumber.get(fleet, app, number)
     if (there) {
       if (there.digest === digest) return toRelease(there)
       throw new HyphaError('store-conflict', `${app} has another release number ${number} already`)
     }
     insertApp.run(fleet, app, createdAt)
-    const record = { app, number, digest, envelope: contents.put(envelope), label, createdAt }
-    insertRelease.run(fleet, app, number, digest, record.envelope, label, createdAt)
+    const record = {
+      app,
+      number,
+      digest,
+      envelope: contents.put(envelope),
+      label,
+      createdAt,
+      pending,
+      collecting: null,
+    }
+    insertRelease.run(fleet, app, number, digest, record.envelope, label, createdAt, pending ? 1 : 0)
     for (const bytes of release.contents) nameContent.run(fleet, contents.put(bytes), app, number)
     return record
   })
@@ -106,8 +121,26 @@ export function createApps(db: Database, fleet: string, contents: ContentStore) 
       const row = byDigest.get(fleet, digest)
       return row ? toRelease(row) : null
     },
-    /** The newest first. */
-    releases: (app: string): ReleaseRecord[] => listReleases.all(fleet, app).map(toRelease),
+    /** Those that may run, the newest first. */
+    releases: (app: string): ReleaseRecord[] =>
+      listReleases
+        .all(fleet, app)
+        .map(toRelease)
+        .filter(({ pending }) => !pending),
+    /** As `releases`, with those that wait for signatures. */
+    allReleases: (app: string): ReleaseRecord[] => listReleases.all(fleet, app).map(toRelease),
+    /** Digests of the components and core forms of a release. */
+    contentsOf: (app: string, number: number): string[] =>
+      contentsOf.all(fleet, app, number).map(({ digest }) => digest),
+    /** The envelope in force of a release, the one that collects signatures, and whether it waits for them. */
+    setEnvelope(
+      app: string,
+      number: number,
+      to: { readonly envelope: Uint8Array; readonly collecting: Uint8Array | null; readonly pending: boolean },
+    ): void {
+      const collecting = to.collecting && contents.put(to.collecting)
+      setEnvelope.run(contents.put(to.envelope), collecting, to.pending ? 1 : 0, fleet, app, number)
+    },
     removeRelease: db.transaction((app: string, number: number): boolean => {
       const removed = removeRelease.run(fleet, app, number).changes > 0
       contents.removeUnused()
@@ -130,9 +163,11 @@ export function createApps(db: Database, fleet: string, contents: ContentStore) 
   }
 }
 
-export interface NewRelease extends Omit<ReleaseRecord, 'envelope'> {
+export interface NewRelease extends Omit<ReleaseRecord, 'envelope' | 'pending' | 'collecting'> {
   /** The signed envelope itself. */
   readonly envelope: Uint8Array
+  /** It waits for signatures: false where it isn't said. */
+  readonly pending?: boolean
   /** Components and core forms. */
   readonly contents: readonly Uint8Array[]
 }

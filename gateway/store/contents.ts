@@ -40,7 +40,7 @@ export function createContents(db: Database, fleet: string) {
   const byDigest = db.prepare<[string, string], TransferRow>('SELECT * FROM transfers WHERE fleet = ? AND digest = ?')
   const unused = `SELECT digest FROM contents c WHERE fleet = :fleet
     AND NOT EXISTS (SELECT 1 FROM release_contents r WHERE r.fleet = c.fleet AND r.digest = c.digest)
-    AND NOT EXISTS (SELECT 1 FROM releases r WHERE r.fleet = c.fleet AND r.envelope = c.digest)`
+    AND NOT EXISTS (SELECT 1 FROM releases r WHERE r.fleet = c.fleet AND (r.envelope = c.digest OR r.collecting = c.digest))`
   const removeUnused = db.prepare(`DELETE FROM contents WHERE fleet = :fleet AND digest IN (${unused})`)
   const removeBaseless = db.prepare(`DELETE FROM transfers WHERE fleet = :fleet AND base <> ''
     AND NOT EXISTS (SELECT 1 FROM contents c WHERE c.fleet = transfers.fleet AND c.digest = transfers.base)`)

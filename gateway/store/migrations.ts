@@ -1,6 +1,6 @@
 import { HyphaError } from '@hypha/core/errors.ts'
 import { brokerMigration } from './broker-store.ts'
-import { fleetSchema } from './schema-fleet.ts'
+import { fleetSchema, signingMigration } from './schema-fleet.ts'
 import { telemetrySchema } from './schema-telemetry.ts'
 import type { Database } from './sqlite.ts'
 
@@ -8,7 +8,7 @@ import type { Database } from './sqlite.ts'
  * The way from an empty file to today's tables. Number n is the entry n − 1. An entry that was released is never changed: a change is a new entry at
  * the end, and a database of any earlier version comes up on the newest.
  */
-export const migrations: readonly string[] = [fleetSchema + telemetrySchema, brokerMigration]
+export const migrations: readonly string[] = [fleetSchema + telemetrySchema, brokerMigration, signingMigration]
 
 /**
  * Brings a database to the newest version, each step in a transaction of its own: a gateway killed meanwhile goes on at the step that it was in.

@@ -24,14 +24,14 @@ export function createRemoval(db: Database, fleet: string, contents: ContentStor
   const ofNode = [
     ...doom('(node = :id OR home = :id)'),
     ...scoped(['events', 'logs', 'inputs'], '(node = :id OR home = :id)'),
-    ...scoped(['marks', 'input_counts', 'invites', 'settings', 'directives'], 'node = :id'),
+    ...scoped(['marks', 'input_counts', 'invites', 'settings', 'directives', 'carried'], 'node = :id'),
     plansWith,
     eventsThatName,
     ...scoped(['nodes'], 'id = :id'),
   ]
   const ofApp = [
     ...doom('app = :id'),
-    ...scoped(['events', 'logs', 'inputs', 'settings', 'plans', 'releases'], 'app = :id'),
+    ...scoped(['events', 'logs', 'inputs', 'settings', 'plans', 'releases', 'app_epochs', 'carried'], 'app = :id'),
     ...scoped(['apps'], 'id = :id'),
   ]
 

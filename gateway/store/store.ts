@@ -4,6 +4,7 @@ import { createAudit } from './audit.ts'
 import { SqliteBrokerStore } from './broker-store.ts'
 import { createContents } from './contents.ts'
 import { createDirectives } from './directives.ts'
+import { createEpochs } from './epochs.ts'
 import { createInputs } from './inputs.ts'
 import { createInvites } from './invites.ts'
 import { createMarks } from './marks.ts'
@@ -49,6 +50,7 @@ export function openStore(path: string, options: StoreOptions) {
     invites: createInvites(db, fleet, nodes),
     contents,
     apps: createApps(db, fleet, contents),
+    epochs: createEpochs(db, fleet),
     directives: createDirectives(db, fleet),
     settings: createSettings(db, fleet),
     tokens: createTokens(db, fleet),

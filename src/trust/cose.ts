@@ -123,21 +123,64 @@ export function verifyThreshold(
   roleName: string,
   crypto: Crypto,
 ): Uint8Array {
-  const keys = new Map(role.keys.map((key) => [toHex(key), { key, kid: keyId(key, crypto) }]))
-  let signed = 0
-  const invalid: string[] = []
-  for (const { key, kid } of keys.values()) {
-    const signature = envelope.signatures.find((candidate) => bytesEqual(candidate.kid, kid))
-    if (!signature) continue
-    if (signature.verifies(key, crypto)) signed++
-    else invalid.push(toHex(kid))
-  }
+  const { valid, invalid } = signaturesBy(envelope, role, crypto)
+  const signed = valid.length
   if (signed >= role.threshold) return envelope.unverifiedPayload
   const found = `${signed} of the ${role.threshold} signatures that it needs by the ${roleName} role`
   if (invalid.length > 0) {
-    throw new HyphaError('signature-invalid', `The ${kind} has ${found}; not valid: by key ${invalid.join(', ')}`)
+    throw new HyphaError(
+      'signature-invalid',
+      `The ${kind} has ${found}; not valid: by key ${invalid.map(toHex).join(', ')}`,
+    )
   }
   throw new HyphaError('threshold-not-met', `The ${kind} has ${found}`)
+}
+
+/** Ids of the role's keys that have signed, each key once, and of those whose signature doesn't verify. */
+export function signaturesBy(
+  envelope: OpenedEnvelope,
+  role: Role,
+  crypto: Crypto,
+): { readonly valid: readonly Uint8Array[]; readonly invalid: readonly Uint8Array[] } {
+  const keys = new Map(role.keys.map((key) => [toHex(key), { key, kid: keyId(key, crypto) }]))
+  const valid: Uint8Array[] = []
+  const invalid: Uint8Array[] = []
+  for (const { key, kid } of keys.values()) {
+    const signature = envelope.signatures.find((candidate) => bytesEqual(candidate.kid, kid))
+    if (!signature) continue
+    ;(signature.verifies(key, crypto) ? valid : invalid).push(kid)
+  }
+  return { valid, invalid }
+}
+
+/**
+ * The envelope with the signatures that another one has over the same payload by keys of the role; a signature that the role's key made takes the place of one under its id
+ * that didn't verify. Signatures by other keys stay, as long as there is room: while keys are being replaced, some nodes still know the former ones. Answers the very envelope
+ * where nothing is new. Throws `envelope-malformed` where the payloads differ, and what `openEnvelope` throws.
+ */
+export function mergeSignatures(
+  envelope: Uint8Array,
+  other: Uint8Array,
+  { kind, role, maxBytes, crypto }: { kind: EnvelopeKind; role: Role; maxBytes: number; crypto: Crypto },
+): Uint8Array {
+  const [mine, theirs] = [envelope, other].map((each) => parseEnvelope(each, contentType(kind), maxBytes)) as [
+    ReturnType<typeof parseEnvelope>,
+    ReturnType<typeof parseEnvelope>,
+  ]
+  const alike = mine.form === 'sign' && theirs.form === 'sign' && bytesEqual(mine.body, theirs.body)
+  if (!alike || !bytesEqual(mine.payload, theirs.payload)) {
+    throw new HyphaError('envelope-malformed', `The two envelopes are not of the same ${kind}`)
+  }
+  const byRole = (bytes: Uint8Array) =>
+    new Set(signaturesBy(openEnvelope(bytes, kind, maxBytes), role, crypto).valid.map(toHex))
+  const [signed, added] = [byRole(envelope), byRole(other)]
+  const fresh = theirs.parts.filter(({ kid }) => added.has(toHex(kid)) && !signed.has(toHex(kid)))
+  if (fresh.length === 0) return envelope
+  const stay = mine.parts.filter(({ kid }) => !fresh.some((part) => bytesEqual(part.kid, kid)))
+  const own = stay.filter(({ kid }) => signed.has(toHex(kid)))
+  const others = stay.filter((part) => !own.includes(part))
+  const room = maxSignatures - own.length - fresh.length
+  return encodeMany(mine.body, mine.payload, [...others.slice(0, room), ...own, ...fresh])
 }
 
 function signPart(body: Uint8Array, payload: Uint8Array, kind: EnvelopeKind, signer: Signer) {
