@@ -5,7 +5,8 @@ import { openEnvelope, verifyThreshold } from './cose.ts'
 import { type Directive, directive, type Section } from './directive.ts'
 import { type Release, release } from './release.ts'
 import { type Role, type RootMetadata, rootMetadata } from './root.ts'
-import { checkDirective, checkRelease, checkRoot, checkSection } from './shape.ts'
+import { verifyFirstRoot, verifyNextRoot } from './root-chain.ts'
+import { checkDirective, checkRelease, checkSection } from './shape.ts'
 import { maxDirectiveBytes, maxFloors, maxReleaseBytes, maxRootBytes, type TrustSnapshot } from './snapshot.ts'
 
 // The order of the checks of trust, and nothing beside: no file, no socket, no clock of its own. Called out of order, it throws
@@ -34,16 +35,13 @@ export function trustFirstRoot(
   pinned: { readonly digest: Uint8Array; readonly fleet: string; readonly node: string },
   crypto: Crypto,
 ): TrustSnapshot {
-  const opened = openEnvelope(envelope, 'root', maxRootBytes)
-  if (!bytesEqual(crypto.sha256(envelope), pinned.digest)) {
+  // The size first, then the digest: nothing of what isn't pinned is read.
+  if (envelope.length > maxRootBytes || !bytesEqual(crypto.sha256(envelope), pinned.digest)) {
     throw new HyphaError('join-root-mismatch', 'The root metadata is not the one that was pinned')
   }
-  const root = rootMetadata.decode(opened.unverifiedPayload)
-  verifyThreshold(opened, 'root', root.root, 'root', crypto)
-  checkRoot(root)
-  checkFleet('Root metadata', root.fleet, pinned.fleet)
+  const { payload } = verifyFirstRoot(envelope, pinned.fleet, crypto)
   const { fleet, node } = pinned
-  return { fleet, node, root: opened.unverifiedPayload, directive: null, gatewayTimeMs: 0, floors: [] }
+  return { fleet, node, root: payload, directive: null, gatewayTimeMs: 0, floors: [] }
 }
 
 export class TrustRules {
@@ -96,19 +94,10 @@ export class TrustRules {
     let snapshot = this.#snapshot
     let root = this.#root
     for (const envelope of chain) {
-      const opened = openEnvelope(envelope, 'root', maxRootBytes)
-      if (bytesEqual(opened.unverifiedPayload, snapshot.root)) continue
-      const payload = verifyThreshold(opened, 'root', root.root, `root (version ${root.version})`, this.#crypto)
-      const next = rootMetadata.decode(payload)
-      verifyThreshold(opened, 'root', next.root, 'root (its own)', this.#crypto)
-      if (next.version !== root.version + 1) {
-        const gap = next.version > root.version ? `: ${root.version + 1} comes between` : ''
-        throw new HyphaError('root-version', `Root metadata ${next.version} can't follow ${root.version}${gap}`)
-      }
-      checkFleet('Root metadata', next.fleet, snapshot.fleet)
-      checkRoot(next)
-      snapshot = { ...forgetReplaced(snapshot, root, next), root: payload }
-      root = next
+      if (bytesEqual(openEnvelope(envelope, 'root', maxRootBytes).unverifiedPayload, snapshot.root)) continue
+      const next = verifyNextRoot(root, envelope, this.#crypto)
+      snapshot = { ...forgetReplaced(snapshot, root, next.root), root: next.payload }
+      root = next.root
     }
     if (root === this.#root) return root
     // Judged by the floor that the replaced keys have no part in: a thief of the gateway's key who signed a time far ahead must
@@ -250,11 +239,10 @@ export class TrustRules {
 
 /**
  * When a key was taken from a role, its holder may have been a thief who raised the role's counters out of reach: they are forgotten
- * (TUF specification, 5.3.11). A key that was added changes nothing. A directive that fewer signed than now must proves nothing any more.
+ * (TUF specification, 5.3.11). A key that was added changes nothing.
  */
 function forgetReplaced(snapshot: TrustSnapshot, before: RootMetadata, after: RootMetadata): TrustSnapshot {
-  const unproven = lostKey(before.gateway, after.gateway) || after.gateway.threshold > before.gateway.threshold
-  const gateway = unproven ? { directive: null, gatewayTimeMs: 0 } : {}
+  const gateway = lostKey(before.gateway, after.gateway) ? { directive: null, gatewayTimeMs: 0 } : {}
   const releases = lostKey(before.release, after.release) ? { floors: [] } : {}
   return { ...snapshot, ...gateway, ...releases }
 }

@@ -17,6 +17,10 @@ export function checkRoot(root: RootMetadata): void {
     if (threshold > distinct) throw unusable(root, `the ${name} role asks for ${threshold} of ${distinct} keys`)
     if (!keys.every(isSoundPublicKey)) throw unusable(root, `the ${name} role lists a key that Ed25519 must refuse`)
   }
+  // A directive is a COSE_Sign1, and so are its counters those of one key.
+  if (root.gateway.threshold !== 1) {
+    throw unusable(root, `the gateway role asks for ${root.gateway.threshold} signatures, and a directive has one`)
+  }
   // DESIGN, "two signatures": one stolen key must never be able to give both.
   const online = new Set(root.gateway.keys.map(toHex))
   if ([...root.root.keys, ...root.release.keys].some((key) => online.has(toHex(key)))) {
