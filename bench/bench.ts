@@ -12,6 +12,8 @@ export interface BenchResult {
 export interface BenchOptions {
   /** Ends within 45 seconds on two cores and still measures the real thing, smaller. */
   readonly quick: boolean
+  /** How many nodes, where a benchmark has nodes to count; null for its own choice. */
+  readonly nodes: number | null
 }
 
 /** What a file of this folder exports. */

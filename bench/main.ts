@@ -1,4 +1,4 @@
-// Runs one benchmark: node bench/main.ts NAME [--quick] [--json]
+// Runs one benchmark: node bench/main.ts NAME [--quick] [--nodes N] [--json]
 import { readdir } from 'node:fs/promises'
 import { cpus, release, type } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -43,9 +43,17 @@ function print(result: BenchResult): void {
 }
 
 const names = (await benchNames()).sort()
-const usage = `Usage: npm run bench -- NAME [--quick] [--json], where NAME is one of: ${names.join(', ')}`
+const usage = `Usage: npm run bench -- NAME [--quick] [--nodes N] [--json], where NAME is one of: ${names.join(', ')}`
 
-function readArguments(): { name: string | undefined; quick: boolean; json: boolean; help: boolean } | null {
+interface Arguments {
+  readonly name: string | undefined
+  readonly quick: boolean
+  readonly json: boolean
+  readonly help: boolean
+  readonly nodes: number | null
+}
+
+function readArguments(): Arguments | null {
   try {
     const { values, positionals } = parseArgs({
       allowPositionals: true,
@@ -53,9 +61,12 @@ function readArguments(): { name: string | undefined; quick: boolean; json: bool
         quick: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
+        nodes: { type: 'string' },
       },
     })
-    return { name: positionals[0], ...values }
+    const nodes = values.nodes === undefined ? null : Number(values.nodes)
+    if (nodes !== null && !(Number.isInteger(nodes) && nodes > 0)) throw new Error('--nodes should be a number above 0')
+    return { name: positionals[0], ...values, nodes }
   } catch (error) {
     console.error((error as Error).message)
     return null
@@ -69,7 +80,7 @@ else if (given?.name === undefined || !names.includes(given.name)) {
   process.exitCode = 2
 } else {
   const { run } = (await import(`./${given.name}.ts`)) as Bench
-  const result = await run({ quick: given.quick })
+  const result = await run({ quick: given.quick, nodes: given.nodes })
   print(result)
   if (given.json) console.log(JSON.stringify({ ...result, machine: machine() }))
 }

@@ -16,7 +16,7 @@ export class TlsState {
     this.#context = createSecureContext({ ca, cert: certificate, key, minVersion: 'TLSv1.3' })
   }
 
-  connect({ host, port }: Pick<LinkOptions, 'host' | 'port'>) {
+  connect({ host, port, onSecure }: Pick<LinkOptions, 'host' | 'port' | 'onSecure'>) {
     const socket = connect({
       host,
       port,
@@ -28,6 +28,11 @@ export class TlsState {
     socket.setNoDelay(true)
     socket.on('session', (session) => {
       this.#session = session
+    })
+    socket.once('secureConnect', () => onSecure?.(socket.isSessionReused()))
+    // One that makes the handshake fail must not make it fail for ever.
+    socket.once('error', () => {
+      if (!socket.authorized) this.#session = undefined
     })
     return socket
   }

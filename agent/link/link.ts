@@ -60,6 +60,8 @@ export interface LinkOptions {
   readonly random: () => number
   /** What goes wrong, in words; the same thing again and again only once. */
   readonly onError: (error: HyphaError) => void
+  /** After each TLS handshake: whether it resumed the session of a former connection. */
+  readonly onSecure?: (resumed: boolean) => void
   /** Messages that may await their acknowledgement. */
   readonly maxInFlight?: number
   readonly timing?: Partial<LinkTiming>
