@@ -3,7 +3,7 @@ import { HyphaError } from '../errors.ts'
 import { instanceName } from '../wire/ids.ts'
 import type { Content, Directive, Section } from './directive.ts'
 import { isSoundPublicKey } from './ed25519-checks.ts'
-import type { Artifact, Release, ReleaseModule } from './release.ts'
+import { type Artifact, agentApp, type Release, type ReleaseFile, type ReleaseModule } from './release.ts'
 import type { RootMetadata } from './root.ts'
 
 // What signed metadata must fulfil beyond its schema. A signature says who wrote it, not that it makes sense.
@@ -44,9 +44,16 @@ export function checkDirective(directive: Directive): void {
   }
 }
 
-/** Throws `metadata-invalid`: something is named twice, or the release is below its own floor. */
+/** Throws `metadata-invalid`: something is named twice, the release is below its own floor, or it has files or modules that its app can't have. */
 export function checkRelease(release: Release): void {
   once(release.modules, (module) => module.name, 'The release has two modules')
+  once(release.files ?? [], ({ name, arch }) => `${name} for ${arch ?? 'any'}`, 'The release has two files')
+  const { app, files, modules } = release
+  // Whoever may push an app must not be able to replace the program that runs it. [P 6.2]
+  if (app !== agentApp && files !== null) throw invalid(`${app} has files, and only ${agentApp} may have any`)
+  if (app === agentApp && (files === null || files.length === 0 || modules.length > 0)) {
+    throw invalid(`${agentApp} is the agent itself: its releases have files, and no modules`)
+  }
   if (release.floor > release.number) {
     throw invalid(`Release ${release.number} of ${release.app} sets the floor to ${release.floor}, above itself`)
   }
@@ -57,7 +64,8 @@ export function checkRelease(release: Release): void {
  * listed that the release hasn't signed. Throws `content-unlisted`, `content-missing`, `size-mismatch`.
  */
 export function checkSection(section: Section, release: Release): void {
-  const artifacts = new Map(release.modules.flatMap(artifactsOf).map((artifact) => [toHex(artifact.digest), artifact]))
+  const signed = [...release.modules.flatMap(artifactsOf), ...(release.files ?? []).map(({ artifact }) => artifact)]
+  const artifacts = new Map(signed.map((artifact) => [toHex(artifact.digest), artifact]))
   const envelope = toHex(section.envelope)
   for (const content of section.contents) {
     const name = contentName(content)
@@ -92,6 +100,10 @@ export function artifactOf(release: Release, instance: Section['instances'][numb
   const what = module ? `no ${instance.form} form of the module ${module.name}` : `no module ${instance.module}`
   throw new HyphaError('content-unlisted', `Release ${release.number} of ${release.app} has ${what}`)
 }
+
+/** What a node of an architecture (as Node names it) installs of a built-in app. */
+export const filesFor = (release: Release, arch: string): ReleaseFile[] =>
+  (release.files ?? []).filter((file) => file.arch === null || file.arch === arch)
 
 const artifactsOf = (module: ReleaseModule): Artifact[] =>
   module.core === null ? [module.component] : [module.component, module.core]
