@@ -1,14 +1,13 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { toHex } from '@hypha/core/bytes/text.ts'
-import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
+import { asHyphaError, type HyphaError } from '@hypha/core/errors.ts'
 import { systemClock } from '@hypha/core/platform/clock.ts'
 import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
+import { nodeFiles } from '@hypha/core/platform/files.ts'
 import { createLog, type Log } from '@hypha/core/platform/log.ts'
-import { openEnvelope, seedSigner } from '@hypha/core/trust/cose.ts'
-import { type RootMetadata, rootMetadata } from '@hypha/core/trust/root.ts'
 import { boxKeysOf, makeBoxKeys } from '@hypha/core/trust/seal.ts'
-import { maxRootBytes } from '@hypha/core/trust/snapshot.ts'
+import { encodeNewest } from '@hypha/core/wire/messages/root-chain.ts'
 import { fleetTopics } from '@hypha/core/wire/topics.ts'
 import { createApi, listenOnPort, listenOnSocket } from './admin/api/server.ts'
 import { createBroker } from './broker/aedes-broker.ts'
@@ -22,8 +21,9 @@ import { tokenDigest } from './enrol/invites.ts'
 import { handleJoin, handleRenew } from './enrol/join.ts'
 import { type FleetFile, type HyphaHome, readFleetFile } from './home.ts'
 import { createIngest } from './ingest/ingest.ts'
-import { openKeyFile } from './keys/key-file.ts'
+import { GatewayKey } from './keys/gateway-key.ts'
 import { createNodeMessages } from './node-messages.ts'
+import { Roots } from './roots.ts'
 import type { Outlet } from './services/deps.ts'
 import { createGateway } from './services/services.ts'
 import { nodeOf, World } from './services/world.ts'
@@ -55,7 +55,10 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
   const file = readFleetFile(home)
   const { fleet } = file
   const topics = fleetTopics(fleet)
-  const roots = readRoots(home)
+  const roots = new Roots({ files: nodeFiles(home.roots), folder: home.roots, fleet, crypto: nodeCrypto })
+  const gatewayKey = new GatewayKey(home.keys)
+  const keyProblem = await gatewayKey.follow(roots.current)
+  if (keyProblem !== null) throw keyProblem
   const authority = await openAuthority(home, fleet)
   const server = await authority.issueServer({ names: file.hosts })
   const store = openStore(join(home.gateway, 'hypha.db'), { fleet })
@@ -71,6 +74,13 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
   const sender = createInputSender(distribution)
   const world = new World({ topics, publish, clock: systemClock, onProblem: onFailure })
 
+  const publishRoot = () => publish(topics.rootMetadata, encodeNewest(roots.chain), { retain: true, qos: 1 })
+  const followRoot = async () => {
+    const { version } = roots.current
+    const problem = await gatewayKey.follow(roots.current)
+    if (problem === null) log.info(`root metadata version ${version} is in force`)
+    else tellFailure(log, problem)
+  }
   const outlet: Outlet = {
     directive: ({ directive }) => {
       chunks.forget(directive.node)
@@ -90,6 +100,7 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
     clientRemoved: (name) => {
       broker.forget(name).catch(onFailure)
     },
+    root: publishRoot,
     inputsMoved: (nodes) => {
       for (const node of nodes) void sender.flush(node)
     },
@@ -107,8 +118,19 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
     clock: systemClock,
     version: gatewayVersion,
     root: () => roots.current,
+    roots: {
+      get chain() {
+        return roots.chain
+      },
+      async add(envelopes, nowMs) {
+        const added = await roots.add(envelopes, nowMs)
+        if (added > 0) await followRoot()
+        return added
+      },
+      problem: () => gatewayKey.problem,
+    },
     rootDigest: toHex(nodeCrypto.sha256(roots.first)),
-    signer: seedSigner((await openKeyFile(join(home.keys, 'gateway.key'), null)).seed, nodeCrypto),
+    signer: () => gatewayKey.signer,
     boxKeys: openBoxKeys(home),
     authority,
     address: () => ({ host: file.hosts[0]!, httpPort: file.httpPort, mqttPort: file.mqttPort }),
@@ -192,7 +214,7 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
 
   await listenOnSocket(local, home.socket)
   await listenOnPort(remote, '::', file.httpPort)
-  await publish(topics.rootMetadata, roots.newest, { retain: true, qos: 1 })
+  await publishRoot()
   await broker.listen()
   pipeline.start()
   const retainTimer = setInterval(
@@ -231,29 +253,6 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
       store.close()
     },
   }
-}
-
-interface Roots {
-  /** Envelope of version 1, whose digest join URLs pin. */
-  readonly first: Uint8Array
-  readonly newest: Uint8Array
-  readonly current: RootMetadata
-}
-
-/** The root metadata in a home, by version: `1.root` and what follows it. */
-function readRoots(home: HyphaHome): Roots {
-  const versions = existsSync(home.roots)
-    ? readdirSync(home.roots)
-        .map((name) => Number(/^(\d+)\.root$/.exec(name)?.[1] ?? 0))
-        .filter((version) => version > 0)
-        .sort((a, b) => a - b)
-    : []
-  if (versions[0] !== 1)
-    throw new HyphaError('home-malformed', 'The first root metadata is missing', { where: join(home.roots, '1.root') })
-  const read = (version: number) => readFileSync(join(home.roots, `${version}.root`))
-  const newest = read(versions.at(-1)!)
-  const current = rootMetadata.decode(openEnvelope(newest, 'root', maxRootBytes).unverifiedPayload)
-  return { first: read(1), newest, current }
 }
 
 async function openAuthority(home: HyphaHome, fleet: string): Promise<Authority> {

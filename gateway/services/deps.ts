@@ -1,3 +1,4 @@
+import type { HyphaError } from '@hypha/core/errors.ts'
 import type { Clock } from '@hypha/core/ports/clock.ts'
 import type { Crypto } from '@hypha/core/ports/crypto.ts'
 import type { Signer } from '@hypha/core/trust/cose.ts'
@@ -15,6 +16,8 @@ export interface Outlet {
   nodeForgotten(node: string): void
   /** What is retained of the app's messages and values is cleared. */
   appRemoved(app: string): void
+  /** Nodes are to follow newer root metadata; resolves when the broker has it. */
+  root(): Promise<void>
   /** The client's certificate holds no more: its connection ends. */
   clientRemoved(name: string): void
   /** Inputs wait now for these nodes that waited for others. */
@@ -32,8 +35,17 @@ export interface GatewayDeps {
   readonly root: () => RootMetadata
   /** SHA-256 of the envelope of the first root metadata, lower-case hex: what join URLs pin. */
   readonly rootDigest: string
-  /** The gateway role's key: signs directives. */
-  readonly signer: Signer
+  /** How the root metadata in force came to be, and how newer one is taken. */
+  readonly roots: {
+    /** The envelopes of all versions, the newest last. */
+    readonly chain: readonly Uint8Array[]
+    /** See `Roots.add`; the gateway's own key is that of the newest when it resolves. */
+    add(envelopes: readonly Uint8Array[], nowMs: number): Promise<number>
+    /** Why no directive can be signed; null where they are. */
+    problem(): HyphaError | null
+  }
+  /** The gateway role's key by the root metadata in force: signs directives. Throws `gateway-key-missing`. */
+  readonly signer: () => Signer
   /** The gateway's own keys for secrets at rest. */
   readonly boxKeys: BoxKeys
   readonly authority: Pick<Authority, 'certificate' | 'fingerprint' | 'issueClient'>

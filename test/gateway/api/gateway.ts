@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { toHex } from '@hypha/core/bytes/text.ts'
+import { nodeFiles } from '@hypha/core/platform/files.ts'
 import type { Directive } from '@hypha/core/trust/directive.ts'
 import type { ModuleSpec, Release } from '@hypha/core/trust/release.ts'
 import { makeBoxKeys } from '@hypha/core/trust/seal.ts'
@@ -11,12 +12,13 @@ import { pushBody } from '../../../gateway/admin/api/push-body.ts'
 import { type ApiOptions, createApi, listenOnPort, listenOnSocket } from '../../../gateway/admin/api/server.ts'
 import { createAuthority } from '../../../gateway/enrol/ca.ts'
 import { makeRelease, releasePayload, signRelease } from '../../../gateway/push/release.ts'
+import { Roots } from '../../../gateway/roots.ts'
 import { callerByToken } from '../../../gateway/services/access.ts'
 import type { GatewayDeps } from '../../../gateway/services/deps.ts'
 import { createGateway } from '../../../gateway/services/services.ts'
 import { openStore } from '../../../gateway/store/store.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
-import { crypto, keys, makeModule, makeRoot } from '../../support/signed.ts'
+import { crypto, keys, makeModule, makeRoot, signRoot } from '../../support/signed.ts'
 import { componentOf, wat } from '../../support/wasm-guest.ts'
 import type { Where } from './calls.ts'
 
@@ -26,6 +28,8 @@ interface Sent {
   readonly forgotten: string[]
   readonly appsRemoved: string[]
   readonly clientsRemoved: string[]
+  /** Versions of root metadata that nodes were to follow. */
+  readonly roots: number[]
   readonly inputsMoved: string[]
   readonly failures: unknown[]
 }
@@ -44,17 +48,26 @@ export async function startGateway(path = temporaryFile('hypha.db')) {
     forgotten: [],
     appsRemoved: [],
     clientsRemoved: [],
+    roots: [],
     inputsMoved: [],
     failures: [],
   }
+  const roots = testRoots()
   const deps: GatewayDeps = {
     store,
     crypto,
     clock,
     version: '0.1.0',
-    root: () => makeRoot(),
+    root: () => roots.current,
     rootDigest: 'ab'.repeat(32),
-    signer: keys.gateway,
+    roots: {
+      get chain() {
+        return roots.chain
+      },
+      add: (envelopes, nowMs) => roots.add(envelopes, nowMs),
+      problem: () => null,
+    },
+    signer: () => keys.gateway,
     boxKeys,
     authority,
     address: () => ({ host: 'gateway.example', httpPort: 8443, mqttPort: 8883 }),
@@ -62,6 +75,7 @@ export async function startGateway(path = temporaryFile('hypha.db')) {
       directive: ({ directive }) => void sent.directives.push(directive),
       nodeForgotten: (node) => void sent.forgotten.push(node),
       appRemoved: (app) => void sent.appsRemoved.push(app),
+      root: async () => void sent.roots.push(roots.current.version),
       clientRemoved: (name) => void sent.clientsRemoved.push(name),
       inputsMoved: (nodes) => void sent.inputsMoved.push(...nodes),
     },
@@ -70,6 +84,14 @@ export async function startGateway(path = temporaryFile('hypha.db')) {
   const gateway = createGateway(deps)
   onTestFinished(() => gateway.pipeline.stop())
   return { ...gateway, deps, store, clock, authority, sent, path }
+}
+
+/** The chain of root metadata of the fixed fleet, in a folder of its own. */
+function testRoots(): Roots {
+  const folder = mkdtempSync(join(tmpdir(), 'hypha-roots-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  writeFileSync(join(folder, '1.root'), signRoot(makeRoot()))
+  return new Roots({ files: nodeFiles(folder), folder, fleet, crypto })
 }
 
 export type TestGateway = Awaited<ReturnType<typeof startGateway>>
@@ -160,7 +182,7 @@ export function reports(
     refused: null,
     ...changes,
   }
-  gateway.store.nodes.setPresence(id, { connection: 1, online: true, run: null }, gateway.clock.now())
+  gateway.store.nodes.setPresence(id, { connection: 1, online: true, run: null, journal: null }, gateway.clock.now())
   gateway.store.nodes.setState(id, state.encode(reported), reported.inventory, gateway.clock.now())
   gateway.reports.state(id, reported)
 }
