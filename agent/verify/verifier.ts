@@ -1,8 +1,9 @@
 import { bytesEqual, toHex } from '@hypha/core/bytes/text.ts'
-import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
+import { HyphaError } from '@hypha/core/errors.ts'
 import type { Crypto } from '@hypha/core/ports/crypto.ts'
 import type { Directive, Section } from '@hypha/core/trust/directive.ts'
 import type { Release } from '@hypha/core/trust/release.ts'
+import { restOfChain } from '@hypha/core/trust/root-chain.ts'
 import { TrustRules } from '@hypha/core/trust/rules.ts'
 import type { TrustSnapshot } from '@hypha/core/trust/snapshot.ts'
 import { decodeStored, encodeStored } from './stored.ts'
@@ -37,8 +38,6 @@ export interface VerifierOptions {
   readonly nowMs: () => number
 }
 
-const unfollowed: ReadonlySet<string> = new Set(['root-version', 'threshold-not-met', 'signature-invalid'])
-
 // A type is gone when the program runs: this is what tells a value made here from one made by a cast.
 const made = new WeakSet<object>()
 
@@ -71,30 +70,19 @@ export class Verifier {
     return this.#rules.timeMs(this.#nowMs())
   }
 
-  /** Follows root metadata; see `TrustRules.updateRoot`. */
-  updateRoot(chain: readonly Uint8Array[]): void {
-    this.#rules.updateRoot(chain, this.#nowMs())
+  /**
+   * Follows a chain of root metadata from what is held, and answers whether it led further. Throws `root-version` where the chain begins too late or ends too early for
+   * that, and what `TrustRules.updateRoot` throws. [P 6.4]
+   */
+  followRoot(chain: readonly Uint8Array[]): boolean {
+    const before = this.#rules.root
+    this.#rules.updateRoot(restOfChain(this.#rules.snapshot.root, chain), this.#nowMs())
+    return this.#rules.root !== before
   }
 
-  /**
-   * Follows the newest root metadata, which is all that is retained for nodes that were away. Throws `root-version` where it can't be followed
-   * from what is held: the versions between would have to be sent too (DESIGN 5, "What rises"), which no message carries yet.
-   */
-  followRoot(newest: Uint8Array): void {
-    try {
-      this.updateRoot([newest])
-    } catch (thrown) {
-      const error = asHyphaError(thrown)
-      if (!unfollowed.has(error.code)) throw error
-      throw new HyphaError(
-        'root-version',
-        `The root metadata that came can't be followed from version ${this.#rules.root.version}, which is held: ${error.message}. Versions between may be missing, or it is not genuine`,
-        {
-          cause: error,
-          mend: 'If root was changed more than once while the node was away, let it join anew (hypha-agent leave --yes, hypha invite); what runs goes on until then.',
-        },
-      )
-    }
+  /** The version of the root metadata that is held. */
+  get rootVersion(): number {
+    return this.#rules.root.version
   }
 
   /** Accepts a directive, or throws why not; see `TrustRules.updateDirective`. */

@@ -1,7 +1,6 @@
 import { toHex, toUtf8 } from '@hypha/core/bytes/text.ts'
 import type { DirectiveInstance, Section } from '@hypha/core/trust/directive.ts'
 import type { Release } from '@hypha/core/trust/release.ts'
-import { rootMetadata } from '@hypha/core/trust/root.ts'
 import { makeBoxKeys, seal } from '@hypha/core/trust/seal.ts'
 import { describe, expect, it } from 'vitest'
 import { openWith, runnable } from '../../../agent/verify/runnable.ts'
@@ -187,26 +186,48 @@ describe('The settings of an instance', () => {
   })
 })
 
-describe('The newest root metadata alone', () => {
+describe('A chain of root metadata', () => {
   const verifier = () => new Verifier({ snapshot: joined(), crypto, nowMs: () => startMs })
+  const replaced = { threshold: 1, keys: [keys.root2.publicKey] }
+  const chain = [
+    signRoot(makeRoot()),
+    signRoot(makeRoot({ version: 2, expiresMs: startMs - 1 })),
+    signRoot(makeRoot({ version: 3, root: replaced }), [keys.root, keys.root2]),
+    signRoot(makeRoot({ version: 4, root: replaced }), [keys.root2]),
+  ]
 
-  it('is followed from the version before it', () => {
+  it.each([
+    ['from its beginning', 0],
+    ['from the one after it', 1],
+  ])('is followed to its end when it comes %s', (_, from) => {
     const node = verifier()
-    node.followRoot(signRoot(makeRoot()))
-    node.followRoot(signRoot(makeRoot({ version: 2 })))
-    expect(rootMetadata.decode(node.snapshot.root)).toEqual(makeRoot({ version: 2 }))
+    expect(node.followRoot(chain.slice(from))).toBe(true)
+    expect(node.rootVersion).toBe(4)
+    expect(node.followRoot(chain)).toBe(false)
+    expect(node.followRoot(chain.slice(3))).toBe(false)
   })
 
   it.each([
-    ['and the keys stayed', signRoot(makeRoot({ version: 3 }))],
-    [
-      'and the keys were replaced',
-      signRoot(makeRoot({ version: 3, root: { threshold: 1, keys: [keys.root2.publicKey] } }), [keys.root2]),
-    ],
-  ])('is refused with words that say why where versions between are missing, %s', (_, newest) => {
+    ['begins too late', chain.slice(2), 'version 1 is held: 2 comes between'],
+    ['is empty', [], 'nothing; version 1 is held'],
+  ])('is refused with words that say why when it %s', (_, given, text) => {
     const node = verifier()
-    expectCode('root-version', () => node.followRoot(newest))
-    expect(() => node.followRoot(newest)).toThrow('from version 1, which is held')
+    expectCode('root-version', () => node.followRoot(given))
+    expect(() => node.followRoot(given)).toThrow(text)
+    expect(node.snapshot).toEqual(joined())
+  })
+
+  it('is refused when it ends before what is held', () => {
+    const node = verifier()
+    node.followRoot(chain)
+    expectCode('root-version', () => node.followRoot(chain.slice(0, 2)))
+    expect(node.rootVersion).toBe(4)
+  })
+
+  it('is refused as a whole when one in it is not signed by the one before', () => {
+    const node = verifier()
+    const stolen = signRoot(makeRoot({ version: 3, root: replaced }), [keys.root2])
+    expectCode('threshold-not-met', () => node.followRoot([...chain.slice(0, 2), stolen]))
     expect(node.snapshot).toEqual(joined())
   })
 })
