@@ -151,6 +151,16 @@ export const errorTable = {
     means: "The request to join is not signed by the node's own key.",
     mend: 'Join from the node itself, with its own key file.',
   },
+  'node-revoked': {
+    act: 'operator',
+    means: 'The node was revoked: its certificate and its keys count no more.',
+    mend: 'If it was not lost after all, invite it anew (`hypha invite NAME --replace`), then `hypha-agent join URL --again` on it.',
+  },
+  'cloned-identity': {
+    act: 'operator',
+    means: 'Two machines have the keys of one node, for example because a card was copied: neither is let in.',
+    mend: '`hypha invite NAME --replace`, then `hypha-agent join URL --again` on the genuine one; invite the other under a name of its own.',
+  },
   'broker-not-listening': {
     act: 'operator',
     means: "The broker can't open its port.",
@@ -242,6 +252,11 @@ export const errorTable = {
     means: 'Two different directives to one node carry the same version.',
     mend: 'See that only one gateway with this key runs; its next directive has a higher version.',
   },
+  'release-pending': {
+    act: 'operator',
+    means: 'A release waits for signatures: fewer keys of the release role have signed it than must.',
+    mend: 'Let another hand sign it: hypha sign APP@NUMBER.',
+  },
   'release-below-floor': {
     act: 'operator',
     means: "A release is below the floor that the app's releases have set: it must not run any more.",
@@ -298,6 +313,11 @@ export const errorTable = {
     mend: 'Report it with the whole message.',
   },
   // Keys of people
+  'gateway-key-missing': {
+    act: 'operator',
+    means: "The gateway has no key that root metadata names, so it can't sign what nodes would accept.",
+    mend: 'Bring the key file that root names back into the folder keys, or make a new key with hypha key rotate gateway and have it signed by the holders of the root keys.',
+  },
   'key-file-exists': {
     act: 'caller',
     means: 'There is a key file already where a new one was to be written.',
@@ -481,18 +501,23 @@ export const errorTable = {
   },
   'not-allowed': {
     act: 'caller',
-    means: 'The token does not have the role that the request needs.',
+    means: 'The token does not have the role that the request needs, or is for other apps.',
     mend: 'Use a token of the role that the message names.',
   },
   'too-many-attempts': {
     act: 'later',
-    means: 'Too many requests with a wrong token came from one address.',
+    means: 'Too many requests with a wrong token came from one address, or from all together.',
     mend: 'Wait a minute, then try again with the right token.',
   },
   'request-invalid': {
     act: 'caller',
     means: "A request to the gateway's API is not of the form that it should have.",
     mend: 'Hold it against /openapi.json of the gateway.',
+  },
+  'audit-broken': {
+    act: 'operator',
+    means: 'The audit log is not what the gateway wrote: an entry was changed, removed, put in or moved.',
+    mend: 'Keep the database as evidence, look at who could write to it, and compare with a backup up to the entry that is named.',
   },
   'not-found': {
     act: 'caller',
@@ -539,6 +564,12 @@ export const errorTable = {
     act: 'caller',
     means: 'The folder holds the identity of a node that has joined.',
     mend: 'Use another folder (--home), or let this one leave first: hypha-agent leave --yes.',
+  },
+  'trust-damaged': {
+    act: 'operator',
+    means:
+      'What the node has come to trust can not be read: without it, old metadata could be played to it again, so it runs nothing.',
+    mend: 'Replace its keys and its trust, which keeps its data: `hypha invite NAME --replace` at the gateway, `hypha-agent join URL --again` here.',
   },
   // Running modules on a node
   'module-form-unsupported': {

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { HyphaError } from '@hypha/core/errors.ts'
 import { checkFilter, fleetTopics } from '@hypha/core/wire/topics.ts'
-import type { ClientView } from '../admin/api/schemas/access.ts'
+import type { ClientView, Role } from '../admin/api/schemas/access.ts'
 import type { InviteView } from '../admin/api/schemas/nodes.ts'
 import type { Caller, Services } from '../admin/api/services.ts'
 import { createInvite, tokenDigest } from '../enrol/invites.ts'
 import type { ClientRecord } from '../store/access.ts'
+import type { NodeRecord } from '../store/nodes.ts'
 import type { Invite } from '../store/ports/invites.ts'
 import type { Audit } from './audit.ts'
 import type { GatewayDeps } from './deps.ts'
@@ -27,11 +28,25 @@ export function accessServices(deps: GatewayDeps, audit: Audit): Pick<Services, 
 export const callerByToken =
   ({ store, clock }: Pick<GatewayDeps, 'store' | 'clock'>) =>
   (token: string): Caller | null => {
-    const found = store.tokens.find(tokenDigest(token), clock.now())
-    return found && { name: found.name, role: found.role }
+    const now = clock.now()
+    const found = store.tokens.find(tokenDigest(token), now)
+    if (found === null) return null
+    const { name, role, apps, lastUsedAt } = found
+    // To the minute: a request must not cost a write to the disk.
+    if (lastUsedAt === null || Math.abs(now - lastUsedAt) >= 60_000) store.tokens.used(name, now)
+    return { name, role, apps }
   }
 
-const inviteView = ({ tokenDigest: digest, node, tier, labels, createdAt, expiresAt, used }: Invite): InviteView => ({
+const inviteView = ({
+  tokenDigest: digest,
+  node,
+  tier,
+  labels,
+  replaces,
+  createdAt,
+  expiresAt,
+  used,
+}: Invite): InviteView => ({
   id: digest.slice(0, inviteIdLength),
   node,
   tier,
@@ -39,24 +54,23 @@ const inviteView = ({ tokenDigest: digest, node, tier, labels, createdAt, expire
   createdAt,
   expiresAt,
   usedAt: used?.at ?? null,
+  replaces,
 })
 
 function inviteServices(deps: GatewayDeps, audit: Audit): Services['invites'] {
   const { store, clock, authority, rootDigest } = deps
   return {
     list: async () => store.invites.listInvites().map(inviteView),
-    create: async ({ node, tier, labels, hours }, by) => {
+    create: async ({ node, tier, labels, hours, replace = false }, by) => {
       const known = store.nodes.get(node)
-      if (known !== null && known.removedAt === null) {
-        const mend = `Remove it first (hypha node rm ${node}), or choose another name.`
-        throw new HyphaError('name-taken', `There is a node ${node} already`, { where: node, mend })
-      }
+      checkName(node, known, replace)
       const { host, httpPort } = deps.address()
       const made = createInvite(
         {
           fleet: store.fleet,
           node,
-          tier,
+          tier: tier ?? known?.tier ?? 'device',
+          replaces: replace,
           ...(labels === undefined ? {} : { labels }),
           ...(hours === undefined ? {} : { hours }),
           host,
@@ -68,7 +82,13 @@ function inviteServices(deps: GatewayDeps, audit: Audit): Services['invites'] {
         () => clock.now(),
       )
       const invite = inviteView(made.invite)
-      audit(by, 'invite.create', node, { id: invite.id, tier, labels: invite.labels, expiresAt: invite.expiresAt })
+      audit(by, 'invite.create', node, {
+        id: invite.id,
+        tier: invite.tier,
+        labels: invite.labels,
+        expiresAt: invite.expiresAt,
+        ...(replace ? { replace } : {}),
+      })
       return { url: made.url, invite }
     },
     revoke: async (id, by) => {
@@ -79,23 +99,59 @@ function inviteServices(deps: GatewayDeps, audit: Audit): Services['invites'] {
   }
 }
 
+/** A name that a node has is given to another device only where that is said. Throws `name-taken`, `not-found`. */
+function checkName(node: string, known: NodeRecord | null, replace: boolean): void {
+  if (replace) {
+    if (known === null) throw notFound('node', node)
+  } else if (known !== null && known.removedAt === null) {
+    const mend = `To give its name and history to another device, or to new keys of this one: hypha invite ${node} --replace. To begin without its history, remove it first: hypha node rm ${node}.`
+    throw new HyphaError('name-taken', `There is a node ${node} already`, { where: node, mend })
+  }
+}
+
+const reservedNames = ['local', 'gateway', 'unknown']
+
 function tokenServices({ store, clock }: GatewayDeps, audit: Audit): Services['tokens'] {
+  const { fleet } = store
   return {
-    list: async () => store.tokens.list().map(({ digest: _, ...view }) => view),
-    create: async ({ name, role, days }, by) => {
+    list: async () =>
+      store.tokens.list().map(({ digest: _, ...token }) => ({ ...token, apps: [...token.apps], fleet })),
+    create: async ({ name, role, apps = [], days }, by) => {
+      checkApps(role, apps)
       const token = `hypha_${randomBytes(32).toString('base64url')}`
       const createdAt = clock.now()
-      const view = { name, role, createdAt, expiresAt: days === undefined ? null : createdAt + days * dayMs }
-      // Callers of the socket stand under this name in the audit log.
-      const free = name !== 'local' && store.tokens.add({ ...view, digest: tokenDigest(token) })
+      const expiresAt = days === undefined ? null : createdAt + days * dayMs
+      const view = { name, fleet, role, apps, createdAt, expiresAt, lastUsedAt: null }
+      // Who has no token stands under such names in the audit log.
+      const free = !reservedNames.includes(name) && store.tokens.add({ ...view, digest: tokenDigest(token) })
       if (!free) throw new HyphaError('name-taken', `There is a token ${name} already`, { where: name })
-      audit(by, 'token.create', name, { role, expiresAt: view.expiresAt })
+      audit(by, 'token.create', name, { role, ...(apps.length === 0 ? {} : { apps }), expiresAt })
       return { token, view }
     },
     revoke: async (name, by) => {
       if (!store.tokens.remove(name)) throw notFound('token', name)
       audit(by, 'token.revoke', name)
     },
+  }
+}
+
+/** A publisher's token is for apps that it names, and only a publisher's is. */
+function checkApps(role: Role, apps: readonly string[]): void {
+  if (role === 'publisher' && apps.length === 0) {
+    throw new HyphaError('request-invalid', 'A token of a publisher names the apps that it is for', {
+      where: 'body.apps',
+      mend: "Name at least one: --app greenhouse, or --app 'lab-*'; --app '*' stands for all.",
+    })
+  }
+  if (role !== 'publisher' && apps.length > 0) {
+    throw new HyphaError(
+      'request-invalid',
+      `Only a publisher's token is for single apps, not one of the role ${role}`,
+      {
+        where: 'body.apps',
+        mend: 'Leave out --app, or make it --role publisher.',
+      },
+    )
   }
 }
 

@@ -1,4 +1,7 @@
+import { openEnvelope } from '@hypha/core/trust/cose.ts'
 import { release } from '@hypha/core/trust/release.ts'
+import { maxReleaseBytes } from '@hypha/core/trust/snapshot.ts'
+import { authoriseApp } from '../admin/api/permissions.ts'
 import type { Status } from '../admin/api/schemas/access.ts'
 import type { PushAnswer } from '../admin/api/schemas/apps.ts'
 import type { Caller, Services } from '../admin/api/services.ts'
@@ -8,13 +11,16 @@ import { AppViews } from './app-views.ts'
 import { type Audit, auditOf } from './audit.ts'
 import { configServices } from './config.ts'
 import { dataServices } from './data.ts'
+import { createDenials } from './denials.ts'
 import type { GatewayDeps } from './deps.ts'
 import { Feeds } from './feeds.ts'
-import { nodeDetail, nodeSummary } from './node-views.ts'
+import { nodeNotices, nodeServices } from './nodes.ts'
 import { notFound } from './not-found.ts'
-import { Pipeline } from './pipeline.ts'
+import { Pipeline, type Pushed } from './pipeline.ts'
+import { unknownText } from './proof.ts'
 import type { Replanned } from './replan.ts'
 import { NodeReports } from './reports.ts'
+import { rootNotices, rootServices } from './root.ts'
 
 /** The gateway's inside, for the composition root to connect. */
 export interface Gateway {
@@ -32,25 +38,28 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const feeds = new Feeds()
   const pipeline = new Pipeline(deps, feeds)
   const reports = new NodeReports(deps, pipeline)
-  const views = new AppViews(deps.store, pipeline.releases, reports)
+  const views = new AppViews(deps, pipeline, reports)
   const audit = auditOf(deps)
   const startedAt = deps.clock.now()
   const services: Services = {
-    status: async () => statusOf(deps, views, startedAt),
+    status: async () => statusOf(deps, pipeline, views, startedAt),
     nodes: nodeServices(deps, pipeline, audit),
     apps: appServices(pipeline, views, audit),
+    root: rootServices(deps, pipeline, audit),
     config: configServices(deps, pipeline, audit),
     audit: async ({ before, limit }) =>
       deps.store.audit.list({ ...(before === undefined ? {} : { before }), ...(limit === undefined ? {} : { limit }) }),
+    auditChain: async ({ after = 0, limit = 1_000 }) => deps.store.audit.chain({ after, limit }),
+    denied: createDenials(deps),
     ...dataServices(deps, feeds),
     ...accessServices(deps, audit),
   }
   return { services, pipeline, reports, feeds }
 }
 
-function statusOf(deps: GatewayDeps, views: AppViews, startedAt: number): Status {
+function statusOf(deps: GatewayDeps, pipeline: Pipeline, views: AppViews, startedAt: number): Status {
   const nodes = deps.store.nodes.list()
-  const staying = nodes.filter(({ removedAt }) => removedAt === null)
+  const staying = nodes.filter(({ removedAt, revoked }) => removedAt === null && revoked === null)
   const apps = views.list()
   const { host, httpPort, mqttPort } = deps.address()
   const now = deps.clock.now()
@@ -69,43 +78,52 @@ function statusOf(deps: GatewayDeps, views: AppViews, startedAt: number): Status
     broker: { host, port: mqttPort },
     ca: deps.authority.certificate,
     notices: [
+      ...rootNotices(deps, now),
       ...apps
         .filter(({ complete }) => !complete)
         .map(({ name }) => `Not everything of ${name} has a place: see hypha plan --app ${name}.`),
-      ...nodes.filter(({ removedAt }) => removedAt !== null).map(({ id }) => `${id} was removed and has not left yet.`),
-      ...staying
-        .filter(({ certificateExpiresAt }) => certificateExpiresAt < now + 14 * 86_400_000)
-        .map(({ id }) => `The certificate of ${id} expires within two weeks or has expired.`),
+      ...signatureNotices(deps, pipeline),
+      ...nodeNotices(deps),
     ],
   }
 }
 
-function nodeServices({ store }: GatewayDeps, pipeline: Pipeline, audit: Audit): Services['nodes'] {
-  const known = (id: string) => {
-    const node = store.nodes.get(id)
-    if (node === null) throw notFound('node', id)
-    return node
-  }
-  return {
-    list: async () => store.nodes.list().map((node) => nodeSummary(store, node)),
-    show: async (id) => nodeDetail(store, known(id)),
-    remove: async (id, { force }, by) => {
-      known(id)
-      await pipeline.removeNode(id, force)
-      audit(by, 'node.remove', id, { force })
-    },
-    change: async (id, { addLabels = [], removeLabels = [], zone }, by) => {
-      const labels = new Set(known(id).labels)
-      for (const label of removeLabels) labels.delete(label)
-      for (const label of addLabels) labels.add(label)
-      store.nodes.setLabels(id, [...labels].sort())
-      if (zone !== undefined) store.nodes.setZone(id, zone)
-      audit(by, 'node.change', id, { labels: [...labels].sort(), ...(zone === undefined ? {} : { zone }) })
-      pipeline.replan()
-      return nodeDetail(store, known(id))
-    },
-  }
+/** What waits for signatures, what has too few of them by now, and what nodes run that isn't known here. */
+function signatureNotices({ store }: GatewayDeps, pipeline: Pipeline): string[] {
+  const waiting = store.apps.list().flatMap(({ id }) => {
+    const found = store.apps.allReleases(id).find(({ pending }) => pending)
+    if (found === undefined) return []
+    const { signed: count, threshold } = pipeline.signed(pipeline.releases.byDigest(found.digest)!)
+    return [`${id} ${found.number} is signed ${count} of ${threshold}, and waits: hypha sign ${id}@${found.number}.`]
+  })
+  const weak = store.apps.list().flatMap(({ id }) => {
+    const current = store.apps.latestPlan(id)
+    const found = current && pipeline.releases.byDigest(current.release)
+    if (!found) return []
+    const { signed: count, threshold } = pipeline.signed(found, 'inForce')
+    if (count >= threshold) return []
+    return [
+      `${id} ${found.number} has ${count} of ${threshold} signatures of the release role: hypha sign ${id}@${found.number}.`,
+    ]
+  })
+  const unknown = Map.groupBy(store.epochs.carried(), ({ app }) => app)
+  return [
+    ...waiting,
+    ...weak,
+    ...[...unknown].map(
+      ([app, rows]) =>
+        `${unknownText(
+          rows.map(({ node }) => node),
+          app,
+          store,
+        )}.`,
+    ),
+  ]
 }
+
+/** The app that an envelope names. Nobody vouches for it yet: whoever signed other words for the same bytes is refused when they are verified. */
+const appIn = (envelope: Uint8Array): string =>
+  release.decode(openEnvelope(envelope, 'release', maxReleaseBytes).unverifiedPayload).app
 
 function appServices(pipeline: Pipeline, views: AppViews, audit: Audit): Services['apps'] {
   const planOf = (app: string) => {
@@ -113,10 +131,14 @@ function appServices(pipeline: Pipeline, views: AppViews, audit: Audit): Service
     if (plan === null) throw notFound('app', app)
     return plan
   }
-  const activated = (made: Replanned, action: string, by: Caller): PushAnswer => {
-    const { after: plan, epoch } = made
-    audit(by, action, plan.app, { number: plan.release, digest: plan.digest, epoch })
-    return { app: plan.app, number: plan.release, digest: plan.digest, epoch, plan }
+  const answer = (made: Pushed, action: string, by: Caller): PushAnswer => {
+    const { release, plan, epoch, pending, signed, threshold } = made
+    const { app, number, digest } = release
+    audit(by, action, app, { number, digest, epoch, signed, threshold })
+    return { app, number, digest, epoch, plan, pending, signed, threshold, signedBy: [...made.signedBy] }
+  }
+  const rolledBack = ({ after: plan, release, epoch }: Replanned): Pushed => {
+    return { release, plan, epoch, pending: false, ...pipeline.signed(release) }
   }
   return {
     list: async () => views.list(),
@@ -139,8 +161,24 @@ function appServices(pipeline: Pipeline, views: AppViews, audit: Audit): Service
       if (sentences.length === 0) throw notFound('module', `${module} in ${app}`)
       return { app, module, release: plan.release, sentences }
     },
-    dryRun: async (payload) => pipeline.tryPlace(release.decode(payload), payload),
-    push: async ({ envelope, components }, by) => activated(await pipeline.push(envelope, components), 'app.push', by),
-    rollback: async (app, number, by) => activated(await pipeline.rollback(app, number), 'app.rollback', by),
+    dryRun: async (payload, by) => {
+      const planned = release.decode(payload)
+      authoriseApp(by, planned.app)
+      return pipeline.tryPlace(planned, payload)
+    },
+    push: async ({ envelope, components }, by) => {
+      authoriseApp(by, appIn(envelope))
+      return answer(await pipeline.push(envelope, components), 'app.push', by)
+    },
+    sign: async (app, number, envelope, by) => {
+      authoriseApp(by, app)
+      return answer(await pipeline.sign(app, number, envelope), 'release.sign', by)
+    },
+    envelope: async (app, number) => views.envelope(app, number),
+    pushed: async (app, number) => views.pushed(app, number),
+    rollback: async (app, number, by) => {
+      authoriseApp(by, app)
+      return answer(rolledBack(await pipeline.rollback(app, number)), 'app.rollback', by)
+    },
   }
 }

@@ -1,6 +1,6 @@
 import type { Database } from './sqlite.ts'
 
-type Role = 'viewer' | 'operator' | 'admin'
+type Role = 'viewer' | 'publisher' | 'operator' | 'admin'
 
 /** A token of the HTTP API; the token itself is kept nowhere. */
 export interface TokenRecord {
@@ -8,8 +8,12 @@ export interface TokenRecord {
   /** SHA-256 of the token, hex. */
   readonly digest: string
   readonly role: Role
+  /** The apps that a publisher may publish; empty for other roles. */
+  readonly apps: readonly string[]
   readonly createdAt: number
   readonly expiresAt: number | null
+  /** Null before its first use. */
+  readonly lastUsedAt: number | null
 }
 
 /** What a client that is no node may do: topic filters, written out from `hypha/` on. */
@@ -28,15 +32,25 @@ export interface ClientRecord {
   readonly expiresAt: number
 }
 
-type TokenRow = { name: string; digest: string; role: Role; created: number; expires: number | null }
+type TokenRow = {
+  name: string
+  digest: string
+  role: Role
+  apps: string
+  created: number
+  expires: number | null
+  last_used: number | null
+}
 type ClientRow = { name: string; fingerprint: string; grants: string; created: number; expires: number }
 
-const toToken = ({ name, digest, role, created, expires }: TokenRow): TokenRecord => ({
+const toToken = ({ name, digest, role, apps, created, expires, last_used }: TokenRow): TokenRecord => ({
   name,
   digest,
   role,
+  apps: JSON.parse(apps) as string[],
   createdAt: created,
   expiresAt: expires,
+  lastUsedAt: last_used,
 })
 
 const toClient = ({ name, fingerprint, grants, created, expires }: ClientRow): ClientRecord => ({
@@ -50,20 +64,22 @@ const toClient = ({ name, fingerprint, grants, created, expires }: ClientRow): C
 /** Tokens of the HTTP API. */
 export function createTokens(db: Database, fleet: string) {
   const insert = db.prepare(
-    'INSERT INTO tokens (fleet, name, digest, role, created, expires) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+    'INSERT INTO tokens (fleet, name, digest, role, apps, created, expires) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
   )
   const find = db.prepare<[string, string], TokenRow>('SELECT * FROM tokens WHERE fleet = ? AND digest = ?')
   const list = db.prepare<[string], TokenRow>('SELECT * FROM tokens WHERE fleet = ? ORDER BY name')
+  const use = db.prepare('UPDATE tokens SET last_used = ? WHERE fleet = ? AND name = ?')
   const remove = db.prepare('DELETE FROM tokens WHERE fleet = ? AND name = ?')
   return {
     /** False if the name is taken. */
-    add: ({ name, digest, role, createdAt, expiresAt }: TokenRecord): boolean =>
-      insert.run(fleet, name, digest, role, createdAt, expiresAt).changes > 0,
+    add: ({ name, digest, role, apps, createdAt, expiresAt }: Omit<TokenRecord, 'lastUsedAt'>): boolean =>
+      insert.run(fleet, name, digest, role, JSON.stringify(apps), createdAt, expiresAt).changes > 0,
     /** Null also for one that has expired. */
     find(digest: string, now: number): TokenRecord | null {
       const row = find.get(fleet, digest)
       return row && (row.expires === null || row.expires > now) ? toToken(row) : null
     },
+    used: (name: string, at: number): void => void use.run(at, fleet, name),
     list: (): TokenRecord[] => list.all(fleet).map(toToken),
     remove: (name: string): boolean => remove.run(fleet, name).changes > 0,
   }

@@ -4,7 +4,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { HyphaError } from '@hypha/core/errors.ts'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest, RawServerDefault } from 'fastify'
 import Type, { type TSchema } from 'typebox'
-import type { Role } from './schemas/access.ts'
+import type { Permission } from './permissions.ts'
 import { ErrorAnswer, Id } from './schemas/common.ts'
 import type { Caller } from './services.ts'
 
@@ -18,17 +18,17 @@ export type Api = FastifyInstance<
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Who may call a route; null for anybody. A route that doesn't say can't be registered. */
-    role?: Role | null
+    /** What it takes to call the route: permissions.ts says it of every one. */
+    permission?: Permission
   }
   interface FastifyRequest {
     caller: Caller | null
   }
 }
 
-/** Who asks. On a route with a role there is always somebody. */
+/** Who asks. On a route that is not open there is always somebody. */
 export function callerOf(request: FastifyRequest): Caller {
-  if (request.caller === null) throw new HyphaError('internal', 'A route without a role asked who called it')
+  if (request.caller === null) throw new HyphaError('internal', 'An open route asked who called it')
   return request.caller
 }
 
@@ -40,6 +40,13 @@ export const cbor = 'application/cbor'
 /** Tells OpenAPI of a body of CBOR, which JSON Schema doesn't reach. */
 export const cborBody = (description: string) => ({
   content: { [cbor]: { schema: Type.Unsafe<Uint8Array>({ type: 'string', format: 'binary', description }) } },
+})
+
+/** The answers of a route that gives CBOR. */
+export const cborAnswer = (description: string): Record<string, unknown> => ({
+  200: { description, content: { [cbor]: { schema: Type.Unsafe<Uint8Array>({ type: 'string', format: 'binary' }) } } },
+  '4xx': ErrorAnswer,
+  '5xx': ErrorAnswer,
 })
 
 /** CBOR bodies are checked by their codecs: JSON Schema has no say over bytes. */
@@ -68,6 +75,8 @@ export class Follower {
   send<T>(reply: FastifyReply, follow: (signal: AbortSignal) => AsyncIterable<T>): FastifyReply {
     const controller = new AbortController()
     this.#open.add(controller)
+    // Nothing may happen for an hour: an idle follower is none that has gone away.
+    reply.raw.socket?.setTimeout(0)
     reply.raw.on('close', () => {
       this.#open.delete(controller)
       controller.abort()

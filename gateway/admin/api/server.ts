@@ -1,16 +1,20 @@
 import { rm } from 'node:fs/promises'
 import { type AddressInfo, connect } from 'node:net'
 import swagger, { type FastifyDynamicSwaggerOptions } from '@fastify/swagger'
-import { HyphaError } from '@hypha/core/errors.ts'
-import fastify from 'fastify'
-import { authorise, defaultFailureLimits, type FailureLimits, Failures, identify, type Trust } from './auth.ts'
+import { type ErrorCode, HyphaError } from '@hypha/core/errors.ts'
+import fastify, { type FastifyRequest } from 'fastify'
+import { type ConnectionLimits, Connections } from '../../connections.ts'
+import { identify, type Trust } from './auth.ts'
 import { statusOf, toHyphaError } from './errors.ts'
+import { defaultFailureLimits, type FailureLimits, Failures } from './failures.ts'
+import { authorise, authoriseApp, permissionFor } from './permissions.ts'
 import { type Api, cbor, Follower } from './route.ts'
 import { clientRoutes, configRoutes, tokenRoutes } from './routes/access.ts'
-import { appRoutes, planRoutes, pushRoutes } from './routes/apps.ts'
+import { appRoutes, planRoutes, pushRoutes, signRoutes } from './routes/apps.ts'
 import { recordRoutes, valueRoutes } from './routes/data.ts'
 import { inviteRoutes, nodeRoutes, statusRoutes } from './routes/fleet.ts'
 import { type OpenHandlers, openRoutes } from './routes/open.ts'
+import { rootRoutes } from './routes/root.ts'
 import type { Services } from './services.ts'
 
 export interface ApiOptions {
@@ -18,11 +22,44 @@ export interface ApiOptions {
   /** PEM; without it the listener speaks plain HTTP, which only a Unix socket may. */
   readonly tls?: { readonly certificate: string; readonly key: string }
   readonly open?: OpenHandlers
-  readonly failureLimits?: FailureLimits
+  readonly failureLimits?: Partial<FailureLimits>
+  readonly transportLimits?: Partial<TransportLimits>
   /** Milliseconds that never jump. */
   readonly monotonic?: () => number
   /** For what must not happen: a defect behind an answer of 500. */
   readonly onDefect?: (error: HyphaError) => void
+}
+
+/** What one connection, and all of them, may take of the gateway before and while they ask. All times in milliseconds. */
+export interface TransportLimits extends ConnectionLimits {
+  readonly handshakeMs: number
+  /** From the first byte of a request, or the end of the handshake, to the end of its headers. */
+  readonly headersMs: number
+  /** To the end of the body of who has a token: 128 MB come through a line of 10 Mbit/s. */
+  readonly requestMs: number
+  /** To the end of the body of who has none. */
+  readonly openRequestMs: number
+  /** A connection over which nothing goes, and one that waits for its next request. */
+  readonly idleMs: number
+  readonly keepAliveMs: number
+  /** How often the times of headers and bodies are looked at. */
+  readonly checkMs: number
+  readonly requestsPerConnection: number
+  readonly headerBytes: number
+}
+
+export const defaultTransportLimits: TransportLimits = {
+  total: 1_000,
+  perAddress: 100,
+  handshakeMs: 10_000,
+  headersMs: 10_000,
+  requestMs: 120_000,
+  openRequestMs: 15_000,
+  idleMs: 120_000,
+  keepAliveMs: 30_000,
+  checkMs: 2_000,
+  requestsPerConnection: 10_000,
+  headerBytes: 16 * 1024,
 }
 
 const maxBodyBytes = 256 * 1024
@@ -30,31 +67,53 @@ const maxBodyBytes = 256 * 1024
 /** The HTTP API on one listener; `listenOnSocket` or `listenOnPort` opens it, `close` ends it and all that is followed. */
 export async function createApi(services: Services, options: ApiOptions): Promise<Api> {
   const { trust, tls, onDefect = () => undefined, monotonic = () => performance.now() } = options
-  const failures = new Failures(options.failureLimits ?? defaultFailureLimits, monotonic)
+  const failures = new Failures({ ...defaultFailureLimits, ...options.failureLimits }, monotonic)
+  const limits = { ...defaultTransportLimits, ...options.transportLimits }
+  const connections = new Connections(limits)
   const follower = new Follower()
   const common = {
     bodyLimit: maxBodyBytes,
     // A caller who sends a byte a minute holds no connection.
-    requestTimeout: 120_000,
+    requestTimeout: limits.requestMs,
+    connectionTimeout: limits.idleMs,
+    keepAliveTimeout: limits.keepAliveMs,
+    maxRequestsPerSocket: limits.requestsPerConnection,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 200 },
     ajv: { customOptions: { removeAdditional: false, coerceTypes: true } },
   } as const
-  const https = tls && { cert: tls.certificate, key: tls.key, minVersion: 'TLSv1.3' as const }
+  const https = tls && {
+    cert: tls.certificate,
+    key: tls.key,
+    minVersion: 'TLSv1.3' as const,
+    handshakeTimeout: limits.handshakeMs,
+    headersTimeout: limits.headersMs,
+    connectionsCheckingInterval: limits.checkMs,
+    maxHeaderSize: limits.headerBytes,
+  }
   const api = (https ? fastify({ ...common, https }) : fastify(common)) as unknown as Api
   await api.register(swagger, { openapi: description })
-  requireRoles(api)
+  if (https) api.server.on('connection', (socket) => void connections.admit(socket))
+  requirePermissions(api)
   api.addContentTypeParser(cbor, { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
   api.decorateRequest('caller', null)
   api.addHook('onRequest', async (request) => {
-    const { role } = request.routeOptions.config
-    if (request.is404 || role === null || role === undefined) return
+    if (request.is404) return
+    const permission = request.routeOptions.config.permission!
+    if (permission === 'open') return endLate(request, limits.openRequestMs)
     const { authorization } = request.headers
     request.caller = identify(trust, { address: request.ip, authorization }, failures)
-    authorise(request.caller, role)
+    connections.vouch(request.raw.socket)
+    authorise(request.caller, permission)
+    const { app } = request.params as { app?: string }
+    if (app !== undefined) authoriseApp(request.caller, app, permission)
   })
-  api.setErrorHandler((thrown, _request, reply) => {
+  api.setErrorHandler((thrown, request, reply) => {
     const error = toHyphaError(thrown)
+    if (isDenial(error.code, request)) {
+      const asked = `${request.method} ${request.routeOptions.url ?? request.url}`
+      services.denied({ caller: request.caller, address: request.ip, asked, code: error.code })
+    }
     if (error.act === 'hypha') onDefect(error)
     return reply.status(statusOf(error)).type('application/json').send(JSON.stringify(error))
   })
@@ -64,17 +123,19 @@ export async function createApi(services: Services, options: ApiOptions): Promis
   api.addHook('preClose', async () => follower.end())
   openRoutes(api, options.open, failures)
   statusRoutes(api, services)
+  rootRoutes(api, services)
   nodeRoutes(api, services)
   inviteRoutes(api, services)
   appRoutes(api, services)
   planRoutes(api, services)
   pushRoutes(api, services)
+  signRoutes(api, services)
   configRoutes(api, services)
   valueRoutes(api, services, follower)
   recordRoutes(api, services, follower)
   tokenRoutes(api, services)
   clientRoutes(api, services)
-  api.get('/openapi.json', { config: { role: null }, schema: { hide: true } }, () => api.swagger())
+  api.get('/openapi.json', { schema: { hide: true } }, () => api.swagger())
   await api.ready()
   return api
 }
@@ -90,11 +151,30 @@ const description = {
   security: [{ token: [] }],
 } satisfies FastifyDynamicSwaggerOptions['openapi']
 
-/** Deny by default: a route that doesn't say who may call it is a defect, found when the gateway starts. */
-function requireRoles(api: Api): void {
-  api.addHook('onRoute', ({ url, config }) => {
-    if (config?.role === undefined) throw new HyphaError('internal', `The route ${url} does not say who may call it`)
+/** Deny by default: a route of which permissions.ts doesn't say who may call it is a defect, found when the gateway starts. */
+function requirePermissions(api: Api): void {
+  api.addHook('onRoute', (route) => {
+    for (const method of [route.method].flat()) {
+      const permission = permissionFor(method, route.url)
+      if (permission === null) {
+        throw new HyphaError('internal', `permissions.ts does not say who may call ${method} ${route.url}`)
+      }
+      route.config = { ...route.config, permission }
+    }
   })
+}
+
+/** Whether the audit log should tell of an error. A request without a token is a mistake; one with a wrong token is an attempt. */
+function isDenial(code: ErrorCode, { headers }: FastifyRequest): boolean {
+  if (code === 'not-signed-in') return headers.authorization !== undefined
+  return code === 'not-allowed' || code === 'too-many-attempts' || /^join-(token|proof)-/.test(code)
+}
+
+/** Ends the connection of a stranger whose request takes long to arrive. */
+function endLate({ raw }: FastifyRequest, ms: number): void {
+  const timer = setTimeout(() => raw.socket.destroy(), ms)
+  raw.once('end', () => clearTimeout(timer))
+  raw.once('close', () => clearTimeout(timer))
 }
 
 /** Opens a Unix socket that only the user of this process may connect to. What an ended gateway left there is replaced; one that lives is not. */

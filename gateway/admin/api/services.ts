@@ -17,12 +17,15 @@ import type {
   ConfigWhere,
   PushAnswer,
   ReleaseDetail,
+  ReleaseEnvelope,
   ReleaseSummary,
   RolloutView,
   WhyAnswer,
 } from './schemas/apps.ts'
 import type {
+  AuditChainQuery,
   AuditEntry,
+  AuditLink,
   AuditQuery,
   EventLine,
   EventQuery,
@@ -33,17 +36,38 @@ import type {
   Value,
   ValueFilter,
 } from './schemas/data.ts'
-import type { InviteMade, InviteRequest, InviteView, NodeChange, NodeDetail, NodeSummary } from './schemas/nodes.ts'
+import type {
+  InviteMade,
+  InviteRequest,
+  InviteView,
+  NodeChange,
+  NodeDetail,
+  NodeRevoked,
+  NodeSummary,
+} from './schemas/nodes.ts'
+import type { RootView } from './schemas/root.ts'
 
 /** Who asks: for the audit log. */
 export interface Caller {
   /** "local" for the Unix socket, else the token's name. */
   readonly name: string
   readonly role: Role
+  /** The apps that a publisher may publish: names, or beginnings of names with a star at their end. */
+  readonly apps?: readonly string[]
+}
+
+/** A call that was refused: for the audit log. */
+export interface Denial {
+  /** Null for a stranger. */
+  readonly caller: Caller | null
+  readonly address: string
+  /** "POST /v1/push" */
+  readonly asked: string
+  readonly code: string
 }
 
 /** What is pushed: the signed release, and every component that it lists. */
-interface Push {
+export interface Push {
   readonly envelope: Uint8Array
   readonly components: readonly Uint8Array[]
 }
@@ -62,7 +86,15 @@ export interface Services {
     show(id: string): Promise<NodeDetail>
     /** The node is told to leave and deletes what it holds; one that is away for good is forgotten at once with `force`. */
     remove(id: string, options: { force: boolean }, by: Caller): Promise<void>
+    /** A lost or stolen device: nothing that has its keys is let in from now on, and it isn't told. Throws `node-revoked` where that was done before. */
+    revoke(id: string, options: { reason?: string }, by: Caller): Promise<NodeRevoked>
     change(id: string, change: NodeChange, by: Caller): Promise<NodeDetail>
+  }
+
+  readonly root: {
+    show(): Promise<RootView>
+    /** Takes newer root metadata, by rising version, and sees to it that the fleet follows; what is held already changes nothing. */
+    submit(envelopes: readonly Uint8Array[], by: Caller): Promise<RootView>
   }
 
   readonly invites: {
@@ -77,14 +109,20 @@ export interface Services {
     remove(app: string, by: Caller): Promise<void>
     releases(app: string): Promise<ReleaseSummary[]>
     release(app: string, number: number): Promise<ReleaseDetail>
-    /** One that neither runs nor is the newest. */
+    /** What a further hand signs, with what is known of it. */
+    envelope(app: string, number: number): Promise<ReleaseEnvelope>
+    /** As it was pushed, with the signatures that it has by now. */
+    pushed(app: string, number: number): Promise<Push>
+    /** Adds the signatures of an envelope of the same release. One that waited for them runs once it has enough. */
+    sign(app: string, number: number, envelope: Uint8Array, by: Caller): Promise<PushAnswer>
+    /** One that waits for signatures, or neither runs nor is the newest. */
     removeRelease(app: string, number: number, by: Caller): Promise<void>
     /** The plan that runs. */
     plan(app: string): Promise<Plan>
     rollout(app: string): Promise<RolloutView>
     why(app: string, module: string, home?: string): Promise<WhyAnswer>
     /** Places a release that nobody has to have signed, given as its payload; changes nothing. */
-    dryRun(payload: Uint8Array): Promise<Plan>
+    dryRun(payload: Uint8Array, by: Caller): Promise<Plan>
     push(push: Push, by: Caller): Promise<PushAnswer>
     /** Without a number: to the release that ran before the present one. */
     rollback(app: string, number: number | undefined, by: Caller): Promise<PushAnswer>
@@ -106,6 +144,10 @@ export interface Services {
   }
   /** The newest first. */
   audit(query: AuditQuery): Promise<AuditEntry[]>
+  /** The oldest first, with what it takes to check their chain. */
+  auditChain(query: AuditChainQuery): Promise<AuditLink[]>
+  /** Writes down that a call was refused; of a flood of them, only how many there were. */
+  denied(denial: Denial): void
 
   readonly config: {
     list(app: string): Promise<ConfigEntry[]>

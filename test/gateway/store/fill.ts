@@ -9,12 +9,13 @@ export function fill(store: Store, node: string, app: string): void {
     node,
     tier: 'device',
     labels: [],
+    replaces: false,
     createdAt: t0,
     expiresAt: t0 + 1,
     used: null,
   })
   addNode(store, node)
-  store.nodes.setPresence(node, { connection: 1, online: true, run: null }, t0)
+  store.nodes.setPresence(node, { connection: 1, online: true, run: null, journal: null }, t0)
   addRelease(store, app)
   const core = store.contents.put(new TextEncoder().encode(`${app} core 1`))
   store.contents.putTransfer(
@@ -31,7 +32,7 @@ export function fill(store: Store, node: string, app: string): void {
   )
   store.settings.set({ app, module: 'sampler', node, key: 'unit', setting: { kind: 'plain', value: 'C' } }, t0)
   store.settings.set({ app, module: null, node: null, key: 'unit', setting: { kind: 'plain', value: 'K' } }, t0)
-  store.tokens.add({ name: 'ci', digest: 'digest of ci', role: 'operator', createdAt: t0, expiresAt: null })
+  store.tokens.add({ name: 'ci', digest: 'digest of ci', role: 'operator', apps: [], createdAt: t0, expiresAt: null })
   store.clients.put({
     name: 'grafana',
     fingerprint: 'cd',

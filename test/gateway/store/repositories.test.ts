@@ -15,6 +15,7 @@ const invite = {
   node: 'pi-7',
   tier: 'edge' as const,
   labels: ['room=north'],
+  replaces: false,
   createdAt: t0,
   expiresAt: t0 + 1_000,
   used: null,
@@ -40,11 +41,11 @@ describe('an invitation', () => {
   it('for a node that is there replaces its keys and lets its connections count anew', () => {
     const store = temporaryStore()
     addNode(store, 'pi-7')
-    store.nodes.setPresence('pi-7', { connection: 40, online: true, run: null }, t0)
+    store.nodes.setPresence('pi-7', { connection: 40, online: true, run: null, journal: null }, t0)
     store.invites.addInvite(invite)
     store.invites.redeemInvite(invite.tokenDigest, use)
     expect(store.nodes.get('pi-7')).toMatchObject({ publicKey: use.publicKey, presence: null, createdAt: t0 })
-    expect(store.nodes.setPresence('pi-7', { connection: 1, online: true, run: null }, t0)).toBe(true)
+    expect(store.nodes.setPresence('pi-7', { connection: 1, online: true, run: null, journal: null }, t0)).toBe(true)
   })
 })
 
@@ -126,10 +127,10 @@ it('The version of a directive only rises', () => {
 
 it('A token that has expired is not found, and a name is given once', () => {
   const store = temporaryStore()
-  const token = { name: 'ci', digest: 'd', role: 'operator' as const, createdAt: t0, expiresAt: t0 + 10 }
+  const token = { name: 'ci', digest: 'd', role: 'operator' as const, apps: [], createdAt: t0, expiresAt: t0 + 10 }
   expect(store.tokens.add(token)).toBe(true)
   expect(store.tokens.add({ ...token, digest: 'e' })).toBe(false)
-  expect(store.tokens.find('d', t0)).toEqual(token)
+  expect(store.tokens.find('d', t0)).toEqual({ ...token, lastUsedAt: null })
   expect(store.tokens.find('d', t0 + 10)).toBeNull()
 })
 

@@ -13,7 +13,6 @@ export function configRoutes(api: Api, services: Services): void {
   api.get(
     '/v1/apps/:app/config',
     {
-      config: { role: 'viewer' },
       schema: {
         tags,
         summary: 'What is set over the release; secrets are not shown',
@@ -26,7 +25,6 @@ export function configRoutes(api: Api, services: Services): void {
   api.put(
     '/v1/apps/:app/config/:key',
     {
-      config: { role: 'operator' },
       schema: {
         tags,
         summary: 'Set a value, for all modules and nodes or for some',
@@ -40,7 +38,6 @@ export function configRoutes(api: Api, services: Services): void {
   api.delete(
     '/v1/apps/:app/config/:key',
     {
-      config: { role: 'operator' },
       schema: {
         tags,
         summary: 'Unset a value',
@@ -57,20 +54,20 @@ export function configRoutes(api: Api, services: Services): void {
 }
 
 export function tokenRoutes(api: Api, { tokens }: Services): void {
-  const [config, tags] = [{ role: 'admin' }, ['tokens']] as const
+  const tags = ['tokens']
   api.get(
     '/v1/tokens',
-    { config, schema: { tags, summary: 'All tokens of this API', response: answers(Type.Array(TokenView)) } },
+    { schema: { tags, summary: 'All tokens of this API', response: answers(Type.Array(TokenView)) } },
     () => tokens.list(),
   )
   api.post(
     '/v1/tokens',
-    { config, schema: { tags, summary: 'Make a token', body: TokenRequest, response: answers(TokenMade) } },
+    { schema: { tags, summary: 'Make a token', body: TokenRequest, response: answers(TokenMade) } },
     (request) => tokens.create(request.body, callerOf(request)),
   )
   api.delete(
     '/v1/tokens/:name',
-    { config, schema: { tags, summary: 'Revoke a token', params: NameParams, response: answers(Done) } },
+    { schema: { tags, summary: 'Revoke a token', params: NameParams, response: answers(Done) } },
     async (request) => {
       await tokens.revoke(request.params.name, callerOf(request))
       return done
@@ -79,16 +76,15 @@ export function tokenRoutes(api: Api, { tokens }: Services): void {
 }
 
 export function clientRoutes(api: Api, { clients }: Services): void {
-  const [config, tags] = [{ role: 'admin' }, ['clients']] as const
+  const tags = ['clients']
   api.get(
     '/v1/clients',
-    { config, schema: { tags, summary: 'MQTT clients that are no nodes', response: answers(Type.Array(ClientView)) } },
+    { schema: { tags, summary: 'MQTT clients that are no nodes', response: answers(Type.Array(ClientView)) } },
     () => clients.list(),
   )
   api.post(
     '/v1/clients',
     {
-      config,
       schema: {
         tags,
         summary: 'Make a certificate for an MQTT client',
@@ -100,7 +96,7 @@ export function clientRoutes(api: Api, { clients }: Services): void {
   )
   api.delete(
     '/v1/clients/:name',
-    { config, schema: { tags, summary: 'Remove an MQTT client', params: NameParams, response: answers(Done) } },
+    { schema: { tags, summary: 'Remove an MQTT client', params: NameParams, response: answers(Done) } },
     async (request) => {
       await clients.remove(request.params.name, callerOf(request))
       return done

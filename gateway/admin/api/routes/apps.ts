@@ -1,11 +1,13 @@
+import { maxReleaseBytes } from '@hypha/core/trust/snapshot.ts'
 import Type from 'typebox'
 import { maxPushBytes, pushBody } from '../push-body.ts'
-import { type Api, AppParams, answers, bytesOf, callerOf, cborBody, unchecked } from '../route.ts'
+import { type Api, AppParams, answers, bytesOf, callerOf, cbor, cborAnswer, cborBody, unchecked } from '../route.ts'
 import {
   AppDetail,
   AppSummary,
   PushAnswer,
   ReleaseDetail,
+  ReleaseEnvelope,
   ReleaseSummary,
   RolloutView,
   WhyAnswer,
@@ -19,15 +21,12 @@ const tags = ['apps']
 const ReleaseParams = Type.Object({ app: Id, number: Type.Integer({ minimum: 1 }) })
 
 export function appRoutes(api: Api, { apps }: Services): void {
-  api.get(
-    '/v1/apps',
-    { config: { role: 'viewer' }, schema: { tags, summary: 'All apps', response: answers(Type.Array(AppSummary)) } },
-    () => apps.list(),
+  api.get('/v1/apps', { schema: { tags, summary: 'All apps', response: answers(Type.Array(AppSummary)) } }, () =>
+    apps.list(),
   )
   api.get(
     '/v1/apps/:app',
     {
-      config: { role: 'viewer' },
       schema: { tags, summary: 'One app and its instances', params: AppParams, response: answers(AppDetail) },
     },
     ({ params }) => apps.show(params.app),
@@ -35,7 +34,6 @@ export function appRoutes(api: Api, { apps }: Services): void {
   api.delete(
     '/v1/apps/:app',
     {
-      config: { role: 'operator' },
       schema: { tags, summary: 'Remove an app with all that it has', params: AppParams, response: answers(Done) },
     },
     async (request) => {
@@ -46,7 +44,6 @@ export function appRoutes(api: Api, { apps }: Services): void {
   api.get(
     '/v1/apps/:app/releases',
     {
-      config: { role: 'viewer' },
       schema: {
         tags,
         summary: 'Its releases, the newest first',
@@ -59,7 +56,6 @@ export function appRoutes(api: Api, { apps }: Services): void {
   api.get(
     '/v1/apps/:app/releases/:number',
     {
-      config: { role: 'viewer' },
       schema: {
         tags,
         summary: 'One release: what its modules need',
@@ -72,10 +68,9 @@ export function appRoutes(api: Api, { apps }: Services): void {
   api.delete(
     '/v1/apps/:app/releases/:number',
     {
-      config: { role: 'operator' },
       schema: {
         tags,
-        summary: 'Remove a release that neither runs nor is the newest',
+        summary: 'Remove a release that waits for signatures, or neither runs nor is the newest',
         params: ReleaseParams,
         response: answers(Done),
       },
@@ -87,11 +82,59 @@ export function appRoutes(api: Api, { apps }: Services): void {
   )
 }
 
+export function signRoutes(api: Api, { apps }: Services): void {
+  api.get(
+    '/v1/apps/:app/releases/:number/envelope',
+    {
+      schema: {
+        tags,
+        summary: 'What a further hand signs of a release, and who has signed it',
+        params: ReleaseParams,
+        response: answers(ReleaseEnvelope),
+      },
+    },
+    ({ params }) => apps.envelope(params.app, params.number),
+  )
+  api.get(
+    '/v1/apps/:app/releases/:number/pushed',
+    {
+      schema: {
+        tags,
+        summary: 'A release as it was pushed, with its components',
+        params: ReleaseParams,
+        response: cborAnswer('A map: 1 the signed release, 2 the list of its components'),
+      },
+    },
+    async ({ params }, reply) => {
+      const bytes = pushBody.encode(await apps.pushed(params.app, params.number))
+      return reply.type(cbor).send(bytes as unknown as never)
+    },
+  )
+  api.post(
+    '/v1/apps/:app/releases/:number/signatures',
+    {
+      // What carries the envelope may have as much around it as nothing: it is the body itself.
+      bodyLimit: maxReleaseBytes,
+      validatorCompiler: unchecked,
+      schema: {
+        tags,
+        summary: 'Add signatures to a release: it runs once it has enough',
+        params: ReleaseParams,
+        body: cborBody('The signed release (COSE_Sign) with the signature that is added'),
+        response: answers(PushAnswer),
+      },
+    },
+    (request) => {
+      const { app, number } = request.params
+      return apps.sign(app, Number(number), bytesOf(request), callerOf(request))
+    },
+  )
+}
+
 export function planRoutes(api: Api, { apps }: Services): void {
   api.get(
     '/v1/apps/:app/plan',
     {
-      config: { role: 'viewer' },
       schema: {
         tags,
         summary: 'The plan in force, with its reasons',
@@ -104,7 +147,6 @@ export function planRoutes(api: Api, { apps }: Services): void {
   api.get(
     '/v1/apps/:app/rollout',
     {
-      config: { role: 'viewer' },
       schema: { tags, summary: 'How far each node is', params: AppParams, response: answers(RolloutView) },
     },
     ({ params }) => apps.rollout(params.app),
@@ -112,7 +154,6 @@ export function planRoutes(api: Api, { apps }: Services): void {
   api.get(
     '/v1/apps/:app/why/:module',
     {
-      config: { role: 'viewer' },
       schema: {
         tags,
         summary: 'Why a module is where it is, and nowhere else',
@@ -129,7 +170,6 @@ export function pushRoutes(api: Api, { apps }: Services): void {
   api.post(
     '/v1/plan',
     {
-      config: { role: 'viewer' },
       validatorCompiler: unchecked,
       schema: {
         tags,
@@ -138,12 +178,11 @@ export function pushRoutes(api: Api, { apps }: Services): void {
         response: answers(PlanAnswer),
       },
     },
-    (request) => apps.dryRun(bytesOf(request)),
+    (request) => apps.dryRun(bytesOf(request), callerOf(request)),
   )
   api.post(
     '/v1/push',
     {
-      config: { role: 'operator' },
       bodyLimit: maxPushBytes,
       validatorCompiler: unchecked,
       schema: {
@@ -158,7 +197,6 @@ export function pushRoutes(api: Api, { apps }: Services): void {
   api.post(
     '/v1/apps/:app/rollback',
     {
-      config: { role: 'operator' },
       schema: {
         tags,
         summary: 'Run an earlier release: the one before the present one, or that of a number',

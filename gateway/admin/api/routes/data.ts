@@ -1,7 +1,9 @@
 import Type from 'typebox'
 import { type Api, answers, type Follower, lines } from '../route.ts'
 import {
+  AuditChainQuery,
   AuditEntry,
+  AuditLink,
   AuditQuery,
   EventLine,
   EventQuery,
@@ -14,14 +16,11 @@ import {
 } from '../schemas/data.ts'
 import type { Services } from '../services.ts'
 
-const config = { role: 'viewer' } as const
-
 export function valueRoutes(api: Api, { values }: Services, follower: Follower): void {
   const tags = ['values']
   api.get(
     '/v1/values',
     {
-      config,
       schema: {
         tags,
         summary: 'The last value of each metric',
@@ -34,7 +33,6 @@ export function valueRoutes(api: Api, { values }: Services, follower: Follower):
   api.get(
     '/v1/values/history',
     {
-      config,
       schema: {
         tags,
         summary: 'Samples, minutes or hours of a metric',
@@ -46,7 +44,7 @@ export function valueRoutes(api: Api, { values }: Services, follower: Follower):
   )
   api.get(
     '/v1/values/follow',
-    { config, schema: { tags, summary: 'Values as they arrive', querystring: ValueFilter, response: lines(Value) } },
+    { schema: { tags, summary: 'Values as they arrive', querystring: ValueFilter, response: lines(Value) } },
     ({ query }, reply) => follower.send(reply, (signal) => values.follow(query, signal)),
   )
 }
@@ -56,7 +54,6 @@ export function recordRoutes(api: Api, services: Services, follower: Follower): 
   api.get(
     '/v1/logs',
     {
-      config,
       schema: {
         tags: ['logs'],
         summary: 'Lines that modules wrote',
@@ -69,7 +66,6 @@ export function recordRoutes(api: Api, services: Services, follower: Follower): 
   api.get(
     '/v1/logs/follow',
     {
-      config,
       schema: { tags: ['logs'], summary: 'Lines as they are written', querystring: LogQuery, response: lines(LogLine) },
     },
     ({ query }, reply) => follower.send(reply, (signal) => logs.follow(query, signal)),
@@ -77,7 +73,6 @@ export function recordRoutes(api: Api, services: Services, follower: Follower): 
   api.get(
     '/v1/events',
     {
-      config,
       schema: {
         tags: ['events'],
         summary: 'What happened',
@@ -90,7 +85,6 @@ export function recordRoutes(api: Api, services: Services, follower: Follower): 
   api.get(
     '/v1/events/follow',
     {
-      config,
       schema: {
         tags: ['events'],
         summary: 'Events as they happen',
@@ -103,7 +97,6 @@ export function recordRoutes(api: Api, services: Services, follower: Follower): 
   api.get(
     '/v1/audit',
     {
-      config: { role: 'operator' },
       schema: {
         tags: ['audit'],
         summary: 'Who did what, the newest first',
@@ -112,5 +105,17 @@ export function recordRoutes(api: Api, services: Services, follower: Follower): 
       },
     },
     ({ query }) => services.audit(query),
+  )
+  api.get(
+    '/v1/audit/chain',
+    {
+      schema: {
+        tags: ['audit'],
+        summary: 'Entries as they are chained, the oldest first: for who checks them',
+        querystring: AuditChainQuery,
+        response: answers(Type.Array(AuditLink)),
+      },
+    },
+    ({ query }) => services.auditChain(query),
   )
 }

@@ -2,14 +2,22 @@ import Type from 'typebox'
 import { type Api, answers, callerOf } from '../route.ts'
 import { Status } from '../schemas/access.ts'
 import { Done, done, Id } from '../schemas/common.ts'
-import { InviteMade, InviteRequest, InviteView, NodeChange, NodeDetail, NodeSummary } from '../schemas/nodes.ts'
+import {
+  InviteMade,
+  InviteRequest,
+  InviteView,
+  NodeChange,
+  NodeDetail,
+  NodeRevocation,
+  NodeRevoked,
+  NodeSummary,
+} from '../schemas/nodes.ts'
 import type { Services } from '../services.ts'
 
 export function statusRoutes(api: Api, services: Services): void {
   api.get(
     '/v1/status',
     {
-      config: { role: 'viewer' },
       schema: { tags: ['fleet'], summary: 'The fleet at a glance', response: answers(Status) },
     },
     () => services.status(),
@@ -20,15 +28,12 @@ const NodeParams = Type.Object({ node: Id })
 const tags = ['nodes']
 
 export function nodeRoutes(api: Api, { nodes }: Services): void {
-  api.get(
-    '/v1/nodes',
-    { config: { role: 'viewer' }, schema: { tags, summary: 'All nodes', response: answers(Type.Array(NodeSummary)) } },
-    () => nodes.list(),
+  api.get('/v1/nodes', { schema: { tags, summary: 'All nodes', response: answers(Type.Array(NodeSummary)) } }, () =>
+    nodes.list(),
   )
   api.get(
     '/v1/nodes/:node',
     {
-      config: { role: 'viewer' },
       schema: {
         tags,
         summary: 'One node: what it is and what runs on it',
@@ -41,7 +46,6 @@ export function nodeRoutes(api: Api, { nodes }: Services): void {
   api.patch(
     '/v1/nodes/:node',
     {
-      config: { role: 'operator' },
       schema: {
         tags,
         summary: 'Set labels and zone',
@@ -52,10 +56,22 @@ export function nodeRoutes(api: Api, { nodes }: Services): void {
     },
     (request) => nodes.change(request.params.node, request.body, callerOf(request)),
   )
+  api.post(
+    '/v1/nodes/:node/revoke',
+    {
+      schema: {
+        tags,
+        summary: 'Revoke a lost or stolen node: nothing that has its keys is let in from now on',
+        params: NodeParams,
+        body: NodeRevocation,
+        response: answers(NodeRevoked),
+      },
+    },
+    (request) => nodes.revoke(request.params.node, request.body, callerOf(request)),
+  )
   api.delete(
     '/v1/nodes/:node',
     {
-      config: { role: 'operator' },
       schema: {
         tags,
         summary: 'Remove a node: it is told to delete what it holds',
@@ -78,7 +94,6 @@ export function inviteRoutes(api: Api, { invites }: Services): void {
   api.get(
     '/v1/invites',
     {
-      config: { role: 'operator' },
       schema: { tags: about, summary: 'All invitations', response: answers(Type.Array(InviteView)) },
     },
     () => invites.list(),
@@ -86,7 +101,6 @@ export function inviteRoutes(api: Api, { invites }: Services): void {
   api.post(
     '/v1/invites',
     {
-      config: { role: 'operator' },
       schema: {
         tags: about,
         summary: 'Invite a node: a URL that works once',
@@ -99,7 +113,6 @@ export function inviteRoutes(api: Api, { invites }: Services): void {
   api.delete(
     '/v1/invites/:id',
     {
-      config: { role: 'operator' },
       schema: {
         tags: about,
         summary: 'Withdraw an invitation',

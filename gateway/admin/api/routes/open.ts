@@ -2,7 +2,7 @@ import { HyphaError } from '@hypha/core/errors.ts'
 import { maxMessageBytes } from '@hypha/core/wire/codec.ts'
 import type { FastifyRequest } from 'fastify'
 import Type from 'typebox'
-import type { Failures } from '../auth.ts'
+import type { Failures } from '../failures.ts'
 import { type Api, answers, bytesOf, cbor, cborBody, unchecked } from '../route.ts'
 import { ErrorAnswer } from '../schemas/common.ts'
 
@@ -14,13 +14,10 @@ export interface OpenHandlers {
   readonly renew: (body: Uint8Array) => Promise<Uint8Array>
 }
 
-const config = { role: null }
-
 export function openRoutes(api: Api, handlers: OpenHandlers | undefined, failures: Failures): void {
   api.get(
     '/healthz',
     {
-      config,
       schema: {
         security: [],
         tags: ['fleet'],
@@ -36,10 +33,12 @@ export function openRoutes(api: Api, handlers: OpenHandlers | undefined, failure
     '4xx': ErrorAnswer,
     '5xx': ErrorAnswer,
   }
-  const answer = (handle: (body: Uint8Array) => Promise<Uint8Array>) => async (request: FastifyRequest) => {
+  const answering = (handle: (body: Uint8Array) => Promise<Uint8Array>) => async (request: FastifyRequest) => {
     failures.check(request.ip)
     try {
-      return Buffer.from(await handle(bytesOf(request)))
+      const answer = Buffer.from(await handle(bytesOf(request)))
+      failures.succeeded(request.ip)
+      return answer
     } catch (error) {
       if (error instanceof HyphaError && /^join-(token-unknown|proof-invalid)$/.test(error.code))
         failures.add(request.ip)
@@ -51,11 +50,9 @@ export function openRoutes(api: Api, handlers: OpenHandlers | undefined, failure
     ['/v1/renew', "Renew a node's certificate by proof of its key", handlers.renew],
   ] as const) {
     const schema = { security: [], tags: ['joining'], summary, body: cborBody('See docs/protocol.md'), response }
-    const run = answer(handle)
-    api.post(
-      path,
-      { config, bodyLimit: maxMessageBytes, validatorCompiler: unchecked, schema },
-      async (request, reply) => reply.type(cbor).send(await run(request)),
+    const run = answering(handle)
+    api.post(path, { bodyLimit: maxMessageBytes, validatorCompiler: unchecked, schema }, async (request, reply) =>
+      reply.type(cbor).send(await run(request)),
     )
   }
 }

@@ -1,21 +1,30 @@
 import Type, { type Static } from 'typebox'
 import { Digest, Id, nullable, Time } from './common.ts'
 
-/** Each may do all that those before it may. */
-export const roles = ['viewer', 'operator', 'admin'] as const
+/** What each may do stands in permissions.ts. */
+export const roles = ['viewer', 'publisher', 'operator', 'admin'] as const
 export type Role = (typeof roles)[number]
+
+const AppPattern = Type.String({
+  pattern: '^([a-z0-9][a-z0-9-]{0,39}|([a-z0-9][a-z0-9-]{0,38})?[*])$',
+  description: 'The name of an app, or the beginning of names with a star at its end',
+})
 
 export const TokenView = Type.Object({
   name: Id,
+  fleet: Id,
   role: Type.Enum([...roles]),
+  apps: Type.Array(AppPattern, { description: 'The apps that a publisher may publish; none for other roles' }),
   createdAt: Time,
   expiresAt: nullable(Time),
+  lastUsedAt: Type.Union([Time, Type.Null()], { description: 'To the minute' }),
 })
 export type TokenView = Static<typeof TokenView>
 
 export const TokenRequest = Type.Object({
   name: Id,
   role: Type.Enum([...roles]),
+  apps: Type.Optional(Type.Array(AppPattern, { maxItems: 64 })),
   days: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 3_660 })),
 })
 export type TokenRequest = Static<typeof TokenRequest>

@@ -109,3 +109,21 @@ export const AuditQuery = Type.Object({
   limit: limit(1_000),
 })
 export type AuditQuery = Static<typeof AuditQuery>
+
+/** An entry with its place in the chain. */
+export const AuditLink = Type.Object({
+  number: Type.Integer({ minimum: 1 }),
+  at: Type.Integer(),
+  actor: Type.String(),
+  action: Type.String(),
+  subject: Type.String(),
+  details: Type.String({ description: 'The JSON, byte for byte as it was hashed' }),
+  hash: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the hash before and this entry' }),
+})
+export type AuditLink = Static<typeof AuditLink>
+
+export const AuditChainQuery = Type.Object({
+  after: Type.Optional(Type.Integer({ minimum: 0, description: 'Entries with higher numbers than this' })),
+  limit: limit(1_000),
+})
+export type AuditChainQuery = Static<typeof AuditChainQuery>
