@@ -171,6 +171,7 @@ async function startGateway(store: Store, authority: Authority) {
   const ingest = createIngest({
     store,
     route: () => [],
+    mayReport: () => true,
     sinks: {
       ack: (to, bytes) => void broker.publish(topics.down(to, 'ack'), bytes),
       values: nothing,
@@ -181,6 +182,7 @@ async function startGateway(store: Store, authority: Authority) {
       queued: nothing,
       state: nothing,
       presence: nothing,
+      unwelcome: fail,
       failed: fail,
     },
   })

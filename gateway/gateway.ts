@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { toHex } from '@hypha/core/bytes/text.ts'
-import { asHyphaError, type HyphaError } from '@hypha/core/errors.ts'
+import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
 import { systemClock } from '@hypha/core/platform/clock.ts'
 import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
 import { nodeFiles } from '@hypha/core/platform/files.ts'
@@ -83,6 +83,8 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
   }
   const outlet: Outlet = {
     directive: ({ directive }) => {
+      // Its directive stays in the store, so that those of the device that takes its place go on above it.
+      if (store.nodes.admission(directive.node)?.revoked) return
       chunks.forget(directive.node)
       sendDirective(directive.node, distribution).catch(onFailure)
     },
@@ -92,6 +94,14 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
       for (const { topic } of valuesFrom(node)) clear(topic)
       // A moment later, so that it still hears that it is to leave, and that its last word has arrived.
       setTimeout(() => void broker.forget(node).catch(onFailure), goodbyeMs).unref()
+    },
+    nodeRevoked: (node) => {
+      for (const topic of [topics.presence(node), topics.state(node), topics.down(node, 'directive')]) clear(topic)
+      broker.forget(node).catch(onFailure)
+    },
+    nodeReplaced: (node) => {
+      for (const topic of [topics.presence(node), topics.state(node)]) clear(topic)
+      broker.forget(node).catch(onFailure)
     },
     appRemoved: (app) => {
       world.forget((value) => value.app === app)
@@ -161,6 +171,12 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
         else sender.disconnected(node)
         reports.presence(node, online)
       },
+      unwelcome: (node, cloned) => {
+        broker.disconnect(node)
+        if (!cloned) return
+        const { message, code } = refusalOf(node, { revoked: false, cloned: true })!
+        log.error(message, { code, node })
+      },
       failed: onFailure,
     },
   })
@@ -183,6 +199,10 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
     now: systemClock.now,
     root: () => roots.first,
     broker: () => ({ host: file.hosts[0]!, port: file.mqttPort }),
+    joined: (node: string) => {
+      outlet.nodeReplaced(node)
+      reports.replaced(node)
+    },
   }
   const apiOptions = { onDefect: onFailure }
   const local = await createApi(services, { ...apiOptions, trust: { kind: 'local' } })
@@ -204,7 +224,11 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
           ...enrol,
           findNode: (node) => {
             const found = store.nodes.get(node)
-            return found === null || found.removedAt !== null ? null : found
+            if (found === null || found.removedAt !== null) return null
+            return {
+              ...found,
+              refused: refusalOf(node, { revoked: found.revoked !== null, cloned: found.clonedAt !== null }),
+            }
           },
           recordCertificate: (node, issued) =>
             void store.nodes.setCertificate(node, issued.fingerprint, issued.expiresAt),
@@ -277,6 +301,16 @@ interface BrokerParts {
   readonly log: Log
 }
 
+/** Why a node with the right keys isn't let in; null where it is. */
+function refusalOf(
+  node: string,
+  { revoked, cloned }: { readonly revoked: boolean; readonly cloned: boolean },
+): HyphaError | null {
+  if (revoked) return new HyphaError('node-revoked', `${node} was revoked`, { where: node })
+  if (!cloned) return null
+  return new HyphaError('cloned-identity', `Two machines have the keys of ${node}: neither is let in`, { where: node })
+}
+
 function openBroker({ file, server, authority, store, log }: BrokerParts): Promise<Broker> {
   const { fleet } = file
   return createBroker(
@@ -287,8 +321,13 @@ function openBroker({ file, server, authority, store, log }: BrokerParts): Promi
       tls: { key: server.key, certificate: server.certificate, ca: authority.certificate },
       grantsOf: (name) => store.clients.get(name)?.grants ?? null,
       // A node that was removed may still come: to hear that it is to leave.
-      admits: ({ kind, id, fingerprint }) =>
-        (kind === 'node' ? store.nodes.get(id) : store.clients.get(id))?.fingerprint === fingerprint,
+      admits: ({ kind, id, fingerprint }) => {
+        if (kind === 'client') return store.clients.get(id)?.fingerprint === fingerprint
+        const node = store.nodes.admission(id)
+        if (node?.fingerprint !== fingerprint) return false
+        const refused = refusalOf(id, node)
+        return refused === null || `${refused.message} [${refused.code}]`
+      },
       onDenied: ({ client, address, action, topic, why }) =>
         log.warn(`refused: ${why}`, { client: client?.id, address, action, topic }),
       onDropped: (client, count) =>

@@ -53,6 +53,7 @@ export class Connection {
   readonly #filters: () => readonly string[]
   readonly #events: ConnectionEvents
   readonly #presenceTopic: string
+  readonly #options: Pick<LinkOptions, 'run' | 'journal'>
   readonly #number: number
   readonly #maxInFlight: number
   readonly #outstanding = new Set<(error: HyphaError) => void>()
@@ -68,6 +69,7 @@ export class Connection {
   ) {
     this.#filters = filters
     this.#events = events
+    this.#options = options
     this.#number = options.nextConnection()
     this.#maxInFlight = options.maxInFlight
     this.#presenceTopic = fleetTopics(options.fleet).presence(options.node)
@@ -95,7 +97,8 @@ export class Connection {
   }
 
   #presence(online: boolean): Buffer {
-    return Buffer.from(presence.encode({ connection: this.#number, online, run: null }))
+    const { run = null, journal } = this.#options
+    return Buffer.from(presence.encode({ connection: this.#number, online, run, journal: journal?.() ?? null }))
   }
 
   async #begin(): Promise<void> {

@@ -55,6 +55,10 @@ export interface LinkOptions {
   readonly key: string
   /** A number above all earlier ones of this node, also of earlier runs: the caller has written it down when it returns. */
   readonly nextConnection: () => number
+  /** 8 random bytes of this process, by which the gateway notices a second machine with the same keys. */
+  readonly run?: Uint8Array
+  /** How far the journal reaches, all of it durable, by which the gateway notices a disk that was set back. */
+  readonly journal?: () => { readonly incarnation: Uint8Array; readonly upTo: number }
   readonly clock: Pick<Clock, 'after'>
   /** From 0 (inclusive) to 1. */
   readonly random: () => number

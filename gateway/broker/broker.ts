@@ -90,8 +90,8 @@ export interface BrokerOptions {
   readonly tls: { readonly key: string; readonly certificate: string; readonly ca: string }
   /** What foreign clients may do. */
   readonly grantsOf: GrantsOf
-  /** Asked at each connection: false for a node or client that was removed, or whose certificate was replaced. */
-  readonly admits: (client: ClientIdentity) => boolean
+  /** Asked at each connection: false for a node or client that was removed, or whose certificate was replaced; a string says why else it isn't let in. */
+  readonly admits: (client: ClientIdentity) => boolean | string
   readonly onDenied: (denial: Denial) => void
   /** A client was away for so long that its oldest messages made room for newer ones. */
   readonly onDropped: (clientId: string, count: number) => void

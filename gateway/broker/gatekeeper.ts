@@ -99,7 +99,8 @@ export class Gatekeeper {
       return refuse(`its client id is "${given}", its certificate's name ${identity.id}`, identifierRejected)
     }
     if (this.#now() >= identity.expiresAt) return refuse('its certificate has expired')
-    if (!this.#options.admits(identity)) return refuse('it was removed, or has a newer certificate')
+    const admitted = this.#options.admits(identity)
+    if (admitted !== true) return refuse(admitted || 'it was removed, or has a newer certificate')
     if (asked.willTopic !== null && !mayLeaveWill(this.#topics, identity, asked.willTopic)) {
       return refuse(`it may not leave a will on ${asked.willTopic.slice(0, 256)}`)
     }
@@ -145,6 +146,10 @@ export class Gatekeeper {
       done()
     } else if (packet === (client as unknown as { will: PublishPacket | null }).will) {
       this.#authorizeWill(client, identity, packet, done)
+    } else if (client.closed) {
+      // Read before its connection was ended: the newer word of whoever has its name now counts.
+      drop(packet, consumedTopic)
+      done()
     } else {
       const refusal = this.#publishRefusal(identity, packet)
       if (refusal !== null) {
@@ -186,7 +191,7 @@ export class Gatekeeper {
       // A node's reports are for the gateway alone: they are spared the way through the subscriptions.
       if (this.#topics.parse(topic)?.kind === 'up') drop(packet, consumedTopic)
       // Nor is anything kept of a node that is no more, its last word and its will included.
-      else if (packet.retain && !this.#options.admits(identity)) drop(packet, consumedTopic)
+      else if (packet.retain && this.#options.admits(identity) !== true) drop(packet, consumedTopic)
       done()
     }
     const fail = (error: unknown) => {

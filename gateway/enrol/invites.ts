@@ -9,6 +9,8 @@ export interface InviteRequest {
   readonly node: string
   readonly tier: Tier
   readonly labels?: readonly string[]
+  /** For a name that a node has: whoever joins takes its place. */
+  readonly replaces?: boolean
   /** How long the invitation holds. */
   readonly hours?: number
   /** The gateway's HTTPS server, as the node reaches it. */
@@ -29,7 +31,7 @@ export function createInvite(
   store: InviteStore,
   now: () => number = Date.now,
 ): { url: string; invite: Invite } {
-  const { fleet, node, tier, labels = [], hours = defaultHours, host, port, ca, root } = request
+  const { fleet, node, tier, labels = [], replaces = false, hours = defaultHours, host, port, ca, root } = request
   checkId('node', node)
   const token = randomBytes(32).toString('base64url')
   const createdAt = now()
@@ -38,6 +40,7 @@ export function createInvite(
     node,
     tier,
     labels,
+    replaces,
     createdAt,
     expiresAt: createdAt + hours * 3_600_000,
     used: null,

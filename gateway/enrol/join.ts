@@ -21,6 +21,8 @@ export interface EnrolDeps {
   readonly now: () => number
   /** The envelope of the first root metadata. */
   readonly root: () => Uint8Array
+  /** Told of a device that has just joined, at once: the one that had its name before is to go. */
+  readonly joined?: (node: string) => void
   /** The broker, as nodes reach it. */
   readonly broker: () => { host: string; port: number }
 }
@@ -48,7 +50,10 @@ export async function handleJoin(body: Uint8Array, deps: EnrolDeps): Promise<Uin
     certificateExpiresAt: issued.expiresAt,
     answer,
   }
-  if (deps.invites.redeemInvite(digest, use)) return answer
+  if (deps.invites.redeemInvite(digest, use)) {
+    deps.joined?.(request.node)
+    return answer
+  }
   // Another request with this token came first while the certificate was made: this one is judged as a repetition.
   const repeated = checkInvite(deps.invites.findInvite(digest), request, deps)
   if (repeated) return repeated
@@ -74,21 +79,26 @@ function checkInvite(invite: Invite | null, request: JoinRequest, deps: EnrolDep
 const unknownToken = (request: JoinRequest) =>
   new HyphaError('join-token-unknown', `There is no invitation with this token for ${request.node}`)
 
-export interface RenewDeps extends Omit<EnrolDeps, 'invites'> {
-  /** A joined node's tier and Ed25519 key; null for one that is unknown or was removed. */
-  readonly findNode: (node: string) => { tier: Tier; publicKey: Uint8Array } | null
+export interface RenewDeps extends Omit<EnrolDeps, 'invites' | 'joined'> {
+  /** A joined node's tier and Ed25519 key, and why it isn't let in; null for one that is unknown or was removed. */
+  readonly findNode: (node: string) => { tier: Tier; publicKey: Uint8Array; refused?: HyphaError | null } | null
   /** Keeps what the broker will ask for when the node connects with the new certificate. */
   readonly recordCertificate: (node: string, issued: Issued) => void
 }
 
-/** Answers the body of POST /v1/renew. Throws `join-proof-invalid`, also for nodes that are unknown: who can't prove a key learns nothing. */
+/** Answers the body of POST /v1/renew. Throws `join-proof-invalid`, also for nodes that are unknown: who can't prove a key learns nothing;
+ * `node-revoked` and `cloned-identity` to who can. */
 export async function handleRenew(body: Uint8Array, deps: RenewDeps): Promise<Uint8Array> {
   const request = renewRequest.decode(body)
   const node = deps.findNode(request.node)
   if (!node || !deps.crypto.verify(node.publicKey, renewProof(deps.authority.fleet, request.node), request.proof)) {
     throw new HyphaError('join-proof-invalid', `The request is not signed by the key of a joined node ${request.node}`)
   }
+  if (node.refused) throw node.refused
   const issued = await deps.authority.issueNode({ id: request.node, publicKey: node.publicKey })
+  // Revoked or replaced meanwhile: what was issued for the old key must not become the node's.
+  const now = deps.findNode(request.node)
+  if (!now || now.refused || !bytesEqual(now.publicKey, node.publicKey)) return handleRenew(body, deps)
   deps.recordCertificate(request.node, issued)
   return encodeAnswer(node.tier, issued, deps)
 }

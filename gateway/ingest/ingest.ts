@@ -1,6 +1,6 @@
 import { asHyphaError, type HyphaError } from '@hypha/core/errors.ts'
 import { ack } from '@hypha/core/wire/messages/ack.ts'
-import { presence } from '@hypha/core/wire/messages/presence.ts'
+import { type Presence, presence } from '@hypha/core/wire/messages/presence.ts'
 import { report } from '@hypha/core/wire/messages/report.ts'
 import { type NodeState, state } from '@hypha/core/wire/messages/state.ts'
 import type { InputTarget } from '../store/inputs.ts'
@@ -51,6 +51,8 @@ export interface IngestSinks {
   queued(nodes: readonly string[]): void
   state(node: string, state: NodeState): void
   presence(node: string, online: boolean): void
+  /** The node's word doesn't count (any more), and it is connected all the same: its connection is to end. `cloned` where that was found just now. */
+  unwelcome(node: string, cloned: boolean): void
   /** The store refused a transaction: a full disk, for example. Nothing of it is acknowledged, and the nodes send it again. */
   failed(error: HyphaError): void
 }
@@ -64,7 +66,8 @@ export interface IngestOptions {
    */
   readonly route: (message: NewMessage) => readonly InputTarget[] | null
   /**
-   * Whether a node may speak for an instance of an app that is there: by default for each. What it says for others is passed over, with an event.
+   * Whether a node may speak for an instance of an app that is there: by default for those that a plan, of today or of before, put on it. What it says for others is
+   * passed over, with an event; what is good in the same report is stored.
    */
   readonly mayReport?: (node: string, instance: { app: string; module: string; home: string | null }) => boolean
   /** ms since 1970. */
@@ -77,11 +80,12 @@ export interface IngestOptions {
  * share a transaction, and are acknowledged after it. Bytes that can't be understood become an event, never an exception. [P 8.4]
  */
 export function createIngest(options: IngestOptions) {
-  const { store, sinks, route, mayReport = () => true, now = Date.now } = options
+  const { store, sinks, route, now = Date.now } = options
   const limits = { ...defaultLimits, ...options.limits }
   const cache = createSeriesCache(store, limits)
   const complaints = createComplaints()
   const known = createKnown(store)
+  const mayReport = options.mayReport ?? known.assigned
   const fresh = new Set<string>()
   let queue: QueuedReport[] = []
   let queuedEntries = 0
@@ -140,8 +144,8 @@ export function createIngest(options: IngestOptions) {
   }
 
   function tell(outcome: Outcome): void {
-    for (const { node, incarnation, mark } of outcome.acknowledge) {
-      if (mark !== null) sinks.ack(node, ack.encode({ incarnation, upTo: mark }))
+    for (const { node, incarnation, mark, ended } of outcome.acknowledge) {
+      if (mark !== null) sinks.ack(node, ack.encode({ incarnation, upTo: mark, anew: ended || null }))
     }
     if (outcome.values.size > 0) sinks.values([...outcome.values.values()])
     if (outcome.messages.length > 0) sinks.messages(outcome.messages)
@@ -161,10 +165,69 @@ export function createIngest(options: IngestOptions) {
     }
   }
 
+  /** Whether what a node says counts; else it is to go. */
+  function welcome(node: string): boolean {
+    known.refresh()
+    // Of one that isn't there nothing is stored anyway, and it may be on its way out.
+    if (known.accepts(node) || !known.node(node)) return true
+    sinks.unwelcome(node, false)
+    return false
+  }
+
+  /** Whether a presence is of the agent's last run. One of a run that was followed by another proves a second machine: a machine's runs don't come back. */
+  function isOfNow(node: string, { run, online }: Presence): boolean {
+    if (run === null || !known.node(node)) return true
+    const seen = store.runs.look(node, run)
+    // A will, or a goodbye, may come late.
+    if (!online) return seen === 'last'
+    if (seen === 'followed') {
+      quarantine(node)
+      return false
+    }
+    if (seen === 'never') {
+      store.transaction(() => {
+        store.runs.add(node, run)
+        store.nodes.forgetConnection(node)
+      })
+    }
+    return true
+  }
+
+  function quarantine(node: string): void {
+    const at = now()
+    const text = `Two machines have the keys of ${node}: neither is let in. hypha invite ${node} --replace, then hypha-agent join URL --again on the genuine one.`
+    const event = store.transaction(() => {
+      if (!store.nodes.setCloned(node, at)) return null
+      return store.events.add({ at, node, app: null, module: null, home: null, code: 'cloned-identity', text })
+    })
+    store.series.generation++
+    if (event === null) return
+    sinks.events([event])
+    sinks.unwelcome(node, true)
+  }
+
+  /** A journal that reaches less far than what is stored of it was set back: what it numbers anew would be passed over. [P 8.8] */
+  function checkJournal(node: string, { incarnation, upTo }: NonNullable<Presence['journal']>): void {
+    const mark = store.marks.get(node, incarnation)
+    if (mark === null || mark <= upTo) return
+    const at = now()
+    const text = `The node's journal ends at number ${upTo}, and ${mark} of it are stored: its disk was set back, or is a copy. It begins a new journal; what it didn't send before that is missing.`
+    const event = store.transaction(() => {
+      if (!store.marks.end(node, incarnation, at)) return null
+      return store.events.add({ at, node, app: null, module: null, home: null, code: 'journal-set-back', text })
+    })
+    if (event !== null) {
+      sinks.events([event])
+      cache.clear()
+    }
+    sinks.ack(node, ack.encode({ incarnation, upTo: mark, anew: true }))
+  }
+
   return {
     /** A report from a node; acknowledged through `sinks.ack` when it is stored. `bytes` are not kept. */
     onReport(node: string, bytes: Uint8Array): void {
       const isFresh = fresh.delete(node)
+      if (!welcome(node)) return
       if (queuedEntries >= limits.maxQueuedEntries) {
         counts.dropped++
         return
@@ -181,13 +244,16 @@ export function createIngest(options: IngestOptions) {
     },
     /** What a node is and what runs on it. */
     onState(node: string, bytes: Uint8Array): void {
+      if (!welcome(node)) return
       const decoded = understood(node, () => state.decode(bytes))
       if (decoded && store.nodes.setState(node, bytes, decoded.inventory, now())) sinks.state(node, decoded)
     },
     /** A node's word that it is there, or its will. */
     onPresence(node: string, bytes: Uint8Array): void {
       const decoded = understood(node, () => presence.decode(bytes))
-      if (!decoded || !store.nodes.setPresence(node, decoded, now())) return
+      if (!decoded || !welcome(node) || !isOfNow(node, decoded)) return
+      if (!store.nodes.setPresence(node, decoded, now())) return
+      if (decoded.online && decoded.journal) checkJournal(node, decoded.journal)
       if (decoded.online) fresh.add(node)
       else fresh.delete(node)
       sinks.presence(node, decoded.online)

@@ -1,3 +1,5 @@
+import { instanceName } from '@hypha/core/wire/ids.ts'
+import type { Assigned } from '../store/given.ts'
 import type { Store } from '../store/store.ts'
 
 /**
@@ -7,6 +9,8 @@ import type { Store } from '../store/store.ts'
 export function createKnown(store: Store) {
   const apps = new Set<string>()
   const nodes = new Set<string>()
+  const accepted = new Set<string>()
+  const assigned = new Set<string>()
   let generation = store.series.generation
 
   const remembered = (names: Set<string>, name: string, look: (name: string) => boolean): boolean => {
@@ -21,6 +25,11 @@ export function createKnown(store: Store) {
   return {
     app,
     node,
+    /** A node whose word counts: it is there, and neither revoked nor cloned. */
+    accepts: (name: string): boolean => remembered(accepted, name, store.nodes.accepts),
+    /** An instance that a plan, of today or of before, put on the node. */
+    assigned: (node: string, instance: Assigned): boolean =>
+      remembered(assigned, `${node}/${instanceName(instance)}`, () => store.given.wasAssigned(node, instance)),
     /** An instance of an app that is there, for a device that is there. */
     instance: (instance: { app: string; home: string | null }): boolean =>
       app(instance.app) && (instance.home === null || node(instance.home)),
@@ -29,6 +38,8 @@ export function createKnown(store: Store) {
       if (generation === store.series.generation) return
       apps.clear()
       nodes.clear()
+      accepted.clear()
+      assigned.clear()
       generation = store.series.generation
     },
   }

@@ -20,6 +20,8 @@ export interface CachedJournal {
   readonly incarnation: Uint8Array
   /** The highest number stored; null for a journal that is new here. */
   mark: number | null
+  /** It was set back behind its mark: nothing more of it is taken. */
+  ended: boolean
   waiting: Waiting | null
   readonly series: Map<string, CachedSeries>
 }
@@ -78,7 +80,9 @@ export function createSeriesCache(store: Store, limits: { maxCached: number; max
       const key = `${node}/${toHex(incarnation)}`
       let journal = journals.get(key)
       if (!journal) {
-        journal = { node, incarnation, mark: store.marks.get(node, incarnation), waiting: null, series: new Map() }
+        const mark = store.marks.get(node, incarnation)
+        const ended = mark !== null && store.marks.ended(node, incarnation)
+        journal = { node, incarnation, mark, ended, waiting: null, series: new Map() }
         journals.set(key, journal)
         size++
       }

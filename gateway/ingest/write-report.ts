@@ -40,9 +40,14 @@ const maxAheadMs = 86_400_000
 /** Writes what is new of a report, inside the caller's transaction. What follows from it is added to `outcome`. */
 export function writeReport(queued: QueuedReport, context: WriteContext, outcome: Outcome): void {
   const { node, report, columns, fresh } = queued
-  if (!context.known.node(node)) return
+  if (!context.known.accepts(node)) return
   const { cache, store, now } = context
   const journal = cache.journal(node, report.incarnation)
+  // The node is told once more to begin a new one.
+  if (journal.ended) {
+    outcome.acknowledge.add(journal)
+    return
+  }
   const after = report.after ?? report.first - 1
   const end = report.first + report.count
   const { verdict, waiting } = judge({ after, end }, journal.mark, fresh, journal.waiting)

@@ -30,10 +30,10 @@ export function usedBy(apps: Iterable<PlannedApp>): ReadonlyMap<string, Capacity
   return used
 }
 
-/** Nodes as placement sees them; those that are to leave are none any more. */
+/** Nodes as placement sees them; those that are to leave or were revoked are none any more. */
 export function fleetOf(records: readonly NodeRecord[], used: ReadonlyMap<string, CapacityUse>): FleetNode[] {
   return records
-    .filter(({ removedAt }) => removedAt === null)
+    .filter(({ removedAt, revoked }) => removedAt === null && revoked === null)
     .map(({ id, tier, presence, inventory, labels, zone }) => ({
       id,
       tier,

@@ -14,6 +14,10 @@ export interface Outlet {
   directive(made: { readonly directive: Directive; readonly envelope: Uint8Array }): void
   /** The node is no more: its connection ends, and what is retained for it is cleared. */
   nodeForgotten(node: string): void
+  /** The node isn't let in any more, and isn't told: its connection ends, and what is retained for it is cleared. */
+  nodeRevoked(node: string): void
+  /** Another device has the node's name from now on: the connection of the one before ends. */
+  nodeReplaced(node: string): void
   /** What is retained of the app's messages and values is cleared. */
   appRemoved(app: string): void
   /** Nodes are to follow newer root metadata; resolves when the broker has it. */

@@ -19,6 +19,8 @@ export function nodeSummary(store: Store, node: NodeRecord, reported = reportedB
     zone: node.zone,
     createdAt: node.createdAt,
     removedAt: node.removedAt,
+    revoked: node.revoked && { ...node.revoked },
+    clonedAt: node.clonedAt,
     agentVersion: node.inventory?.agentVersion ?? null,
     directive: { wanted: store.directives.version(node.id), held: reported?.directive ?? 0 },
     apps: (reported?.sections ?? []).map(({ app }) => app),

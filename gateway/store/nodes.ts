@@ -18,10 +18,20 @@ export interface NodeRecord {
   readonly createdAt: number
   /** When the operator removed it; it is kept until it has left, or until `Store.removeNode`. */
   readonly removedAt: number | null
+  /** Lost or stolen: its certificate counts no more. */
+  readonly revoked: { readonly at: number; readonly reason: string | null } | null
+  /** When it was found that two machines have its keys. */
+  readonly clonedAt: number | null
   readonly presence: { readonly connection: number; readonly online: boolean; readonly at: number } | null
   /** The last `state` message as it came, with the time. */
   readonly state: { readonly bytes: Uint8Array; readonly at: number } | null
   readonly inventory: Inventory | null
+}
+
+export interface Admission {
+  readonly fingerprint: string
+  readonly revoked: boolean
+  readonly cloned: boolean
 }
 
 export type NewNode = Pick<
@@ -40,12 +50,21 @@ interface Row {
   zone: string | null
   created: number
   removed: number | null
+  revoked: number | null
+  revoked_reason: string | null
+  cloned: number | null
   connection: number | null
   online: number
   presence_at: number | null
   state: Uint8Array | null
   state_at: number | null
   inventory: string | null
+}
+
+interface AdmissionRow {
+  fingerprint: string
+  revoked: number | null
+  cloned: number | null
 }
 
 function fromRow(row: Row): NodeRecord {
@@ -61,6 +80,8 @@ function fromRow(row: Row): NodeRecord {
     zone: row.zone,
     createdAt: row.created,
     removedAt: row.removed,
+    revoked: row.revoked === null ? null : { at: row.revoked, reason: row.revoked_reason },
+    clonedAt: row.cloned,
     presence:
       row.connection === null
         ? null
@@ -77,8 +98,23 @@ export function createNodes(db: Database, fleet: string) {
     (fleet, id, tier, public_key, box_key, fingerprint, certificate_expires, labels, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (fleet, id) DO UPDATE SET tier = excluded.tier, public_key = excluded.public_key, box_key = excluded.box_key,
     fingerprint = excluded.fingerprint, certificate_expires = excluded.certificate_expires, labels = excluded.labels,
-    removed = NULL, connection = NULL, online = 0, presence_at = NULL, state = NULL, state_at = NULL, inventory = NULL`)
+    removed = NULL, revoked = NULL, revoked_reason = NULL, cloned = NULL,
+    connection = NULL, online = 0, presence_at = NULL, state = NULL, state_at = NULL, inventory = NULL`)
+  // The device is another one, the node the same: labels, zone and history stay, and what it provides is taken to be the same until it says otherwise.
+  const replace =
+    db.prepare(`UPDATE nodes SET tier = ?, public_key = ?, box_key = ?, fingerprint = ?, certificate_expires = ?, labels = ?,
+    removed = NULL, revoked = NULL, revoked_reason = NULL, cloned = NULL, connection = NULL, online = 0, state = NULL, state_at = NULL
+    WHERE fleet = ? AND id = ?`)
   const get = db.prepare<[string, string], Row>('SELECT * FROM nodes WHERE fleet = ? AND id = ?')
+  const accepts = db.prepare('SELECT 1 FROM nodes WHERE fleet = ? AND id = ? AND revoked IS NULL AND cloned IS NULL')
+  const identity = db.prepare<[string, string], AdmissionRow>(
+    'SELECT fingerprint, revoked, cloned FROM nodes WHERE fleet = ? AND id = ?',
+  )
+  const revoke = db.prepare(
+    'UPDATE nodes SET revoked = ?, revoked_reason = ?, online = 0 WHERE fleet = ? AND id = ? AND revoked IS NULL',
+  )
+  const setCloned = db.prepare('UPDATE nodes SET cloned = ?, online = 0 WHERE fleet = ? AND id = ? AND cloned IS NULL')
+  const forgetConnection = db.prepare('UPDATE nodes SET connection = NULL WHERE fleet = ? AND id = ?')
   const has = db.prepare('SELECT 1 FROM nodes WHERE fleet = ? AND id = ?')
   const list = db.prepare<[string], Row>('SELECT * FROM nodes WHERE fleet = ? ORDER BY id')
   const setCertificate = db.prepare(
@@ -101,11 +137,29 @@ export function createNodes(db: Database, fleet: string) {
       const { id, tier, publicKey, boxKey, fingerprint, certificateExpiresAt, labels, createdAt } = node
       put.run(fleet, id, tier, publicKey, boxKey, fingerprint, certificateExpiresAt, JSON.stringify(labels), createdAt)
     },
+    /**
+     * Gives a node that is there other keys, and the name to the device that has them. False for one that isn't there. `labels` of null stay as they are.
+     */
+    replace(node: Omit<NewNode, 'labels'> & { readonly labels: readonly string[] | null }): boolean {
+      const { id, tier, publicKey, boxKey, fingerprint, certificateExpiresAt } = node
+      const before = get.get(fleet, id)
+      if (!before) return false
+      const labels = node.labels === null ? before.labels : JSON.stringify(node.labels)
+      replace.run(tier, publicKey, boxKey, fingerprint, certificateExpiresAt, labels, fleet, id)
+      return true
+    },
     get(id: string): NodeRecord | null {
       const row = get.get(fleet, id)
       return row ? fromRow(row) : null
     },
     has: (id: string): boolean => has.get(fleet, id) !== undefined,
+    /** Whether what the node says counts: it is there, and neither revoked nor cloned. */
+    accepts: (id: string): boolean => accepts.get(fleet, id) !== undefined,
+    /** What the broker asks at each connection. */
+    admission(id: string): Admission | null {
+      const row = identity.get(fleet, id)
+      return row ? { fingerprint: row.fingerprint, revoked: row.revoked !== null, cloned: row.cloned !== null } : null
+    },
     list: (): NodeRecord[] => list.all(fleet).map(fromRow),
     setCertificate: (id: string, fingerprint: string, expiresAt: number): boolean =>
       setCertificate.run(fingerprint, expiresAt, fleet, id).changes > 0,
@@ -114,6 +168,12 @@ export function createNodes(db: Database, fleet: string) {
     setZone: (id: string, zone: string | null): boolean => setZone.run(zone, fleet, id).changes > 0,
     /** From now on the node is to leave. */
     setRemoved: (id: string, at: number): boolean => setRemoved.run(at, fleet, id).changes > 0,
+    /** Its certificate counts no more. False where that was so already. */
+    revoke: (id: string, reason: string | null, at: number): boolean => revoke.run(at, reason, fleet, id).changes > 0,
+    /** Two machines have its keys. False where that was known. */
+    setCloned: (id: string, at: number): boolean => setCloned.run(at, fleet, id).changes > 0,
+    /** Of a new run of its agent: whatever number it begins with is above the one before. */
+    forgetConnection: (id: string): void => void forgetConnection.run(fleet, id),
     /** False if the node is unknown, or the message is older than the last one. */
     setPresence: (id: string, { connection, online }: Presence, at: number): boolean =>
       setPresence.run(connection, online ? 1 : 0, at, fleet, id, connection).changes > 0,

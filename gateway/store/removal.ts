@@ -25,6 +25,8 @@ export function createRemoval(db: Database, fleet: string, contents: ContentStor
     ...doom('(node = :id OR home = :id)'),
     ...scoped(['events', 'logs', 'inputs'], '(node = :id OR home = :id)'),
     ...scoped(['marks', 'input_counts', 'invites', 'settings', 'directives', 'carried'], 'node = :id'),
+    ...scoped(['node_runs', 'sealed_secrets'], 'node = :id'),
+    ...scoped(['assignments'], '(node = :id OR home = :id)'),
     plansWith,
     eventsThatName,
     ...scoped(['nodes'], 'id = :id'),
@@ -32,6 +34,7 @@ export function createRemoval(db: Database, fleet: string, contents: ContentStor
   const ofApp = [
     ...doom('app = :id'),
     ...scoped(['events', 'logs', 'inputs', 'settings', 'plans', 'releases', 'app_epochs', 'carried'], 'app = :id'),
+    ...scoped(['assignments', 'sealed_secrets'], 'app = :id'),
     ...scoped(['apps'], 'id = :id'),
   ]
 

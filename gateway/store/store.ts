@@ -5,6 +5,7 @@ import { SqliteBrokerStore } from './broker-store.ts'
 import { createContents } from './contents.ts'
 import { createDirectives } from './directives.ts'
 import { createEpochs } from './epochs.ts'
+import { createGiven } from './given.ts'
 import { createInputs } from './inputs.ts'
 import { createInvites } from './invites.ts'
 import { createMarks } from './marks.ts'
@@ -15,6 +16,7 @@ import { createEvents, createLogs } from './records.ts'
 import { createRemoval } from './removal.ts'
 import { createRetention } from './retention.ts'
 import { createRollups } from './rollups.ts'
+import { createRuns } from './runs.ts'
 import { createSeries } from './series.ts'
 import { createSettings } from './settings.ts'
 import { type DatabaseOptions, openDatabase } from './sqlite.ts'
@@ -35,6 +37,7 @@ export function openStore(path: string, options: StoreOptions) {
 
   const meta = createMeta(db, fleet)
   const nodes = createNodes(db, fleet)
+  const runs = createRuns(db, fleet)
   const contents = createContents(db, fleet)
   const series = createSeries(db, fleet)
   const rollups = createRollups(db, fleet)
@@ -47,7 +50,9 @@ export function openStore(path: string, options: StoreOptions) {
     db,
     meta,
     nodes,
-    invites: createInvites(db, fleet, nodes),
+    runs,
+    given: createGiven(db, fleet),
+    invites: createInvites(db, fleet, nodes, runs),
     contents,
     apps: createApps(db, fleet, contents),
     epochs: createEpochs(db, fleet),

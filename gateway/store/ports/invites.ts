@@ -7,6 +7,8 @@ export interface Invite {
   readonly node: string
   readonly tier: Tier
   readonly labels: readonly string[]
+  /** Whoever joins with it takes the place of the device that has the name, with its history. */
+  readonly replaces: boolean
   /** Milliseconds since 1970. */
   readonly createdAt: number
   readonly expiresAt: number

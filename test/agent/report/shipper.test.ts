@@ -42,7 +42,7 @@ class FakeGateway {
       for (const { offset, entry } of entries) store(offset, entry.kind)
       this.mark = Math.max(this.mark, first + count - 1)
     }
-    if (!this.losesAck()) this.acks.push(ack.encode({ incarnation, upTo: this.mark }))
+    if (!this.losesAck()) this.acks.push(ack.encode({ incarnation, upTo: this.mark, anew: null }))
   }
 }
 
@@ -167,8 +167,8 @@ test('acknowledgements that are malformed, of another journal, or beyond what wa
   journal.append(turn({ samples: [sample(1)] }))
   await journal.sync()
   shipper.onAck(Uint8Array.of(0xff))
-  shipper.onAck(ack.encode({ incarnation: gatewaySource, upTo: 1 }))
-  shipper.onAck(ack.encode({ incarnation: journal.incarnation, upTo: 2 }))
+  shipper.onAck(ack.encode({ incarnation: gatewaySource, upTo: 1, anew: null }))
+  shipper.onAck(ack.encode({ incarnation: journal.incarnation, upTo: 2, anew: null }))
   expect(journal.acknowledged).toBe(0)
   expect(problems.length).toBe(2)
 })

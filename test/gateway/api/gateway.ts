@@ -26,6 +26,8 @@ import type { Where } from './calls.ts'
 interface Sent {
   readonly directives: Directive[]
   readonly forgotten: string[]
+  readonly revoked: string[]
+  readonly replaced: string[]
   readonly appsRemoved: string[]
   readonly clientsRemoved: string[]
   /** Versions of root metadata that nodes were to follow. */
@@ -46,6 +48,8 @@ export async function startGateway(path = temporaryFile('hypha.db')) {
   const sent: Sent = {
     directives: [],
     forgotten: [],
+    revoked: [],
+    replaced: [],
     appsRemoved: [],
     clientsRemoved: [],
     roots: [],
@@ -74,6 +78,8 @@ export async function startGateway(path = temporaryFile('hypha.db')) {
     outlet: {
       directive: ({ directive }) => void sent.directives.push(directive),
       nodeForgotten: (node) => void sent.forgotten.push(node),
+      nodeRevoked: (node) => void sent.revoked.push(node),
+      nodeReplaced: (node) => void sent.replaced.push(node),
       appRemoved: (app) => void sent.appsRemoved.push(app),
       root: async () => void sent.roots.push(roots.current.version),
       clientRemoved: (name) => void sent.clientsRemoved.push(name),

@@ -63,7 +63,7 @@ describe('a report', () => {
   it('that is the first of a connection shows what the node still has', () => {
     const { store, take, ingest, codes } = started()
     take(packed(1, samples(1, 3)))
-    ingest.onPresence('pi-7', presence.encode({ connection: 2, online: true, run: null }))
+    ingest.onPresence('pi-7', presence.encode({ connection: 2, online: true, run: null, journal: null }))
     expect(take(packed(8, samples(8, 9)))).toMatchObject({ upTo: 8 })
     expect(storedValues(store)).toEqual([1, 2, 8])
     expect(codes()).toEqual(['gap'])
@@ -118,7 +118,10 @@ it('Every entry is stored once, whatever was repeated, overtaken, dropped, cut o
       }
       const reconnect = () => {
         next = acked + 1
-        gateway.ingest.onPresence('pi-7', presence.encode({ connection: ++connection, online: true, run: null }))
+        gateway.ingest.onPresence(
+          'pi-7',
+          presence.encode({ connection: ++connection, online: true, run: null, journal: null }),
+        )
       }
       reconnect()
       for (const { do: what, count } of steps) {

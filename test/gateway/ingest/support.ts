@@ -67,12 +67,20 @@ export function testIngest(store: Store, options: Partial<IngestOptions> = {}) {
     queued: [],
     state: [],
     presence: [],
+    unwelcome: [],
     failed: [],
   }
   const sinks = Object.fromEntries(
     Object.entries(told).map(([name, calls]) => [name, (...call: never[]) => void (calls as unknown[]).push(call)]),
   ) as unknown as IngestSinks
-  const ingest: Ingest = createIngest({ store, sinks, route: () => [], now: () => t0 + 1_000_000, ...options })
+  const ingest: Ingest = createIngest({
+    store,
+    sinks,
+    route: () => [],
+    mayReport: () => true,
+    now: () => t0 + 1_000_000,
+    ...options,
+  })
   return {
     ingest,
     told,

@@ -119,7 +119,7 @@ it('A late sample of a minute that was rolled up is in the rollup after the next
 it('Presence with a lower connection number is the will of an older connection', () => {
   const { store, ingest, told } = started()
   const say = (connection: number, online: boolean) =>
-    ingest.onPresence('pi-7', presence.encode({ connection, online, run: null }))
+    ingest.onPresence('pi-7', presence.encode({ connection, online, run: null, journal: null }))
   say(4, true)
   say(3, false)
   expect(store.nodes.get('pi-7')!.presence).toMatchObject({ connection: 4, online: true })

@@ -11,6 +11,8 @@ export const NodeSummary = Type.Object({
   zone: nullable(Type.String()),
   createdAt: Time,
   removedAt: nullable(Time),
+  revoked: nullable(Type.Object({ at: Time, reason: nullable(Type.String()) })),
+  clonedAt: nullable(Time),
   agentVersion: nullable(Type.String()),
   directive: Type.Object({
     wanted: Type.Integer({ description: 'Version of the last directive; 0 before the first' }),
@@ -67,6 +69,18 @@ export const NodeDetail = Type.Object({
 })
 export type NodeDetail = Static<typeof NodeDetail>
 
+export const NodeRevocation = Type.Object({
+  reason: Type.Optional(Type.String({ minLength: 1, maxLength: 500 })),
+})
+
+export const NodeRevoked = Type.Object({
+  node: NodeDetail,
+  secrets: Type.Array(Type.Object({ app: Id, key: Type.String() }), {
+    description: 'Secrets that were ever sealed to it: whoever has the device may have read them',
+  }),
+})
+export type NodeRevoked = Static<typeof NodeRevoked>
+
 export const NodeChange = Type.Object({
   addLabels: Type.Optional(Type.Array(Label, { maxItems: 32 })),
   removeLabels: Type.Optional(Type.Array(Type.String(), { maxItems: 32 })),
@@ -82,14 +96,18 @@ export const InviteView = Type.Object({
   createdAt: Time,
   expiresAt: Time,
   usedAt: nullable(Time),
+  replaces: Type.Boolean({ description: 'Whoever joins takes the place of the device that has the name' }),
 })
 export type InviteView = Static<typeof InviteView>
 
 export const InviteRequest = Type.Object({
   node: Id,
-  tier: Tier,
+  tier: Type.Optional(Tier),
   labels: Type.Optional(Type.Array(Label, { maxItems: 32 })),
   hours: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 24 * 366 })),
+  replace: Type.Optional(
+    Type.Boolean({ description: 'For a name that a node has: whoever joins takes its place, with its history' }),
+  ),
 })
 export type InviteRequest = Static<typeof InviteRequest>
 

@@ -5,27 +5,45 @@ import { defineCommand, parseDuration } from '../cli.ts'
 import { listing, relativeTime, table } from '../table.ts'
 
 export function registerInvites(program: Command): void {
-  defineCommand<[string], { tier: string; label?: string[]; for: string }>(
+  defineCommand<[string], { tier?: string; label?: string[]; for: string; replace?: boolean }>(
     program,
     {
       usage: 'invite <node>',
       summary: 'invite a node: prints the URL that it joins with, once',
       options: [
-        ['--tier <tier>', 'device, edge or cloud', 'device'],
+        ['--tier <tier>', "device, edge or cloud (default: device, or the replaced node's)"],
         ['--label <label...>', 'labels that it gets'],
         ['--for <duration>', 'how long the invitation is valid', '24h'],
+        ['--replace', 'whoever joins takes the place of the device that has the name, with its history'],
       ],
-      examples: ['invite pi-7 --tier device', 'invite cloud-1 --tier cloud --for 2h --label eu'],
+      examples: [
+        'invite pi-7 --tier device',
+        'invite cloud-1 --tier cloud --for 2h --label eu',
+        'invite pi-7 --replace',
+      ],
     },
     async (cli, options, node) => {
       const hours = parseDuration(options.for, '--for') / 3_600_000
-      const json = { node, tier: options.tier, hours, ...(options.label ? { labels: options.label } : {}) }
+      const { tier, label: labels, replace } = options
+      const json = {
+        node,
+        hours,
+        ...(tier ? { tier } : {}),
+        ...(labels ? { labels } : {}),
+        ...(replace ? { replace } : {}),
+      }
       const made = await cli.api.request<InviteMade>('POST', '/v1/invites', { json })
       cli.print({ url: made.url, ...made.invite }, () =>
         [
           `On ${node}, within ${options.for}:\n`,
           `  hypha-agent join '${made.url}' && hypha-agent run`,
           '\nThe URL works once, and is shown only here.',
+          ...(replace
+            ? [
+                `Whatever has the name ${node} now is let in no more as soon as the other has joined.`,
+                'On the very machine that had it: hypha-agent join URL --again; its data stays.',
+              ]
+            : []),
         ].join('\n'),
       )
     },

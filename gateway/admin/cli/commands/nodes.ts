@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { NodeDetail, NodeSummary } from '../../api/schemas/nodes.ts'
+import type { NodeDetail, NodeRevoked, NodeSummary } from '../../api/schemas/nodes.ts'
 import { defineCommand } from '../cli.ts'
 import { formatBytes, listing, relativeTime, table } from '../table.ts'
 
@@ -18,7 +18,7 @@ export function registerNodes(program: Command): void {
                 { heading: 'TIER', text: (node) => node.tier },
                 {
                   heading: 'STATE',
-                  text: (node) => (node.removedAt !== null ? 'leaving' : node.online ? 'online' : 'offline'),
+                  text: (node) => standing(node) ?? (node.online ? 'online' : 'offline'),
                 },
                 { heading: 'SEEN', text: (node) => (node.online ? 'now' : relativeTime(node.seenAt)) },
                 {
@@ -38,8 +38,8 @@ export function registerNodes(program: Command): void {
 
   const node = program
     .command('node')
-    .summary('show, label, change and remove one node')
-    .description('One node: show, label, change, remove.')
+    .summary('show, label, change, remove and revoke one node')
+    .description('One node: show, label, change, remove, revoke.')
   defineCommand<[string], object>(
     node,
     {
@@ -62,10 +62,38 @@ export function registerNodes(program: Command): void {
       examples: ['node rm pi-7', 'node rm pi-7 --force'],
     },
     async (cli, options, id) => {
-      await cli.api.request('DELETE', `/v1/nodes/${encodeURIComponent(id)}`, { query: { force: options.force } })
+      const path = `/v1/nodes/${encodeURIComponent(id)}`
+      const { revoked, clonedAt } = await cli.api.request<NodeDetail>('GET', path)
+      await cli.api.request('DELETE', path, { query: { force: options.force } })
       cli.print({ removed: id }, () =>
-        options.force ? `${id} is forgotten.` : `${id} is told to leave, and forgotten once it has.`,
+        options.force || revoked !== null || clonedAt !== null
+          ? `${id} is forgotten.`
+          : `${id} is told to leave, and forgotten once it has.`,
       )
+    },
+  )
+  defineCommand<[string], { reason?: string }>(
+    node,
+    {
+      usage: 'revoke <node>',
+      summary: 'let a lost or stolen node in no more, at once; its record and its history stay',
+      options: [['--reason <text>', 'why, for the audit log and for who looks at the node']],
+      examples: ['node revoke pi-7 --reason "stolen from greenhouse 2"'],
+    },
+    async (cli, options, id) => {
+      const json = options.reason === undefined ? {} : { reason: options.reason }
+      const made = await cli.api.request<NodeRevoked>('POST', `/v1/nodes/${encodeURIComponent(id)}/revoke`, { json })
+      cli.print(made, () => {
+        const { secrets } = made
+        const lines = [`${id} is revoked: whoever has it is let in no more, and isn't told.`]
+        if (secrets.length > 0) {
+          lines.push('', 'It could read these secrets. Change them where they open something, then set them anew:', '')
+          for (const { app, key } of secrets) lines.push(`  hypha config set ${app} ${key} --secret < FILE`)
+        }
+        lines.push('', `Another device under its name, with its history: hypha invite ${id} --replace`)
+        lines.push(`Forget it, with its history:                      hypha node rm ${id}`)
+        return lines.join('\n')
+      })
     },
   )
   defineCommand<[string, string[]] & string[], { remove?: string[] }>(
@@ -98,15 +126,19 @@ export function registerNodes(program: Command): void {
   )
 }
 
+/** Why a node isn't one that is just there or away; null where it is. */
+const standing = ({ revoked, clonedAt, removedAt }: NodeSummary): string | null => {
+  if (revoked !== null) return 'revoked'
+  if (clonedAt !== null) return 'cloned'
+  return removedAt === null ? null : 'leaving'
+}
+
 function describeNode(node: NodeDetail): string {
   const { inventory } = node
   const lines: [string, string][] = [
     ['node', node.id],
     ['tier', node.tier],
-    [
-      'state',
-      node.removedAt !== null ? 'leaving' : node.online ? 'online' : `offline, seen ${relativeTime(node.seenAt)}`,
-    ],
+    ['state', standing(node) ?? (node.online ? 'online' : `offline, seen ${relativeTime(node.seenAt)}`)],
     ['zone', node.zone ?? 'none'],
     ['labels', [...node.labels, ...(inventory?.labels ?? [])].join(' ') || 'none'],
     ['directive', `${node.directive.held} held, ${node.directive.wanted} sent`],
@@ -120,6 +152,16 @@ function describeNode(node: NodeDetail): string {
       ['sensors', inventory.sensors.join(' ') || 'none'],
       ['actuators', inventory.actuators.join(' ') || 'none'],
     )
+  }
+  if (node.revoked !== null) {
+    const why = node.revoked.reason === null ? '' : `: ${node.revoked.reason}`
+    lines.push(['revoked', `${relativeTime(node.revoked.at)}${why}`])
+  }
+  if (node.clonedAt !== null) {
+    lines.push([
+      'cloned',
+      `two machines have its keys, noticed ${relativeTime(node.clonedAt)}; neither is let in.\nhypha invite ${node.id} --replace, then hypha-agent join URL --again on the genuine one`,
+    ])
   }
   if (node.refused !== null) lines.push(['refused', `${node.refused.message} [${node.refused.code}]`])
   const instances = node.sections.flatMap((section) => section.instances.map((instance) => ({ ...instance, section })))
