@@ -97,6 +97,20 @@ export class Activation {
     this.#cancelReopen = this.#ports.clock.after(reopenMs, () => void this.#inTurn(() => this.boot()))
   }
 
+  /**
+   * Takes over other signatures on what is installed, once they were verified: what runs goes on, and a trial too. Throws where they can't be written down: then nothing
+   * has changed.
+   */
+  async resign(installed: Installed, verified: VerifiedRelease): Promise<void> {
+    const { trial } = await this.#ports.installs.step(this.#app, { kind: 'resign', installed })
+    this.#running?.resigned(installed, verified)
+    // A gateway that gave too few signatures before has been refused for it.
+    if (this.#running !== null && this.#status.now.status === 'refused') {
+      this.#status.set(trial === null ? 'confirmed' : 'trial')
+    }
+    this.#ports.settled()
+  }
+
   /** Makes ready what was verified; nothing of it runs yet. */
   async prepare(installed: Installed, verified: VerifiedRelease): Promise<RunningApp> {
     const prepared = await this.#ports.sandbox.prepare(this.#ports.runnable(verified), this.#ports.journal)

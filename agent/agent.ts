@@ -11,6 +11,7 @@ import { nodeFiles } from '@hypha/core/platform/files.ts'
 import { createLog, type Log } from '@hypha/core/platform/log.ts'
 import { trustFirstRoot } from '@hypha/core/trust/rules.ts'
 import { progress } from '@hypha/core/wire/messages/progress.ts'
+import { rootChain } from '@hypha/core/wire/messages/root-chain.ts'
 import { type SectionState, state } from '@hypha/core/wire/messages/state.ts'
 import { want } from '@hypha/core/wire/messages/want.ts'
 import { fleetTopics } from '@hypha/core/wire/topics.ts'
@@ -125,7 +126,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
       directive: verifier.held?.directive.version ?? 0,
       sections,
       contents: contents.list(),
-      refused: pipeline!.refused && { ...pipeline!.refused, held: verifier.held?.envelope ?? new Uint8Array() },
+      refused: pipeline!.refused,
     })
   const bootedMs = systemClock.now()
   const inventory = takeInventory(home, machine)
@@ -155,6 +156,11 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     keepTrust,
     runnable: (verified) => runnable(verified, (digest) => contents.read(digest), openSetting, nodeCrypto),
     event: (event) => tell(journal, log, event),
+    prove: (held) => {
+      link.publish(topics.up(node, 'proof'), held, { qos: 1 }).catch(() => {
+        // Cut in between: the next connection brings the older directive, and the proof, again.
+      })
+    },
     ran: ({ app, epoch, release }, stepsMs) => {
       const steps = Object.entries(stepsMs).map(([step, ms]) => [`${step}Ms`, ms] as const)
       log.info(`${app} runs release ${toHex(release).slice(0, 12)}`, { epoch, ...Object.fromEntries(steps) })
@@ -190,18 +196,21 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     },
   })
 
+  // First, so that what is retained comes in the order in which it is judged.
+  link.subscribe(topics.rootMetadata, (_topic, message) =>
+    guard(onProblem, () => {
+      if (!verifier.followRoot(rootChain.decode(message).envelopes)) return
+      log.info(`follows root metadata version ${verifier.rootVersion}`)
+      keepTrust().catch((thrown) => onProblem(asHyphaError(thrown)))
+      if (!ending) pipeline!.rootChanged()
+    }),
+  )
   link.subscribe(topics.down(node, 'directive'), (_topic, message) => {
     // An empty one only says that the broker keeps none any more.
     if (message.length > 0 && !ending) void pipeline!.directive(message)
   })
   link.subscribe(topics.down(node, 'ack'), (_topic, message) => shipper.onAck(message))
   link.subscribe(topics.down(node, 'input'), (_topic, message) => guard(onProblem, () => pipeline!.inputs(message)))
-  link.subscribe(topics.rootMetadata, (_topic, message) =>
-    guard(onProblem, () => {
-      verifier.followRoot(message)
-      keepTrust().catch((thrown) => onProblem(asHyphaError(thrown)))
-    }),
-  )
   const onLink = (now: LinkState) => {
     log.info(
       now === 'online' ? `connected to ${identity.brokerHost}:${identity.brokerPort} as ${node}` : 'disconnected',

@@ -132,35 +132,41 @@ export class App {
     if (this.#closing) return
     this.#cancelRetry()
     const wanted = this.#wanted
-    if (wanted === null) return await this.#remove()
+    // Without a directive nothing is known of what is wanted: after root metadata has replaced the key that signed it, until the next one.
+    if (wanted === null) return this.#ports.verifier.held === null ? undefined : await this.#remove()
     if (this.#incoming === wanted) return
     if (this.#activation.running !== null && sameSection(this.#activation.running.section, wanted)) return
     const { failed, confirmed } = this.#ports.installs.state(this.name)
     if (failed !== null && isOf(failed, wanted)) return
     // It is here, and waits for being opened again.
+    if (this.#isResigned(wanted)) return this.#begin(wanted, () => this.#resign(wanted))
     if (this.#activation.running === null && confirmed !== null && isOf(confirmed, wanted)) return
-    this.#incoming = wanted
-    void this.#bring(wanted)
+    const laps = new Laps(this.#ports.clock, this.#wantedSince)
+    this.#ports.sandbox.warm()
+    laps.end('wait')
+    this.#status.set('receiving')
+    this.#begin(wanted, () => this.#install(wanted, laps), laps)
   }
 
-  /** receive → verify → prepare → install → run */
-  async #bring(wanted: Section): Promise<void> {
-    const { sandbox, clock, receive } = this.#ports
-    const laps = new Laps(clock, this.#wantedSince)
+  #begin(wanted: Section, finish: () => Promise<void>, laps?: Laps): void {
+    this.#incoming = wanted
+    void this.#bring(wanted, finish, laps)
+  }
+
+  /** receive → verify → prepare → install → run; what comes after receive is `finish`. */
+  async #bring(wanted: Section, finish: () => Promise<void>, laps?: Laps): Promise<void> {
+    const { receive } = this.#ports
     const { signal } = this.#receiving
     let problem: HyphaError | null = null
     try {
-      sandbox.warm()
-      laps.end('wait')
-      this.#status.set('receiving')
       for (const content of wanted.contents) await receive(content, this.name, signal)
-      laps.end('receive')
+      laps?.end('receive')
     } catch (thrown) {
       problem = asHyphaError(thrown)
     }
     await this.#enqueue(async () => {
       try {
-        if (problem === null && this.#wanted === wanted && !this.#closing) await this.#install(wanted, laps)
+        if (problem === null && this.#wanted === wanted && !this.#closing) await finish()
       } catch (thrown) {
         problem = asHyphaError(thrown)
       }
@@ -180,6 +186,24 @@ export class App {
     const next = await this.#activation.prepare(installed, verified)
     laps.end('prepare')
     await this.#activation.switchTo(next, laps)
+  }
+
+  /** Whether a section asks for what is installed already, with other signatures on its release. */
+  #isResigned(wanted: Section): boolean {
+    const { confirmed, trial } = this.#ports.installs.state(this.name)
+    const installed = [trial?.installed ?? null, confirmed].find((each) => each !== null && isOf(each, wanted))
+    if (!installed) return false
+    const { section } = decodeStored(installed.record, this.#ports.crypto)
+    return !bytesEqual(section.envelope, wanted.envelope) && sameSection(unsigned(section), unsigned(wanted))
+  }
+
+  /** Two signatures, as for what is new; only that nothing is started, for it runs. */
+  async #resign(wanted: Section): Promise<void> {
+    const { verifier, keepTrust, contents } = this.#ports
+    const verified = verifier.verifyRelease(wanted, contents)
+    await keepTrust()
+    const installed = { epoch: wanted.epoch, release: toHex(wanted.release), record: verifier.recordOf(verified) }
+    await this.#activation.resign(installed, verified)
   }
 
   async #remove(): Promise<void> {
@@ -216,6 +240,13 @@ export class App {
 
 const isOf = (installed: { readonly epoch: number; readonly release: string }, section: Section): boolean =>
   installed.epoch === section.epoch && installed.release === toHex(section.release)
+
+/** The section without its envelope. */
+const unsigned = (section: Section): Section => ({
+  ...section,
+  envelope: section.release,
+  contents: section.contents.filter(({ digest }) => !bytesEqual(digest, section.envelope)),
+})
 
 const sameSection = (a: Section, b: Section): boolean =>
   bytesEqual(encodeCbor(sectionCodec.toItem(a)), encodeCbor(sectionCodec.toItem(b)))

@@ -15,6 +15,8 @@ export interface PipelinePorts extends AppPorts {
   pendingMessages(): PendingMessage[]
   /** Contents that came with a directive, by their own word: `receive` looks for its digests among them. */
   offer(attachments: readonly Uint8Array[]): void
+  /** Shows the gateway the envelope of the directive that this node holds: it came with an older one, and may have been restored from a backup. */
+  prove(held: Uint8Array): void
   /** The node has been removed from its fleet. */
   leave(): Promise<void>
 }
@@ -32,6 +34,9 @@ export interface Refusal {
 
 const retryMs = 5_000
 
+/** What a gateway says that doesn't know of the newest directive that it has made. [P 6.7] */
+const superseded: ReadonlySet<string> = new Set(['directive-rollback', 'directive-conflict'])
+
 /**
  * What the gateway says becomes what runs: each directive is verified as a whole, then every app goes its own way through
  * receive → verify → prepare → install → run (`app.ts`), and what its turns leave behind goes into the journal.
@@ -40,6 +45,8 @@ export class Pipeline {
   readonly #ports: PipelinePorts
   readonly #apps = new Map<string, App>()
   #refused: Refusal | null = null
+  /** The directive message that was refused: newer root metadata may name the key that signed it. */
+  #refusedMessage: Uint8Array | null = null
   #cancelRetry = (): void => undefined
 
   constructor(ports: PipelinePorts) {
@@ -70,6 +77,7 @@ export class Pipeline {
       }
       await this.#ports.keepTrust()
       this.#refused = null
+      this.#refusedMessage = null
       if (directive.leave) return await this.#ports.leave()
       this.#ports.offer(attachments)
       for (const { app } of directive.sections) this.#app(app, directive.sections)
@@ -78,10 +86,23 @@ export class Pipeline {
     } catch (thrown) {
       const error = asHyphaError(thrown)
       this.#refuse(error)
+      this.#refusedMessage = message
       // A full disk passes; the gateway sends the directive again only with the next connection.
       if (error.act === 'later')
         this.#cancelRetry = this.#ports.clock.after(retryMs, () => void this.directive(message))
     }
+  }
+
+  /**
+   * Root metadata has changed. What runs goes on; a directive that is not held any more, because its signer was replaced, is awaited anew. One that came before the
+   * root metadata that it needs is judged again.
+   */
+  rootChanged(): void {
+    // A release that was refused for want of a signature may have it now.
+    for (const app of this.#apps.values()) app.converge()
+    const message = this.#refusedMessage
+    if (message !== null) void this.directive(message)
+    else this.#ports.changed()
   }
 
   /** Inputs for inboxes, as received. What finds no room now comes again: the gateway keeps it until it is handled. */
@@ -160,6 +181,8 @@ export class Pipeline {
   #refuse(error: HyphaError): void {
     this.#refused = { code: error.code, message: error.message }
     this.#ports.event({ instance: null, code: 'directive-refused', text: `${error.message} [${error.code}]` })
+    const { held } = this.#ports.verifier
+    if (superseded.has(error.code) && held !== null) this.#ports.prove(held.envelope)
     this.#ports.changed()
   }
 }

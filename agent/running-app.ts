@@ -8,18 +8,32 @@ import type { VerifiedRelease } from './verify/verifier.ts'
 
 /** A release of an app that runs, with what it was made of. */
 export class RunningApp {
-  readonly installed: Installed
   readonly prepared: PreparedApp
-  readonly section: Section
+  #installed: Installed
+  #section: Section
   readonly #subscribe: ReadonlyMap<string, readonly string[]>
   #failuresSeen: number
 
   constructor(installed: Installed, { section, release }: VerifiedRelease, prepared: PreparedApp) {
-    this.installed = installed
     this.prepared = prepared
-    this.section = section
+    this.#installed = installed
+    this.#section = section
     this.#subscribe = new Map(release.modules.map(({ name, spec }) => [name, spec.subscribe]))
     this.#failuresSeen = this.#failures()
+  }
+
+  get installed(): Installed {
+    return this.#installed
+  }
+
+  get section(): Section {
+    return this.#section
+  }
+
+  /** Other signatures are on the same release: nothing of what runs changes. */
+  resigned(installed: Installed, { section }: VerifiedRelease): void {
+    this.#installed = installed
+    this.#section = section
   }
 
   /** The instances that have an inbox for the topic, and whom a message with this home may reach. */

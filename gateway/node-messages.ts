@@ -58,6 +58,7 @@ export function createNodeMessages(ports: NodeMessagePorts): MessageHandler {
         case 'up':
           if (parsed.what === 'report') return ingest.onReport(parsed.node, payload)
           if (parsed.what === 'want') return chunks.onWant(parsed.node, payload)
+          if (parsed.what === 'proof') return reports.proof(parsed.node, payload)
           if (parsed.what === 'progress') return reports.progress.onProgress(parsed.node, payload)
       }
     } catch (thrown) {

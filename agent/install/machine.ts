@@ -35,6 +35,8 @@ export type InstallInput =
   /** Its contents here are damaged, which is not its fault: it is received again. */
   | { readonly kind: 'drop' }
   | { readonly kind: 'confirm' }
+  /** The same release in the same epoch, under an envelope with other signatures. */
+  | { readonly kind: 'resign'; readonly installed: Installed }
 
 export interface TrialLimits {
   /** Starts of one trial, those after a death of the agent included. */
@@ -50,6 +52,7 @@ export const notInstalled: InstallState = { confirmed: null, trial: null, failed
 export function next(state: InstallState, input: InstallInput, limits: TrialLimits = defaultTrialLimits): InstallState {
   const { trial } = state
   if (input.kind === 'stage') return stage(state, input.installed)
+  if (input.kind === 'resign') return resign(state, input.installed)
   if (trial === null) return state
   switch (input.kind) {
     case 'start':
@@ -74,6 +77,17 @@ export function next(state: InstallState, input: InstallInput, limits: TrialLimi
 function stage(state: InstallState, installed: Installed): InstallState {
   // The same release in a new epoch, or with other links, has proven its code, but not that it works as it is now asked to.
   return { ...state, trial: { installed, starts: 0, traps: 0 }, failed: null }
+}
+
+/** The record of what is installed, exchanged where it lies: what runs, and how far its trial is, stays. */
+function resign(state: InstallState, installed: Installed): InstallState {
+  const same = (other: Installed) => other.epoch === installed.epoch && other.release === installed.release
+  const { confirmed, trial } = state
+  return {
+    ...state,
+    confirmed: confirmed !== null && same(confirmed) ? installed : confirmed,
+    trial: trial !== null && same(trial.installed) ? { ...trial, installed } : trial,
+  }
 }
 
 function giveUp(state: InstallState, code: string, message: string): InstallState {

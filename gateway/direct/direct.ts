@@ -2,7 +2,7 @@ import { HyphaError } from '@hypha/core/errors.ts'
 import { type Directive, directive, type Section } from '@hypha/core/trust/directive.ts'
 import { maxDirectiveBytes } from '@hypha/core/trust/snapshot.ts'
 import type { DirectApp, DirectInput, DirectNode } from './input.ts'
-import { draftSection, finishSection, says } from './section.ts'
+import { draftSection, finishSection, resigned, says } from './section.ts'
 
 export interface Directed {
   /** Only those that are new, each with the next version of its node. */
@@ -27,7 +27,9 @@ export function direct(input: DirectInput): Directed {
   const directives: Directive[] = []
   for (const node of [...input.nodes].sort((a, b) => (a.id < b.id ? -1 : 1))) {
     const sections = node.removed ? [] : sectionsFor(node, apps, input)
-    for (const { app, epoch } of sections) epochs.set(app, Math.max(epochs.get(app)!, epoch))
+    for (const { app, epoch } of sections) {
+      if (!node.carried?.has(app)) epochs.set(app, Math.max(epochs.get(app)!, epoch))
+    }
     if (!isNew(node, sections, input)) continue
     directives.push(checked(nextDirective(node, sections, input)))
   }
@@ -35,23 +37,30 @@ export function direct(input: DirectInput): Directed {
 }
 
 function sectionsFor(node: DirectNode, apps: readonly DirectApp[], input: DirectInput): Section[] {
-  const sections: Section[] = []
+  const sections = (node.last?.sections ?? []).filter(({ app }) => node.carried?.has(app))
   for (const app of apps) {
+    if (node.carried?.has(app.plan.app)) continue
     const instances = app.plan.instances.filter((instance) => instance.node === node.id)
-    if (instances.length === 0) continue
+    if (instances.length === 0 && !isInstalledBy(node, app)) continue
     const before = node.last?.sections.find((section) => section.app === app.plan.app)
-    const draft = draftSection(app, instances, input)
+    const draft = draftSection(app, instances, node, input)
     // As it was, with its epoch and with the transfers that were chosen then: what runs isn't touched because another node changed.
     const same = before !== undefined && says(before, draft)
-    sections.push(same ? before : finishSection(draft, app.epoch + 1, node.id, input))
+    // Signatures that were added are no activation: the same instances go on, under the epoch that they have.
+    const again = before === undefined || same ? null : resigned(before, draft, node.id, input)
+    sections.push(same ? before : (again ?? finishSection(draft, app.epoch + 1, node.id, input)))
   }
-  return sections
+  return sections.sort((a, b) => (a.app < b.app ? -1 : 1))
 }
+
+/** A built-in app is placed nowhere: it is for every node that installs its releases by itself. */
+const isInstalledBy = ({ installs }: DirectNode, { release }: DirectApp): boolean =>
+  release.files !== null && installs?.apps.includes(release.app) === true
 
 function isNew(node: DirectNode, sections: readonly Section[], { now, lifetimeMs }: DirectInput): boolean {
   const { last, removed } = node
   if (last === null) return removed || sections.length > 0
-  if (last.version < (node.atLeast ?? 0)) return true
+  if (node.signerReplaced || last.version < (node.atLeast ?? 0)) return true
   if (last.leave !== removed || last.sections.length !== sections.length) return true
   if (sections.some((section, index) => section !== last.sections[index])) return true
   return now > last.expiresMs - lifetimeMs / 2
@@ -59,10 +68,12 @@ function isNew(node: DirectNode, sections: readonly Section[], { now, lifetimeMs
 
 function nextDirective(node: DirectNode, sections: readonly Section[], input: DirectInput): Directive {
   const { fleet, now, lifetimeMs } = input
+  // A thief may have raised the counter out of reach (TUF specification, 5.3.11).
+  const before = node.signerReplaced ? 0 : (node.last?.version ?? 0)
   return {
     fleet,
     node: node.id,
-    version: Math.max((node.last?.version ?? 0) + 1, node.atLeast ?? 0),
+    version: Math.max(before + 1, node.atLeast ?? 0),
     issuedMs: now,
     expiresMs: now + lifetimeMs,
     sections,

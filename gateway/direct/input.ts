@@ -9,8 +9,14 @@ export interface DirectNode {
   readonly removed: boolean
   /** The last directive that was made for it; null before the first. */
   readonly last: Directive | null
-  /** Directives have at least this version: above one that the node has proven to hold. */
+  /** As it reported them: built-in apps whose releases it installs by itself, and its architecture; absent before its first report. */
+  readonly installs?: { readonly apps: readonly string[]; readonly arch: string } | null
+  /** The key that signed `last` was replaced, and nodes have forgotten its counters: the directive is made anew, and its versions begin anew. */
+  readonly signerReplaced?: boolean
+  /** Directives have at least this version. */
   readonly atLeast?: number
+  /** Apps whose section stays word for word as it is in `last`, whatever the plans say: the node runs there what this gateway doesn't know. */
+  readonly carried?: ReadonlySet<string>
 }
 
 /** An app with the plan that is to be in force. */

@@ -1,22 +1,27 @@
 import { encodeCbor } from '@hypha/core/bytes/cbor.ts'
 import { bytesEqual, toHex } from '@hypha/core/bytes/text.ts'
 import type { DirectiveInstance, Section, Setting } from '@hypha/core/trust/directive.ts'
-import { artifactOf } from '@hypha/core/trust/shape.ts'
+import { artifactOf, filesFor } from '@hypha/core/trust/shape.ts'
 import type { PlannedInstance } from '../plan.ts'
-import type { DirectApp, DirectInput } from './input.ts'
+import type { DirectApp, DirectInput, DirectNode } from './input.ts'
 
 /** The part of a node's directive that concerns one app, before it has an epoch and its contents a way to travel. */
 export interface SectionDraft extends Omit<Section, 'epoch' | 'contents'> {
   readonly needed: readonly { readonly digest: Uint8Array; readonly size: number }[]
 }
 
-export function draftSection(app: DirectApp, planned: readonly PlannedInstance[], input: DirectInput): SectionDraft {
-  const instances = planned.map(({ module, home, form, node, links }) => ({
+export function draftSection(
+  app: DirectApp,
+  planned: readonly PlannedInstance[],
+  node: DirectNode,
+  input: DirectInput,
+): SectionDraft {
+  const instances = planned.map(({ module, home, form, links }) => ({
     module,
     home,
     form,
     links,
-    config: input.settings({ app: app.plan.app, module, node }),
+    config: input.settings({ app: app.plan.app, module, node: node.id }),
   }))
   return {
     app: app.plan.app,
@@ -24,17 +29,22 @@ export function draftSection(app: DirectApp, planned: readonly PlannedInstance[]
     envelope: app.envelope.digest,
     phase: 'run',
     instances,
-    needed: contentsOf(app, instances),
+    needed: contentsOf(app, instances, node),
   }
 }
 
-/** The envelope first, then each artifact once, however many instances run it. */
-function contentsOf(app: DirectApp, instances: readonly DirectiveInstance[]): SectionDraft['needed'] {
+/** The envelope first, then each artifact once, however many instances run it, and a built-in app's files for the node's architecture. */
+function contentsOf(
+  app: DirectApp,
+  instances: readonly DirectiveInstance[],
+  { installs }: DirectNode,
+): SectionDraft['needed'] {
   const needed = new Map([[toHex(app.envelope.digest), app.envelope]])
   for (const instance of instances) {
     const { digest, size } = artifactOf(app.release, instance)
     needed.set(toHex(digest), { digest, size })
   }
+  for (const { artifact } of filesFor(app.release, installs?.arch ?? '')) needed.set(toHex(artifact.digest), artifact)
   return [...needed.values()]
 }
 
@@ -50,6 +60,22 @@ export function finishSection(draft: SectionDraft, epoch: number, node: string, 
 /** Whether a section says what a draft says, whatever its epoch and however its contents travel. */
 export function says(section: Section, draft: SectionDraft): boolean {
   return bytesEqual(comparable(section, section.contents), comparable(draft, draft.needed))
+}
+
+/** The section with the draft's envelope, where nothing but the signatures on its release differs; null where more does. */
+export function resigned(section: Section, draft: SectionDraft, node: string, input: DirectInput): Section | null {
+  if (bytesEqual(section.envelope, draft.envelope) || !bytesEqual(section.release, draft.release)) return null
+  const envelope = draft.needed[0]!
+  const again = {
+    ...section,
+    envelope: draft.envelope,
+    contents: section.contents.map((content) =>
+      bytesEqual(content.digest, section.envelope)
+        ? { ...envelope, transfer: input.transfer(node, envelope) }
+        : content,
+    ),
+  }
+  return says(again, draft) ? again : null
 }
 
 type Common = Omit<Section, 'epoch' | 'contents'>

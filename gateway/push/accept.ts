@@ -2,12 +2,13 @@ import { encodeCbor } from '@hypha/core/bytes/cbor.ts'
 import { bytesEqual, toHex } from '@hypha/core/bytes/text.ts'
 import { HyphaError } from '@hypha/core/errors.ts'
 import type { Crypto } from '@hypha/core/ports/crypto.ts'
-import { openEnvelope, verifyThreshold } from '@hypha/core/trust/cose.ts'
+import { openEnvelope, signaturesBy, verifyThreshold } from '@hypha/core/trust/cose.ts'
 import { type Release, type ReleaseModule, release } from '@hypha/core/trust/release.ts'
 import type { Role } from '@hypha/core/trust/root.ts'
 import { checkRelease } from '@hypha/core/trust/shape.ts'
 import { maxReleaseBytes } from '@hypha/core/trust/snapshot.ts'
 import { worldToItem } from '@hypha/core/wasm/encode-world.ts'
+import { checkFiles } from './files.ts'
 import { describeModule } from './release.ts'
 
 export interface AcceptDeps {
@@ -17,7 +18,7 @@ export interface AcceptDeps {
   readonly crypto: Crypto
   /** What the gateway knows of an app; zeros for one that it doesn't. */
   readonly known: (app: string) => {
-    /** The highest number of its releases, and that one's digest in hex; 0 and null before the first. */
+    /** The highest number of its releases, also of one that waits for signatures, and that one's digest in hex; 0 and null before the first. */
     readonly number: number
     readonly digest: string | null
     /** The highest floor that was set. */
@@ -25,32 +26,31 @@ export interface AcceptDeps {
   }
 }
 
-/** A release whose signatures were verified and whose words were found true of its bytes. */
+/** A release that a key of the role has signed at least, and whose words were found true of its bytes. */
 export interface AcceptedRelease {
   readonly release: Release
   /** SHA-256 of the payload, 32 bytes. */
   readonly digest: Uint8Array<ArrayBuffer>
   readonly envelope: Uint8Array
+  /** Whether as many keys have signed as the role asks for: only then it may run. */
+  readonly enough: boolean
   /** Components and core forms, by their digest in hex. */
   readonly contents: ReadonlyMap<string, Uint8Array>
 }
 
 /**
  * Accepts what was pushed: first the signatures, then the numbers, then every component's bytes against what was signed of them. Nothing is stored here. The very release
- * that is the app's last one already is accepted again, so that a push whose answer was lost can be repeated.
+ * that is the app's last one already is accepted again, so that a push whose answer was lost can be repeated. One signature of the role is enough to be looked at: the
+ * others may follow.
  *
  * Throws what envelopes throw, `wrong-fleet`, `metadata-invalid`, `release-number`, `release-below-floor`, `push-incomplete`, `release-mismatch`,
  * `wasi-refused`, and what `analyse` throws.
  */
 export function accept(envelope: Uint8Array, components: readonly Uint8Array[], deps: AcceptDeps): AcceptedRelease {
   const { crypto, role } = deps
-  const payload = verifyThreshold(
-    openEnvelope(envelope, 'release', maxReleaseBytes),
-    'release',
-    role,
-    'release',
-    crypto,
-  )
+  const opened = openEnvelope(envelope, 'release', maxReleaseBytes)
+  const signed = signaturesBy(opened, role, crypto).valid.length
+  const payload = signed > 0 ? opened.unverifiedPayload : verifyThreshold(opened, 'release', role, 'release', crypto)
   const accepted = release.decode(payload)
   if (accepted.fleet !== deps.fleet) {
     throw new HyphaError('wrong-fleet', `The release is for the fleet ${accepted.fleet}, this is ${deps.fleet}`)
@@ -63,7 +63,8 @@ export function accept(envelope: Uint8Array, components: readonly Uint8Array[], 
   for (const module of accepted.modules) {
     for (const [name, bytes] of checkModule(module, given, crypto)) contents.set(name, bytes)
   }
-  return { release: accepted, digest, envelope, contents }
+  for (const [name, bytes] of checkFiles(accepted.files ?? [], given)) contents.set(name, bytes)
+  return { release: accepted, digest, envelope, enough: signed >= role.threshold, contents }
 }
 
 function checkNumber({ app, number, floor }: Release, digest: string, deps: AcceptDeps): void {

@@ -1,25 +1,38 @@
 import { toHex } from '@hypha/core/bytes/text.ts'
 import type { ReleaseModule } from '@hypha/core/trust/release.ts'
 import type { SectionState } from '@hypha/core/wire/messages/state.ts'
-import type { AppDetail, AppSummary, ReleaseDetail, ReleaseSummary, RolloutView } from '../admin/api/schemas/apps.ts'
+import type {
+  AppDetail,
+  AppSummary,
+  ReleaseDetail,
+  ReleaseEnvelope,
+  ReleaseSummary,
+  RolloutView,
+} from '../admin/api/schemas/apps.ts'
+import type { Push } from '../admin/api/services.ts'
 import { type RolloutNode, rolloutOf } from '../distribute/rollout.ts'
 import type { Plan } from '../plan.ts'
-import type { ReleaseRecord } from '../store/apps.ts'
 import type { Store } from '../store/store.ts'
+import type { GatewayDeps } from './deps.ts'
 import { reportedBy } from './node-views.ts'
 import { notFound } from './not-found.ts'
+import type { Pipeline } from './pipeline.ts'
 import type { Releases, StoredRelease } from './releases.ts'
 import type { NodeReports } from './reports.ts'
 
 /** Reads apps, releases and rollouts out of the store, as the API shows them. */
 export class AppViews {
   readonly #store: Store
+  readonly #root: GatewayDeps['root']
+  readonly #pipeline: Pipeline
   readonly #releases: Releases
   readonly #reports: NodeReports
 
-  constructor(store: Store, releases: Releases, reports: NodeReports) {
+  constructor({ store, root }: Pick<GatewayDeps, 'store' | 'root'>, pipeline: Pipeline, reports: NodeReports) {
     this.#store = store
-    this.#releases = releases
+    this.#root = root
+    this.#pipeline = pipeline
+    this.#releases = pipeline.releases
     this.#reports = reports
   }
 
@@ -48,7 +61,7 @@ export class AppViews {
   }
 
   #summary(app: { id: string; createdAt: number }, sections: Sections): AppSummary {
-    const [latest] = this.#store.apps.releases(app.id)
+    const [latest] = this.#store.apps.allReleases(app.id)
     const record = this.#store.apps.latestPlan(app.id)
     const plan = record && (record.json as Plan)
     const running = (plan?.instances ?? []).filter(({ module, home, node }) => {
@@ -61,6 +74,7 @@ export class AppViews {
       release: plan?.release ?? null,
       label: (record && this.#releases.byDigest(record.release)?.label) ?? '',
       latest: latest?.number ?? 0,
+      pending: this.#store.apps.allReleases(app.id).find(({ pending }) => pending)?.number ?? null,
       floor: this.#releases.floor(app.id),
       epoch: record?.epoch ?? 0,
       complete: plan?.complete ?? false,
@@ -86,7 +100,9 @@ export class AppViews {
 
   releases(app: string): ReleaseSummary[] {
     if (!this.#store.apps.has(app)) throw notFound('app', app)
-    return this.#store.apps.releases(app).map((record) => this.#releaseSummary(record))
+    return this.#store.apps
+      .allReleases(app)
+      .map((record) => this.#releaseSummary(this.#releases.byDigest(record.digest)!))
   }
 
   release(app: string, number: number): ReleaseDetail {
@@ -95,8 +111,34 @@ export class AppViews {
     return { ...this.#releaseSummary(found), floor: found.release.floor, modules: modulesOf(found) }
   }
 
-  #releaseSummary({ app, number, label, digest, createdAt }: ReleaseRecord): ReleaseSummary {
-    return { app, number, label, digest, createdAt, current: this.#store.apps.latestPlan(app)?.release === digest }
+  #releaseSummary(found: StoredRelease): ReleaseSummary {
+    const { app, number, label, digest, createdAt, pending } = found
+    const current = this.#store.apps.latestPlan(app)?.release === digest
+    const { signed, threshold, signedBy } = this.#pipeline.signed(found)
+    return { app, number, label, digest, createdAt, current, pending, signed, threshold, signedBy: [...signedBy] }
+  }
+
+  /** What a further hand signs. */
+  envelope(app: string, number: number): ReleaseEnvelope {
+    const found = this.#releases.byNumber(app, number)
+    if (found === null) throw notFound('release', `${number} of ${app}`)
+    const { label: _label, createdAt: _createdAt, ...summary } = this.#releaseSummary(found)
+    const { threshold, keys } = this.#root().release
+    return {
+      ...summary,
+      envelope: Buffer.from(this.#releases.envelopeToSign(found)).toString('base64'),
+      role: { threshold, keys: keys.map(toHex) },
+      running: this.planOf(app)?.release ?? null,
+    }
+  }
+
+  /** A release as it was pushed. */
+  pushed(app: string, number: number): Push {
+    const found = this.#releases.byNumber(app, number)
+    if (found === null) throw notFound('release', `${number} of ${app}`)
+    const digests = new Set(found.release.modules.map(({ component }) => toHex(component.digest)))
+    const components = [...digests].map((digest) => this.#store.contents.get(digest)!)
+    return { envelope: this.#releases.envelopeToSign(found), components }
   }
 
   rollout(app: string): RolloutView {

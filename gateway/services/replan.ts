@@ -11,15 +11,14 @@ import { settingsFor } from '../store/settings.ts'
 import { fleetOf, type PlannedApp, usedBy } from './capacity.ts'
 import type { GatewayDeps } from './deps.ts'
 import type { Releases, StoredRelease } from './releases.ts'
+import { nodesOfReplacedSigner } from './replaced.ts'
 import type { Secrets } from './secrets.ts'
 
 /** What a replan reads and writes, beside the store. */
-export interface Workshop extends Pick<GatewayDeps, 'store' | 'crypto' | 'clock' | 'signer'> {
+export interface Workshop extends Pick<GatewayDeps, 'store' | 'crypto' | 'clock' | 'signer' | 'root'> {
   readonly releases: Releases
   readonly transfers: Transfers
   readonly secrets: Secrets
-  /** Versions that directives must have at least, by node. */
-  readonly provenVersions: ReadonlyMap<string, number>
 }
 
 /** An app's plan before and after. */
@@ -50,6 +49,8 @@ const keptEpochs = 50
  */
 export function replan(shop: Workshop, wanted?: StoredRelease): Outcome {
   const records = shop.store.nodes.list()
+  // Who says what is to run decides for every node, also for those that hold what this gateway doesn't know.
+  if (wanted !== undefined) shop.store.epochs.uncarry(wanted.app)
   const apps = placeAll(shop, records, wanted)
   const directed = directAll(shop, records, apps)
   const now = shop.clock.now()
@@ -57,15 +58,19 @@ export function replan(shop: Workshop, wanted?: StoredRelease): Outcome {
   const moved = new Set<string>()
   for (const [app, { before, plan, release, epoch }] of apps) {
     const next = directed.epochs.get(app) ?? epoch
+    if (app === wanted?.app) shop.store.epochs.raise(app, { chosen: next })
     replanned.set(app, { before, after: plan, release, epoch: next })
     if (before !== null && next === epoch && JSON.stringify(before) === JSON.stringify(plan)) continue
     shop.store.apps.addPlan({ app, epoch: next, release: plan.digest, json: plan, createdAt: now })
+    for (const instance of plan.instances) shop.store.given.assign(instance.node, { app, ...instance })
     shop.store.apps.removePlansBefore(app, next - keptEpochs)
     for (const node of moveInputs(shop, before, plan)) moved.add(node)
   }
   const directives = directed.directives.map((made) => {
-    const envelope = signOne(directive.encode(made), 'directive', shop.signer)
-    shop.store.directives.put(made, envelope)
+    const envelope = signOne(directive.encode(made), 'directive', shop.signer())
+    if (directed.anew.has(made.node)) shop.store.directives.putAnew(made, envelope)
+    else shop.store.directives.put(made, envelope)
+    for (const { app, key } of secretsIn(made)) shop.store.given.sealedTo(made.node, app, key)
     return { directive: made, envelope }
   })
   return { apps: replanned, directives, inputsMoved: [...moved] }
@@ -98,7 +103,10 @@ function currentApps(shop: Workshop, wanted: StoredRelease | undefined): Map<str
     const release = wanted?.app === id ? wanted : current && shop.releases.byDigest(current.release)
     if (!release) continue
     const before = current === null ? null : (current.json as Plan)
-    const epoch = current?.epoch ?? Number(shop.store.meta.get(epochFloorKey) ?? 0)
+    const epoch = Math.max(
+      current?.epoch ?? Number(shop.store.meta.get(epochFloorKey) ?? 0),
+      shop.store.epochs.of(id).floor,
+    )
     apps.set(id, { before, release, epoch, plan: before ?? emptyPlan(release) })
   }
   return apps
@@ -136,15 +144,24 @@ const emptyPlan = ({ app, number, digest }: StoredRelease): Plan => ({
 })
 
 function directAll(shop: Workshop, records: readonly NodeRecord[], apps: ReadonlyMap<string, Placed>) {
-  const last = new Map(shop.store.directives.list().map((record) => [record.node, record.directive]))
-  return direct({
+  const given = shop.store.directives.list()
+  const last = new Map(given.map((record) => [record.node, record.directive]))
+  const anew = nodesOfReplacedSigner(given, shop.root().gateway, shop.crypto)
+  const carried = Map.groupBy(shop.store.epochs.carried(), ({ node }) => node)
+  const directed = direct({
     fleet: shop.store.fleet,
-    nodes: records.map(({ id, removedAt }) => ({
-      id,
-      removed: removedAt !== null,
-      last: last.get(id) ?? null,
-      atLeast: shop.provenVersions.get(id) ?? 0,
-    })),
+    // A revoked one is told nothing more; what it was told last stays, so that versions go on above it.
+    nodes: records
+      .filter(({ revoked }) => revoked === null)
+      .map(({ id, removedAt, inventory }) => ({
+        id,
+        removed: removedAt !== null,
+        last: last.get(id) ?? null,
+        installs: inventory?.updates ? { apps: inventory.updates, arch: inventory.arch } : null,
+        signerReplaced: anew.has(id),
+        // What a replaced key has signed proves nothing: whoever had it may have been a thief.
+        carried: new Set(anew.has(id) ? [] : carried.get(id)?.map(({ app }) => app)),
+      })),
     apps: [...apps.values()].map(
       ({ plan, release, epoch }): DirectApp => ({
         plan,
@@ -159,7 +176,16 @@ function directAll(shop: Workshop, records: readonly NodeRecord[], apps: Readonl
     now: shop.clock.now(),
     lifetimeMs: directiveLifetimeMs,
   })
+  return { ...directed, anew }
 }
+
+/** Secrets that a directive hands to its node. */
+const secretsIn = ({ sections }: Directive): { app: string; key: string }[] =>
+  sections.flatMap(({ app, instances }) =>
+    instances.flatMap(({ config }) =>
+      Object.entries(config).flatMap(([key, { kind }]) => (kind === 'sealed' ? [{ app, key }] : [])),
+    ),
+  )
 
 /** Looks up what the operator set, with secrets sealed to the node that is to open them. */
 function settingsOf({ store, secrets }: Workshop, records: readonly NodeRecord[]) {

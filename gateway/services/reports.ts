@@ -1,4 +1,4 @@
-import { HyphaError } from '@hypha/core/errors.ts'
+import { bytesEqual } from '@hypha/core/bytes/text.ts'
 import { openEnvelope, verifyThreshold } from '@hypha/core/trust/cose.ts'
 import { directive } from '@hypha/core/trust/directive.ts'
 import { maxDirectiveBytes } from '@hypha/core/trust/snapshot.ts'
@@ -30,12 +30,25 @@ export class NodeReports {
       if (state.directive >= told && state.sections.length === 0) void this.#forget(node)
       return
     }
-    if (state.refused !== null) this.#prove(node, state.refused.held)
     // Who joined anew under its name has another certificate, and nothing is known of it but this report.
     const inventory = JSON.stringify([state.tier, state.inventory, record.fingerprint])
     if (this.#inventories.get(node) === inventory) return
     this.#inventories.set(node, inventory)
     this.#pipeline.replanSoon()
+  }
+
+  /** Another device has the node's name: it is to be given the directive, also where that says the same as before. */
+  replaced(node: string): void {
+    this.#inventories.delete(node)
+    this.progress.forget(node)
+    try {
+      this.#pipeline.replan()
+    } catch (error) {
+      this.#deps.onFailure(error)
+    }
+    const { store, outlet } = this.#deps
+    const made = store.directives.get(node)
+    if (made !== null) outlet.directive(made)
   }
 
   presence(_node: string, online: boolean): void {
@@ -53,20 +66,17 @@ export class NodeReports {
     }
   }
 
-  /** The node holds a directive that this gateway doesn't know it has made: one restored from a backup goes on above it (DESIGN, "what rises"). */
-  #prove(node: string, held: Uint8Array): void {
+  /**
+   * The envelope of a directive that a node holds, which it sends when it refuses one for an older one: a gateway restored from a backup doesn't know that it has
+   * made it, and goes on from there. What isn't signed by the gateway role proves nothing. [P 6.7]
+   */
+  proof(node: string, held: Uint8Array): void {
     const { root, crypto, store } = this.#deps
-    try {
-      const opened = openEnvelope(held, 'directive', maxDirectiveBytes)
-      const proven = directive.decode(verifyThreshold(opened, 'directive', root().gateway, 'gateway', crypto))
-      if (proven.fleet !== store.fleet || proven.node !== node || proven.version < store.directives.version(node))
-        return
-      if ((this.#pipeline.provenVersions.get(node) ?? 0) > proven.version) return
-      this.#pipeline.provenVersions.set(node, proven.version + 1)
-      this.#pipeline.replanSoon()
-    } catch (error) {
-      // What isn't signed by the gateway role proves nothing.
-      if (!(error instanceof HyphaError)) throw error
-    }
+    const opened = openEnvelope(held, 'directive', maxDirectiveBytes)
+    const proven = directive.decode(verifyThreshold(opened, 'directive', root().gateway, 'gateway', crypto))
+    const told = store.directives.get(node)
+    if (proven.fleet !== store.fleet || proven.node !== node || store.nodes.get(node) === null) return
+    if (told !== null && (proven.version < told.version || bytesEqual(told.envelope, held))) return
+    this.#pipeline.adopt(proven, held)
   }
 }

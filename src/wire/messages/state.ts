@@ -1,4 +1,4 @@
-import { bytes, list, message, nullable, oneOf, record, type TypeOf, text, uint } from '../codec.ts'
+import { list, message, nullable, oneOf, record, type TypeOf, text, uint } from '../codec.ts'
 import { digest, id, incarnation, interfaceName } from '../ids.ts'
 
 export const tiers = ['mcu', 'device', 'edge', 'cloud'] as const
@@ -66,11 +66,8 @@ export const state = message(
     sections: [6, list(sectionState, 64)],
     /** What it holds, as a base for patches. */
     contents: [7, list(digest, 512)],
-    /** Why the last directive was refused, with the directive that the node holds as proof; null where it wasn't. */
-    refused: [
-      8,
-      nullable(record({ code: [1, text(40)], message: [2, text(1_000)], held: [3, bytes({ max: 32_768 })] })),
-    ],
+    /** Why the last directive was refused; null where it wasn't. */
+    refused: [8, nullable(record({ code: [1, text(40)], message: [2, text(1_000)] }))],
   }),
 )
 

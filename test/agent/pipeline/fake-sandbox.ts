@@ -10,6 +10,8 @@ export type Behaviour = 'ok' | 'unloadable' | 'traps-at-start' | 'traps-later'
 export class FakeSandbox implements Sandbox {
   /** Digest of the release that runs. */
   running: string | null = null
+  /** How often something was started. */
+  started = 0
   readonly behaviours = new Map<number, Behaviour>()
   readonly #commit: (turn: readonly TurnRecord[]) => void
   #trap: (() => void) | null = null
@@ -35,6 +37,7 @@ export class FakeSandbox implements Sandbox {
         if (this.running !== null) throw new Error(`${this.running} runs still`)
         if (behaviour === 'traps-at-start') throw new HyphaError('turn-trapped', 'unreachable')
         this.running = section.release
+        this.started++
         status = 'running'
         this.#commit(section.instances.map((instance) => turnOf(section, instance)))
         this.#trap = () => {

@@ -17,6 +17,7 @@ import { seeded } from '../../support/random.ts'
 import {
   crypto,
   joined,
+  keys,
   makeDirective,
   makeModule,
   makeRelease,
@@ -41,13 +42,18 @@ export class Network {
   readonly transfers = new Map<string, Uint8Array>()
 
   /** A release of `greenhouse` whose one module has these bytes, and the directive that asks for it. */
-  offer(number: number, core: Uint8Array, changes: Partial<Section> = {}): string {
+  offer(
+    number: number,
+    core: Uint8Array,
+    changes: Partial<Section> = {},
+    { signers = [keys.release], version = number } = {},
+  ): string {
     const artifact = { digest: crypto.sha256(core), size: core.length }
     const release = makeRelease({ number, label: `${number}.0.0`, modules: [makeModule({ core: artifact })] })
-    const envelope = signRelease(release)
+    const envelope = signRelease(release, signers)
     const contents = [envelope, core].map((bytes) => this.#publish(bytes))
     const section = makeSection(release, envelope, { epoch: number, contents, ...changes })
-    this.directive = signDirective(makeDirective({ version: number, sections: [section] }))
+    this.directive = signDirective(makeDirective({ version, sections: [section] }))
     return toHex(section.release)
   }
 
@@ -68,6 +74,7 @@ export class Network {
 /** The agent's stages on these files as its composition root joins them, with a sandbox that only pretends to run what it is given. */
 export async function startNode(files: Files, network: Network, clock: FakeClock, bootId: string) {
   const told: string[] = []
+  const proofs: Uint8Array[] = []
   const subscribers = new Map<string, (index: number, bytes: Uint8Array) => void>()
   const trust = new TrustFile(files)
   const verifier = new Verifier({ snapshot: trust.read() ?? joined(), crypto, nowMs: () => clock.now() })
@@ -134,10 +141,12 @@ export async function startNode(files: Files, network: Network, clock: FakeClock
     room: () => pipeline.redeliver(),
     pendingMessages: () => journal.pendingMessages(),
     offer: () => undefined,
+    prove: (held) => void proofs.push(held),
     leave: () => Promise.reject(new Error('nobody removes this node')),
   })
   return {
     told,
+    proofs,
     sandbox,
     pipeline,
     journal,
@@ -151,6 +160,8 @@ export async function startNode(files: Files, network: Network, clock: FakeClock
     },
     /** The release that runs, or null; and what the gateway is told of it. */
     running: () => sandbox.running,
+    /** Version of the directive that is held; 0 before the first. */
+    held: () => verifier.held?.directive.version ?? 0,
     status: () => pipeline.sections()[0]?.status ?? null,
   }
 }

@@ -104,13 +104,15 @@ test('a release that the release role did not sign is refused', () => {
   expect(refusal(() => accepted(made(), [sampler], unknown, [keys.gateway])).code).toBe('threshold-not-met')
 })
 
-test('fewer signatures than the threshold are refused', () => {
-  const envelope = signRelease(releasePayload(made()), [keys.release])
+test('one signature of the role is enough to be looked at, and as many as its threshold to run', () => {
   const role = { threshold: 2, keys: [keys.release.publicKey, keys.release2.publicKey] }
   const deps = { fleet: 'garden', role, crypto, known: () => unknown }
-  expect(refusal(() => accept(envelope, [sampler], deps)).code).toBe('threshold-not-met')
-  const both = signRelease(releasePayload(made()), [keys.release, keys.release2])
-  expect(accept(both, [sampler], deps).release.number).toBe(1)
+  const signedBy = (...signers: (typeof thief)[]) => signRelease(releasePayload(made()), signers)
+  expect(accept(signedBy(keys.release, thief), [sampler], deps).enough).toBe(false)
+  expect(accept(signedBy(keys.release, keys.release2), [sampler], deps).enough).toBe(true)
+  expect(refusal(() => accept(signedBy(thief, keys.gateway), [sampler], deps)).code).toBe('threshold-not-met')
+  // What waits is checked no less than what runs.
+  expect(refusal(() => accept(signedBy(keys.release), [], deps)).code).toBe('push-incomplete')
 })
 
 test('an envelope of another kind is refused, though its signature is good', () => {

@@ -127,7 +127,7 @@ describe('a node', () => {
       {
         state: stateOf([], {
           directive: 4,
-          refused: { code: 'signature', message: 'signed by nobody', held: new Uint8Array(0) },
+          refused: { code: 'signature', message: 'signed by nobody' },
         }),
       },
       { status: 'refused', code: 'signature', waitsFor: /signed by nobody/ },

@@ -8,7 +8,8 @@ export const AppSummary = Type.Object({
   createdAt: Time,
   release: nullable(Type.Integer({ description: 'Number of the release that is to run' })),
   label: Type.String(),
-  latest: Type.Integer({ description: 'Number of the newest release' }),
+  latest: Type.Integer({ description: 'Number of the newest release, also of one that waits for signatures' }),
+  pending: nullable(Type.Integer({ description: 'Number of the release that waits for signatures' })),
   floor: Type.Integer({ description: 'No release with a lower number may run' }),
   epoch: Type.Integer(),
   complete: Type.Boolean({ description: 'Everything has a place' }),
@@ -30,6 +31,13 @@ export const AppDetail = Type.Object({
 })
 export type AppDetail = Static<typeof AppDetail>
 
+const signed = {
+  pending: Type.Boolean({ description: 'It waits for signatures, and runs nowhere before' }),
+  signed: Type.Integer({ description: 'Keys of the release role that have signed it' }),
+  threshold: Type.Integer({ description: 'How many must' }),
+  signedBy: Type.Array(Type.String(), { description: 'Ids of those keys' }),
+}
+
 export const ReleaseSummary = Type.Object({
   app: Id,
   number: Type.Integer(),
@@ -37,6 +45,7 @@ export const ReleaseSummary = Type.Object({
   digest: Digest,
   createdAt: Time,
   current: Type.Boolean({ description: 'It is the one that is to run' }),
+  ...signed,
 })
 export type ReleaseSummary = Static<typeof ReleaseSummary>
 
@@ -60,12 +69,25 @@ export const ReleaseDetail = Type.Object({
 })
 export type ReleaseDetail = Static<typeof ReleaseDetail>
 
+export const ReleaseEnvelope = Type.Object({
+  app: Id,
+  number: Type.Integer(),
+  digest: Digest,
+  current: Type.Boolean({ description: 'It is the one that is to run' }),
+  ...signed,
+  envelope: Type.String({ description: 'The signed release (COSE_Sign), base64' }),
+  role: Type.Object({ threshold: Type.Integer(), keys: Type.Array(Type.String()) }),
+  running: nullable(Type.Integer({ description: 'Number of the release that is to run now' })),
+})
+export type ReleaseEnvelope = Static<typeof ReleaseEnvelope>
+
 export const PushAnswer = Type.Object({
   app: Id,
   number: Type.Integer(),
   digest: Digest,
   epoch: Type.Integer(),
   plan: PlanAnswer,
+  ...signed,
 })
 export type PushAnswer = Static<typeof PushAnswer>
 
