@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { HyphaError } from '@hypha/core/errors.ts'
@@ -13,6 +13,8 @@ import { type NodeFile, parseNodeFile } from './host/node-file.ts'
 //
 //   keys          made before joining, so that a cut connection can be repeated with the same
 //   identity      who it is, with its private keys; readable by its owner only
+//   keys-again    the same for joining again with new ones
+//   leaving       how far the node is with leaving its fleet
 //   agent.toml    what is bound to this machine: sensors, actuators, network, labels
 //   data/         journal, contents, installs: only the agent's own code touches these
 //   sql/          one database for each app that uses `sql`
@@ -81,13 +83,23 @@ export type NodeKeys = TypeOf<typeof keysCodec>
  * The keys that this folder joins with, made by `make` the first time. They are kept before they are first used: an invitation is answered once for one key, so a
  * node whose connection was cut in between must come again with the same.
  */
-export function keysToJoin(home: string, make: () => NodeKeys): NodeKeys {
-  const path = join(home, 'keys')
+export function keysToJoin(home: string, make: () => NodeKeys, name: 'keys' | 'keys-again' = 'keys'): NodeKeys {
+  const path = join(home, name)
   if (existsSync(path)) return keysCodec.decode(readFileSync(path))
   const keys = make()
   mkdirSync(home, { recursive: true, mode: 0o700 })
   writeFileSync(path, keysCodec.encode(keys), { mode: 0o600, flush: true })
   return keys
+}
+
+/** The node has joined again: the keys that it did so with are its keys. */
+export function adoptKeys(home: string): void {
+  renameSync(join(home, 'keys-again'), join(home, 'keys'))
+}
+
+/** Keys that were made for joining again and are in use already make no new node. */
+export function dropKeysToJoinAgain(home: string): void {
+  rmSync(join(home, 'keys-again'), { force: true })
 }
 
 const nodeFilePath = (home: string): string => join(home, 'agent.toml')
@@ -137,10 +149,10 @@ export function wipeData(home: string): void {
   wipe(home, ['data', 'sql', 'run'])
 }
 
-/** Deletes all that the agent holds, its keys last; the node file, which its owner wrote, stays. */
+/** Deletes all that the agent holds, its keys last, and after them the note that it leaves; the node file, which its owner wrote, stays. */
 export function wipeHome(home: string): void {
   wipeData(home)
-  wipe(home, ['keys', 'identity'])
+  wipe(home, ['keys-again', 'keys', 'identity', 'leaving'])
 }
 
 function wipe(home: string, names: readonly string[]): void {

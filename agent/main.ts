@@ -7,6 +7,7 @@ import { agentHome } from './home.ts'
 const help = `hypha-agent: runs modules on this machine for a Hypha fleet
 
   hypha-agent join URL     join the fleet of an invitation (made with: hypha invite NAME)
+  hypha-agent join URL --again   the same for a node that has joined: new keys, and its data stays
   hypha-agent run          connect, and run what the fleet's gateway asks for; ends with Ctrl-C
   hypha-agent show         who this node is, and where it belongs
   hypha-agent leave --yes  forget the fleet and delete all that the node holds
@@ -27,6 +28,7 @@ const options = {
   home: { type: 'string' },
   json: { type: 'boolean', default: false },
   yes: { type: 'boolean', default: false },
+  again: { type: 'boolean', default: false },
   // For a parent process: the agent ends when the pipe to its standard input does, however the parent dies.
   'until-stdin-ends': { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
@@ -47,7 +49,7 @@ async function main(): Promise<void> {
       if (rest.length !== 1)
         throw new HyphaError('argument-invalid', 'join takes one argument: the join URL, in quotes')
       const { joinFleet } = await import('./enrolment.ts')
-      const identity = await joinFleet(home, rest[0]!)
+      const identity = await joinFleet(home, rest[0]!, { again: values.again })
       const { fleet, node, tier } = identity
       print(
         { fleet, node, tier, home },

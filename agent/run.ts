@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { loadIdentity, readNodeFile } from './home.ts'
 import { boundPaths } from './host/node-file.ts'
+import { finishLeaving, leavingStep } from './leaving.ts'
 
 export interface RunOptions {
   readonly home: string
@@ -22,7 +23,12 @@ export async function run(options: RunOptions): Promise<void> {
     await startAgent(options)
     return
   }
-  loadIdentity(options.home)
+  const { node, fleet } = loadIdentity(options.home)
+  if (leavingStep(options.home) === 'left') {
+    finishLeaving(options.home)
+    console.log(`${node} has left ${fleet}; what was left of it is deleted.`)
+    return
+  }
   const home = realpathSync(options.home)
   const { startHelper } = await import('./helper/start.ts')
   const helper = await startHelper(home)

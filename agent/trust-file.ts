@@ -16,6 +16,10 @@ export class TrustFile {
     this.#kept = files.read(path)
   }
 
+  get exists(): boolean {
+    return this.#kept !== null
+  }
+
   /** What was kept last, also by an earlier run; null where nothing was. Throws `message-malformed` for a damaged file. */
   read(): TrustSnapshot | null {
     return this.#kept === null ? null : trustSnapshot.decode(this.#kept)

@@ -179,6 +179,19 @@ export class Image {
     else this.#pending.set(number, { ...message, targets })
   }
 
+  /** The same for a journal with another incarnation, and the number that its first entry gets: messages that wait have the numbers before. */
+  renewed(incarnation: Uint8Array): { image: Image; next: number } {
+    const image = new Image(incarnation)
+    image.openedIn = this.openedIn
+    for (const [name, instance] of this.#instances) image.#instances.set(name, instance)
+    let next = 1
+    for (const pending of this.pending()) {
+      image.#pending.set(next, { ...pending, number: next })
+      next++
+    }
+    return { image, next }
+  }
+
   /** As the bytes of a checkpoint: a checksum, then CBOR. */
   encode(covers: number, next: number): Uint8Array<ArrayBuffer> {
     const instances = [...this.#instances.values()].map(({ instance, kv, state, handled }) => ({

@@ -4,6 +4,7 @@ import type { Clock } from '@hypha/core/ports/clock.ts'
 import type { Crypto } from '@hypha/core/ports/crypto.ts'
 import type { Files } from '@hypha/core/ports/files.ts'
 import type { InstanceKey, NodeEvent, TurnRecord } from '../turns.ts'
+import { journalHasBegunAnew, journalIsToBeginAnew, reincarnate } from './anew.ts'
 import type { Cursor } from './cursor.ts'
 import { Image, type PendingMessage } from './image.ts'
 import { presentable } from './presentable.ts'
@@ -67,8 +68,13 @@ export async function openJournal(ports: JournalPorts): Promise<Journal> {
   await files.syncFolder('')
   let recovered: Recovered | null = null
   let damage: HyphaError | null = null
+  let dropped: number | null = null
   try {
     recovered = recover(files, options.folder)
+    if (recovered !== null && journalIsToBeginAnew(files)) {
+      dropped = await reincarnate(files, options.folder, recovered, ports.random)
+      recovered = recover(files, options.folder)
+    }
   } catch (thrown) {
     damage = asHyphaError(thrown)
     if (!['journal-damaged', 'bytes-malformed', 'bytes-truncated', 'message-malformed'].includes(damage.code))
@@ -80,8 +86,9 @@ export async function openJournal(ports: JournalPorts): Promise<Journal> {
     await files.syncFolder('')
     options.onProblem(damage)
   }
+  if (journalIsToBeginAnew(files)) await journalHasBegunAnew(files)
   const journal = new Journal(ports, options, recovered)
-  await journal.begin(recovered, damage)
+  await journal.begin(recovered, damage, dropped)
   return journal
 }
 
@@ -121,7 +128,7 @@ export class Journal {
   }
 
   /** Called once, by `openJournal`. */
-  async begin(recovered: Recovered | null, damage: HyphaError | null): Promise<void> {
+  async begin(recovered: Recovered | null, damage: HyphaError | null, dropped: number | null = null): Promise<void> {
     await this.#log.syncRecovered()
     if (recovered && recovered.image.openedIn !== null && recovered.image.openedIn !== this.#bootId) {
       this.#oweGap('The machine went down while the agent ran.', this.#options.syncMs)
@@ -130,6 +137,12 @@ export class Journal {
       this.#oweGap(`${recovered.unreadable} entries of the journal can't be read any more.`, 0)
     }
     if (damage) this.#oweGap(`The journal was damaged and begins anew: ${damage.message}`.slice(0, 200), 0)
+    if (dropped !== null && dropped > 0) {
+      this.#oweGap(
+        `The journal begins anew: its disk was set back or copied. Up to ${dropped} entries that were not sent are missing.`,
+        0,
+      )
+    }
     this.#owe({ kind: 'opened', bootId: this.#bootId })
     this.#payOwed()
     await this.sync()

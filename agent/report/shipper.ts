@@ -22,6 +22,8 @@ export interface ShipperOptions {
   readonly maxAckTimeoutMs: number
   /** Told of acknowledgements that can't be this journal's, and of a journal that can't be read. */
   readonly onProblem: (problem: HyphaError) => void
+  /** The gateway takes no more of this journal: its disk was set back, or is a copy. Called once. [P 8.8] */
+  readonly onSetBack: () => void
 }
 
 const defaults: ShipperOptions = {
@@ -30,6 +32,7 @@ const defaults: ShipperOptions = {
   ackTimeoutMs: 5_000,
   maxAckTimeoutMs: 60_000,
   onProblem: () => undefined,
+  onSetBack: () => undefined,
 }
 
 export interface ShipperPorts {
@@ -54,7 +57,7 @@ export interface Shipper {
  * acknowledgement comes, or when one says that a report was missed. The gateway passes over what it has. [P 8.3]
  */
 export function createShipper({ journal, link, topic, clock, options }: ShipperPorts): Shipper {
-  const { window, maxBytes, ackTimeoutMs, maxAckTimeoutMs, onProblem } = { ...defaults, ...options }
+  const { window, maxBytes, ackTimeoutMs, maxAckTimeoutMs, onProblem, onSetBack } = { ...defaults, ...options }
   const builder = new BatchBuilder(journal.incarnation, maxBytes)
   const counts = { reports: 0, entries: 0, resends: 0 }
   let cursor: Cursor | null = null
@@ -66,6 +69,7 @@ export function createShipper({ journal, link, topic, clock, options }: ShipperP
   /** The mark from which a missed report was sent again already. */
   let resentFrom = -1
   let closed = false
+  let setBack = false
 
   function pump(): void {
     if (closed || link.state !== 'online') return
@@ -124,6 +128,11 @@ export function createShipper({ journal, link, topic, clock, options }: ShipperP
     }
     // Of another journal: this node's before it was wiped.
     if (closed || !bytesEqual(said.incarnation, journal.incarnation)) return
+    if (said.anew) {
+      if (!setBack) onSetBack()
+      setBack = true
+      return
+    }
     const before = journal.acknowledged
     if (!journal.acknowledge(said.upTo)) {
       const text = `the gateway acknowledges ${said.upTo}, the journal has been sent up to ${journal.sendable}: is this disk a copy of another?`
