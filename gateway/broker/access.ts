@@ -17,6 +17,8 @@ export type Party = Pick<ClientIdentity, 'kind' | 'id'>
 /** The rules for topics. Pure: what a party may do depends on its certificate and its grants alone. [P 1.3] */
 export interface AccessRules {
   mayPublish(party: Party, topic: string): boolean
+  /** Whether what it publishes there may be retained. */
+  mayRetain(party: Party, topic: string): boolean
   /** Whether everything that the filter could match may be read. */
   maySubscribe(party: Party, filter: string): boolean
 }
@@ -28,6 +30,7 @@ export function accessRules(topics: FleetTopics, grantsOf: GrantsOf): AccessRule
       if (topics.parse(topic)?.kind !== 'message') return false
       return grantsOf(party.id)?.write.some((grant) => filterCovers(grant, topic)) === true
     },
+    mayRetain: (party, topic) => party.kind === 'client' || topics.mayRetain(party.id, topic),
     maySubscribe(party, filter) {
       if (party.kind === 'node') return topics.maySubscribe(party.id, filter)
       if (!topics.isWorld(filter)) return false

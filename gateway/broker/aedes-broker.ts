@@ -1,20 +1,25 @@
+import type { TLSSocket } from 'node:tls'
 import { HyphaError } from '@hypha/core/errors.ts'
 import { fleetTopics } from '@hypha/core/wire/topics.ts'
 import { Aedes, type Client } from 'aedes'
 import type { BrokerStore, StoredMessage } from '../store/ports/broker.ts'
 import { mayLeaveWill } from './access.ts'
+import { addressGroup } from './address.ts'
 import {
   type Broker,
   type BrokerLimits,
   type BrokerOptions,
   type ClientEvent,
+  type Denial,
   defaultLimits,
   type MessageHandler,
 } from './broker.ts'
+import { ReportLimiter } from './denials.ts'
 import { Gatekeeper } from './gatekeeper.ts'
 import type { ClientIdentity } from './identity.ts'
 import { limitPackets } from './packet-limit.ts'
 import { BrokerPersistence } from './persistence.ts'
+import { ticketKeysInMemory } from './ticket-keys.ts'
 import { createTlsListener, type TlsListener } from './tls-listener.ts'
 
 /** The broker that the gateway embeds: aedes behind TLS with client certificates. `store` is read at once and written as long as it runs. */
@@ -30,6 +35,9 @@ const publishOverhead = 9
 class AedesBroker implements Broker {
   readonly #options: BrokerOptions
   readonly #limits: BrokerLimits
+  readonly #now: () => number
+  readonly #reports: ReportLimiter
+  readonly #errorReports: ReportLimiter
   readonly #persistence: BrokerPersistence
   readonly #gatekeeper: Gatekeeper
   readonly #aedes: Aedes
@@ -37,30 +45,66 @@ class AedesBroker implements Broker {
   readonly #clientHandlers: ((event: ClientEvent) => void)[] = []
 
   constructor(options: BrokerOptions, store: BrokerStore) {
+    this.#now = options.now ?? Date.now
+    this.#reports = new ReportLimiter(this.#now)
+    this.#errorReports = new ReportLimiter(this.#now)
     this.#options = options
     this.#limits = { ...defaultLimits, ...options.limits }
     this.#persistence = new BrokerPersistence(store, {
       maxQueuedMessages: this.#limits.maxQueuedMessages,
       maxQueuedBytes: this.#limits.maxQueuedBytes,
-      admits: (client, filter) => this.#gatekeeper.mayRead(client as Client, filter),
+      maxIncoming: this.#limits.maxInflightQos2,
+      admits: (client, filter) => this.#gatekeeper.hasSubscribed(client as Client, filter),
       onDropped: options.onDropped,
       onError: (error) => options.onError(error, null),
     })
-    this.#gatekeeper = new Gatekeeper(options, this.#limits, {
-      current: (id) => this.#clients()[id],
-      isRepeated: (client, messageId) => this.#persistence.hasIncoming(client, messageId),
-      isRetained: (topic) => this.#persistence.isRetained(topic),
-      retainedCount: () => this.#persistence.retainedCount,
-    })
+    this.#gatekeeper = new Gatekeeper(
+      {
+        ...options,
+        onDenied: (denial) => this.#report(denial),
+        onError: (error, client) => this.#reportError(error, client),
+      },
+      this.#limits,
+      {
+        current: (id) => this.#clients()[id],
+        isRepeated: (client, messageId) => this.#persistence.hasIncoming(client, messageId),
+        retained: this.#persistence,
+      },
+    )
     this.#aedes = this.#createAedes()
     this.#listener = createTlsListener({
       ...options.tls,
       ...this.#limits,
       host: options.host,
       port: options.port,
-      onConnection: (socket) => limitPackets(this.#aedes.handle(socket), this.#limits.maxPacketBytes),
-      onRefused: (address, why) => options.onDenied({ client: null, address, action: 'connect', topic: null, why }),
+      now: this.#now,
+      ticketKeys: options.ticketKeys ?? ticketKeysInMemory(this.#now),
+      onConnection: (socket) => this.#accept(socket),
+      onRefused: (address, why) => this.#report({ client: null, address, action: 'connect', topic: null, why }),
     })
+  }
+
+  #accept(socket: TLSSocket): void {
+    const client = this.#aedes.handle(socket)
+    limitPackets(client, this.#limits, {
+      now: this.#now,
+      onThrottled: () => this.#gatekeeper.flooded(client, 'it sends faster than it may, and is slowed down'),
+      onTooLong: () => {
+        this.#gatekeeper.flooded(client, 'it sent faster than it may for too long, and is disconnected')
+        client.close()
+      },
+    })
+  }
+
+  #report(denial: Omit<Denial, 'more'>): void {
+    const { client, address, topic } = denial
+    const more = this.#reports.admit(client ? `${client.kind} ${client.id}` : addressGroup(address))
+    if (more !== null) this.#options.onDenied({ ...denial, topic: topic?.slice(0, 256) ?? null, more })
+  }
+
+  /** Connections break all the time. `about` is who may not fill the log with it. */
+  #reportError(error: unknown, client: string | null, about = client): void {
+    if (about === null || this.#errorReports.admit(about) !== null) this.#options.onError(error, client)
   }
 
   #createAedes(): Aedes {
@@ -93,9 +137,9 @@ class AedesBroker implements Broker {
     this.#aedes.on('unsubscribe', (filters, client) => this.#gatekeeper.unsubscribed(client, filters))
     this.#aedes.on('clientError', (client, error) => {
       // A refused CONNECT was reported as a denial.
-      if (!('returnCode' in error)) onError(error, client.id)
+      if (!('returnCode' in error)) this.#reportError(error, client.id)
     })
-    this.#aedes.on('connectionError', (_client, error) => onError(error, null))
+    this.#aedes.on('connectionError', (_client, error) => this.#reportError(error, null, 'before CONNECT'))
     // An EventEmitter throws errors that nobody listens for.
     ;(this.#aedes as NodeJS.EventEmitter).on('error', (error: unknown) => onError(error, null))
     await this.#aedes.listen()

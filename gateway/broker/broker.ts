@@ -1,6 +1,10 @@
 import type { StoredMessage } from '../store/ports/broker.ts'
 import type { GrantsOf } from './access.ts'
+import type { Rate } from './bucket.ts'
+import type { FrontDoorLimits } from './front-door.ts'
 import type { ClientIdentity } from './identity.ts'
+import type { PacketLimits } from './packet-limit.ts'
+import type { TicketKeys } from './ticket-keys.ts'
 
 /** What the gateway needs of an MQTT broker. */
 export interface Broker {
@@ -40,25 +44,35 @@ export interface Denial {
   /** Null before the client is known by its certificate. */
   readonly client: ClientIdentity | null
   readonly address: string
-  readonly action: 'connect' | 'publish' | 'subscribe'
-  /** The topic or filter; null for connections. */
+  readonly action: 'connect' | 'publish' | 'subscribe' | 'flood'
+  /** The topic or filter, cut short; null for connections. */
   readonly topic: string | null
   readonly why: string
+  /** How many of the same client or address went before it and were not reported, because there were too many. */
+  readonly more: number
 }
 
-export interface BrokerLimits {
-  /** A packet's bytes, all told. */
-  readonly maxPacketBytes: number
+/** All that a client may take of the broker; every one an option. */
+export interface BrokerLimits extends FrontDoorLimits, PacketLimits {
   readonly maxSubscriptionsPerClient: number
-  readonly maxConnections: number
-  readonly maxConnectionsPerAddress: number
-  /** From the first byte to the end of the TLS handshake, and again from there to CONNECT. */
-  readonly handshakeTimeoutMs: number
+  /** From the end of the TLS handshake to CONNECT. */
   readonly connectTimeoutMs: number
+  /** CONNECTs of one client: a certificate may be copied, and an agent may be broken. */
+  readonly connectRatePerClient: Rate
+  /** A client that asks for a longer keepalive, or none, gets this: after one and a half times as long without a word it is disconnected [MQTT-3.1.2-24]. */
+  readonly maxKeepaliveSeconds: number
   /** A client that takes nothing for so long is disconnected. */
   readonly drainTimeoutMs: number
   readonly sessionSeconds: number
+  /** Of topics and filters. */
+  readonly maxTopicBytes: number
+  readonly maxTopicLevels: number
+  /** A will's payload. */
+  readonly maxWillBytes: number
+  /** In all; the gateway's own don't count as anybody's, and are never refused. */
   readonly maxRetained: number
+  readonly maxRetainedPerClient: number
+  readonly maxRetainedBytesPerClient: number
   /** For each client that is away and has a persistent session. */
   readonly maxQueuedMessages: number
   readonly maxQueuedBytes: number
@@ -66,17 +80,41 @@ export interface BrokerLimits {
   readonly maxInflightQos2: number
 }
 
+const maxConnections = 20_000
+
 export const defaultLimits: BrokerLimits = {
   // The most that a message of ours has, with room for the topic and the header.
   maxPacketBytes: 65_536 + 2_048,
+  // A node that empties its journal after weeks is held back to this.
+  packetRate: { perSecond: 2_000, burst: 4_000 },
+  byteRate: { perSecond: 4 * 1_048_576, burst: 16 * 1_048_576 },
+  maxThrottledMs: 300_000,
+  packetsPerTurn: 32,
   maxSubscriptionsPerClient: 256,
-  maxConnections: 20_000,
-  maxConnectionsPerAddress: 5_000,
+  maxConnections,
+  // A whole fleet may stand behind one router.
+  maxConnectionsPerAddress: maxConnections / 2,
+  connectionRatePerAddress: { perSecond: 500, burst: 5_000 },
+  maxSilent: 2_000,
+  helloTimeoutMs: 5_000,
+  maxHandshakes: 64,
+  maxHandshakesPerAddress: 48,
+  handshakesPerTurn: 4,
+  handshakeGraceMs: 1_000,
   handshakeTimeoutMs: 10_000,
+  // About two seconds' work: an agent waits for fifteen.
+  maxWaiting: 2_048,
   connectTimeoutMs: 10_000,
+  connectRatePerClient: { perSecond: 1, burst: 60 },
+  maxKeepaliveSeconds: 1_200,
   drainTimeoutMs: 20_000,
-  sessionSeconds: 3_600,
+  sessionSeconds: 7 * 86_400,
+  maxTopicBytes: 512,
+  maxTopicLevels: 16,
+  maxWillBytes: 256,
   maxRetained: 200_000,
+  maxRetainedPerClient: 1_000,
+  maxRetainedBytesPerClient: 4 * 1_048_576,
   maxQueuedMessages: 1_000,
   maxQueuedBytes: 1_048_576,
   maxInflightQos2: 64,
@@ -88,10 +126,14 @@ export interface BrokerOptions {
   readonly port: number
   /** PEM: the server's key and chain, and the CA of the clients' certificates. */
   readonly tls: { readonly key: string; readonly certificate: string; readonly ca: string }
+  /** By which TLS sessions are resumed; keys that end with the process if left out. */
+  readonly ticketKeys?: TicketKeys
   /** What foreign clients may do. */
   readonly grantsOf: GrantsOf
   /** Asked at each connection: false for a node or client that was removed, or whose certificate was replaced; a string says why else it isn't let in. */
   readonly admits: (client: ClientIdentity) => boolean | string
+  /** Whether a node may subscribe to the chunks of a transfer (lower-case hex): its directive lists it. Every transfer, if left out. [P 7.5] */
+  readonly mayReceive?: (node: string, digestHex: string) => boolean
   readonly onDenied: (denial: Denial) => void
   /** A client was away for so long that its oldest messages made room for newer ones. */
   readonly onDropped: (clientId: string, count: number) => void

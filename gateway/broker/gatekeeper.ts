@@ -3,7 +3,9 @@ import { type FleetTopics, fleetTopics } from '@hypha/core/wire/topics.ts'
 import type { Aedes, AuthenticateError, Client } from 'aedes'
 import { type AccessRules, accessRules, mayLeaveWill } from './access.ts'
 import type { BrokerLimits, BrokerOptions, Denial, MessageHandler } from './broker.ts'
+import { Buckets } from './bucket.ts'
 import { type ClientIdentity, identify } from './identity.ts'
+import { RetainedUsage } from './retained-usage.ts'
 
 interface Session {
   readonly identity: ClientIdentity
@@ -13,7 +15,19 @@ interface Session {
 /** Fields of CONNECT that aedes keeps to itself until the client is let in. */
 interface Asked {
   readonly clientId: string
-  readonly willTopic: string | null
+  readonly will: { readonly topic: string; readonly bytes: number } | null
+}
+
+/** Of CONNECT, what is looked at before anything else is. */
+interface ConnectPacket {
+  readonly clientId: string
+  readonly will?: { readonly topic: string; readonly payload: Uint8Array | string } | undefined
+  keepalive?: number
+}
+
+export interface GatekeeperOptions
+  extends Pick<BrokerOptions, 'fleet' | 'grantsOf' | 'admits' | 'mayReceive' | 'onError' | 'now'> {
+  readonly onDenied: (denial: Omit<Denial, 'more'>) => void
 }
 
 export type PublishPacket = Parameters<Aedes['authorizePublish']>[1]
@@ -25,8 +39,7 @@ export interface Kept {
   current(id: string): Client | undefined
   /** Whether a QoS 2 message was received before and not released yet. */
   isRepeated(client: Client, messageId: number | undefined): boolean
-  isRetained(topic: string): boolean
-  retainedCount(): number
+  readonly retained: { readonly retainedCount: number; isRetained(topic: string): boolean }
 }
 
 // Nobody can subscribe to topics beyond the fleet's, so what is renamed to these goes nowhere.
@@ -34,11 +47,12 @@ const deniedTopic = '$hypha/denied'
 const consumedTopic = '$hypha/consumed'
 /** CONNACK return codes (MQTT 3.1.1, 3.2.2.3). */
 const identifierRejected = 2
+const serverUnavailable = 3
 const notAuthorized = 5
 
 /** Who comes in, and what each may do: aedes asks it at every step. What passes goes to the handlers before it is acknowledged. */
 export class Gatekeeper {
-  readonly #options: Pick<BrokerOptions, 'fleet' | 'admits' | 'onDenied' | 'onError'>
+  readonly #options: GatekeeperOptions
   readonly #limits: BrokerLimits
   readonly #kept: Kept
   readonly #now: () => number
@@ -46,17 +60,21 @@ export class Gatekeeper {
   readonly #rules: AccessRules
   readonly #asked = new WeakMap<Client, Asked>()
   readonly #sessions = new WeakMap<Client, Session>()
+  readonly #connects: Buckets
+  readonly #usage: RetainedUsage
   readonly #handlers: MessageHandler[] = []
   /** Messages whose handlers have not finished. */
   readonly #handling = new Set<Promise<void>>()
 
-  constructor(options: BrokerOptions, limits: BrokerLimits, kept: Kept) {
+  constructor(options: GatekeeperOptions, limits: BrokerLimits, kept: Kept) {
     this.#options = options
     this.#limits = limits
     this.#kept = kept
     this.#now = options.now ?? Date.now
     this.#topics = fleetTopics(options.fleet)
     this.#rules = accessRules(this.#topics, options.grantsOf)
+    this.#connects = new Buckets(limits.connectRatePerClient)
+    this.#usage = new RetainedUsage(limits, (topic) => kept.retained.isRetained(topic))
   }
 
   onMessage(handler: MessageHandler): void {
@@ -74,8 +92,12 @@ export class Gatekeeper {
 
   // Connections
 
-  noteConnect(client: Client, packet: { clientId: string; will?: { topic: string } | undefined }): void {
-    this.#asked.set(client, { clientId: packet.clientId, willTopic: packet.will?.topic ?? null })
+  noteConnect(client: Client, packet: ConnectPacket): void {
+    const { clientId, will } = packet
+    this.#asked.set(client, { clientId, will: will ? { topic: will.topic, bytes: will.payload.length } : null })
+    // aedes reads it from the packet afterwards, and lets a client without one stay silent for ever.
+    const { maxKeepaliveSeconds: longest } = this.#limits
+    packet.keepalive = packet.keepalive ? Math.min(packet.keepalive, longest) : longest
   }
 
   /** Not in preConnect: aedes then closes without CONNACK, and clients try again for ever. */
@@ -98,12 +120,20 @@ export class Gatekeeper {
       const given = asked?.clientId.slice(0, 64)
       return refuse(`its client id is "${given}", its certificate's name ${identity.id}`, identifierRejected)
     }
-    if (this.#now() >= identity.expiresAt) return refuse('its certificate has expired')
+    const now = this.#now()
+    if (now >= identity.expiresAt) return refuse('its certificate has expired')
     const admitted = this.#options.admits(identity)
     if (admitted !== true) return refuse(admitted || 'it was removed, or has a newer certificate')
-    if (asked.willTopic !== null && !mayLeaveWill(this.#topics, identity, asked.willTopic)) {
-      return refuse(`it may not leave a will on ${asked.willTopic.slice(0, 256)}`)
+    // An agent that is told so waits for a minute.
+    if (!this.#connects.of(`${identity.kind} ${identity.id}`, now).take(1, now)) {
+      return refuse('it connects again and again', serverUnavailable)
     }
+    const { will } = asked
+    if (will === null) return null
+    if (!mayLeaveWill(this.#topics, identity, will.topic)) {
+      return refuse(`it may not leave a will on ${will.topic.slice(0, 256)}`)
+    }
+    if (will.bytes > this.#limits.maxWillBytes) return refuse(`its will has ${will.bytes} bytes`)
     return null
   }
 
@@ -118,10 +148,34 @@ export class Gatekeeper {
   }
 
   #subscribeRefusal(session: Session | undefined, filter: string): string | null {
+    const wrong = this.#wrongTopic(filter)
+    if (wrong !== null) return wrong
     if (!session || !this.#rules.maySubscribe(session.identity, filter)) return 'it has no right to read this'
+    const { kind, id } = session.identity
+    const transfer = kind === 'node' ? this.#topics.transferOf(filter) : null
+    // Only here, not at each delivery: what it was to have once isn't a secret from it.
+    if (transfer !== null && this.#options.mayReceive?.(id, transfer) === false) {
+      return "its directive doesn't list this transfer"
+    }
     const { maxSubscriptionsPerClient: max } = this.#limits
     if (session.filters.size >= max && !session.filters.has(filter)) return `it has ${max} subscriptions already`
     return null
+  }
+
+  #wrongTopic(topic: string): string | null {
+    const { maxTopicBytes, maxTopicLevels } = this.#limits
+    // A character has at most three bytes for each unit of its length.
+    const long =
+      topic.length > maxTopicBytes || (topic.length * 3 > maxTopicBytes && Buffer.byteLength(topic) > maxTopicBytes)
+    if (long) return `its name has more than ${maxTopicBytes} bytes`
+    let levels = 1
+    for (let at = topic.indexOf('/'); at >= 0; at = topic.indexOf('/', at + 1)) levels++
+    return levels > maxTopicLevels ? `its name has more than ${maxTopicLevels} levels` : null
+  }
+
+  /** Whether it has this subscription, or is just getting it. */
+  hasSubscribed(client: Client, filter: string): boolean {
+    return this.#sessions.get(client)?.filters.has(filter) === true
   }
 
   unsubscribed(client: Client, filters: readonly string[]): void {
@@ -165,11 +219,21 @@ export class Gatekeeper {
   }
 
   #publishRefusal(identity: ClientIdentity, packet: PublishPacket): string | null {
-    if (!this.#rules.mayPublish(identity, packet.topic)) return 'it has no right to publish this'
-    const { maxRetained } = this.#limits
-    const adds = packet.retain && packet.payload.length > 0 && !this.#kept.isRetained(packet.topic)
-    if (adds && this.#kept.retainedCount() >= maxRetained) return `there are ${maxRetained} retained messages already`
-    return null
+    const { topic, payload, retain } = packet
+    const wrong = this.#wrongTopic(topic)
+    if (wrong !== null) return wrong
+    if (!this.#rules.mayPublish(identity, topic)) return 'it has no right to publish this'
+    const { maxWillBytes, maxRetained } = this.#limits
+    if (identity.kind === 'node' && payload.length > maxWillBytes && topic === this.#topics.presence(identity.id)) {
+      return `a presence of ${payload.length} bytes`
+    }
+    if (!retain) return null
+    if (!this.#rules.mayRetain(identity, topic)) return 'it may not have this retained'
+    const adds = payload.length > 0 && !this.#kept.retained.isRetained(topic)
+    if (adds && this.#kept.retained.retainedCount >= maxRetained)
+      return `there are ${maxRetained} retained messages already`
+    // A node has two topics, whose messages have their own bounds.
+    return identity.kind === 'node' ? null : this.#usage.note(identity.id, topic, payload.length)
   }
 
   #authorizeWill(client: Client, identity: ClientIdentity, will: PublishPacket, done: Done): void {
@@ -216,6 +280,11 @@ export class Gatekeeper {
       .then(pass, fail)
       .finally(() => this.#handling.delete(all))
     this.#handling.add(all)
+  }
+
+  /** It sends too much. */
+  flooded(client: Client, why: string): void {
+    this.#deny(client, this.identityOf(client) ?? null, 'flood', null, why)
   }
 
   #deny(

@@ -31,6 +31,7 @@ interface WillPacket {
 
 interface IncomingPacket {
   messageId?: number
+  payload?: Buffer | string
   length?: number
 }
 
@@ -40,6 +41,8 @@ interface AedesRef {
 }
 
 export interface PersistenceOptions extends QueueLimits {
+  /** QoS 2 messages of one client that it hasn't released, over all its connections. */
+  readonly maxIncoming: number
   /** Whether a client may have this subscription: aedes hands over refused ones with the others of their packet. */
   readonly admits: (client: ClientRef, filter: string) => boolean
   /** A persistent session was away for so long that its oldest messages made room. */
@@ -265,6 +268,11 @@ export class BrokerPersistence {
       packets = new Map()
       this.#incoming.set(client.id, packets)
     }
+    const isNew = !packets.has(packet.messageId!)
+    const bytes = (packet.payload?.length ?? 0) + (isNew ? sum(packets.values()) : 0)
+    if (isNew && (packets.size >= this.#options.maxIncoming || bytes > this.#options.maxQueuedBytes)) {
+      throw new Error('too many QoS 2 messages await their release')
+    }
     const { length: _, ...kept } = packet
     packets.set(packet.messageId!, kept)
   }
@@ -341,6 +349,12 @@ export class BrokerPersistence {
   async destroy(): Promise<void> {
     await this.flush()
   }
+}
+
+const sum = (packets: Iterable<IncomingPacket>): number => {
+  let bytes = 0
+  for (const { payload } of packets) bytes += payload?.length ?? 0
+  return bytes
 }
 
 function retainedPacket({ topic, payload, qos }: StoredMessage) {

@@ -1,24 +1,25 @@
-import type { AddressInfo, Socket } from 'node:net'
-import { createServer, type TLSSocket } from 'node:tls'
+import { createHash } from 'node:crypto'
+import { type AddressInfo, createServer } from 'node:net'
+import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls'
 import { HyphaError } from '@hypha/core/errors.ts'
+import { FrontDoor, type FrontDoorLimits } from './front-door.ts'
+import { type TicketKeys, ticketKeyName } from './ticket-keys.ts'
 
-export interface TlsListenerOptions {
+export interface TlsListenerOptions extends FrontDoorLimits {
   readonly host: string
   readonly port: number
   /** PEM: the server's key, its certificate with the chain, and the CA that clients' certificates must be of. */
   readonly key: string
   readonly certificate: string
   readonly ca: string
-  /** A handshake that takes longer is ended. */
-  readonly handshakeTimeoutMs: number
+  readonly ticketKeys: TicketKeys
   /** How long a TLS session can be resumed. */
   readonly sessionSeconds: number
-  readonly maxConnections: number
-  readonly maxConnectionsPerAddress: number
   /** A verified client. */
   readonly onConnection: (socket: TLSSocket) => void
   /** A connection that did not come to that, in words. */
   readonly onRefused: (address: string, why: string) => void
+  readonly now: () => number
 }
 
 export interface TlsListener {
@@ -27,47 +28,32 @@ export interface TlsListener {
   close(): Promise<void>
 }
 
-/** A TLS 1.3 server that lets in only clients with a certificate of the CA, and only so many from one address. */
-export function createTlsListener(options: TlsListenerOptions): TlsListener {
-  const server = createServer({
-    key: options.key,
-    cert: options.certificate,
-    ca: options.ca,
-    requestCert: true,
-    rejectUnauthorized: true,
-    minVersion: 'TLSv1.3',
-    handshakeTimeout: options.handshakeTimeoutMs,
-    sessionTimeout: options.sessionSeconds,
-    // Without it the handshake's last flight waits 40 ms for an acknowledgement.
-    noDelay: true,
-  })
-  server.maxConnections = options.maxConnections
-  server.on('drop', (dropped) => options.onRefused(dropped?.remoteAddress ?? '?', 'too many connections in all'))
+/** Connections that the kernel keeps until they are accepted: a fleet that comes back comes within a second. */
+const backlog = 4_096
+const rotationCheckMs = 600_000
 
-  // Counted from the first packet on, so that half-open handshakes count too.
-  const raw = new Set<Socket>()
-  const perAddress = new Map<string, number>()
-  server.on('connection', (socket: Socket) => {
-    const address = socket.remoteAddress ?? '?'
-    const count = (perAddress.get(address) ?? 0) + 1
-    perAddress.set(address, count)
-    raw.add(socket)
-    socket.once('close', () => {
-      raw.delete(socket)
-      const left = perAddress.get(address)! - 1
-      if (left > 0) perAddress.set(address, left)
-      else perAddress.delete(address)
+/** A TLS 1.3 server that lets in only clients with a certificate of the CA, through the front door. */
+export function createTlsListener(options: TlsListenerOptions): TlsListener {
+  const tls = new TlsServers(options, (server) => {
+    server.on('secureConnection', (socket) => {
+      door.secured(socket)
+      options.onConnection(socket)
     })
-    if (count > options.maxConnectionsPerAddress) {
-      options.onRefused(address, `more than ${options.maxConnectionsPerAddress} connections from one address`)
+    server.on('tlsClientError', (error, socket) => {
+      door.failed(socket, error.message)
       socket.destroy()
-    }
+    })
   })
-  server.on('secureConnection', options.onConnection)
-  server.on('tlsClientError', (error, socket) => {
-    options.onRefused(socket.remoteAddress ?? '?', error.message)
-    socket.destroy()
+  const door: FrontDoor = new FrontDoor(options, {
+    begin: (socket, ticketName) => tls.for(ticketName).emit('connection', socket),
+    onRefused: options.onRefused,
+    now: options.now,
   })
+  // Without noDelay the handshake's last flight waits 40 ms for an acknowledgement; without keepAlive a peer that lost its power stays for ever.
+  const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }, (socket) =>
+    door.enter(socket),
+  )
+  const rotation = setInterval(() => tls.refresh(), rotationCheckMs).unref()
 
   return {
     listen: () =>
@@ -78,7 +64,7 @@ export function createTlsListener(options: TlsListenerOptions): TlsListener {
           reject(new HyphaError('broker-not-listening', message, { cause }))
         }
         server.once('error', failed)
-        server.listen(options.port, options.host, () => {
+        server.listen({ port: options.port, host: options.host, backlog }, () => {
           server.off('error', failed)
           // Such as no file descriptors left for another connection: those that are there go on.
           server.on('error', (error) => options.onRefused('?', error.message))
@@ -87,8 +73,58 @@ export function createTlsListener(options: TlsListenerOptions): TlsListener {
       }),
     close: () =>
       new Promise((resolve) => {
+        clearInterval(rotation)
         server.close(() => resolve())
-        for (const socket of raw) socket.destroy()
+        door.close()
       }),
+  }
+}
+
+/**
+ * OpenSSL takes one set of ticket keys for a server, so there is one server for each key, of which none listens: a connection goes to the one whose key its session is
+ * under, and to the newest if it has none.
+ */
+class TlsServers {
+  readonly #options: TlsListenerOptions
+  readonly #prepare: (server: TlsServer) => void
+  #servers = new Map<string, TlsServer>()
+  #newest: TlsServer
+
+  constructor(options: TlsListenerOptions, prepare: (server: TlsServer) => void) {
+    this.#options = options
+    this.#prepare = prepare
+    this.#newest = this.refresh()
+  }
+
+  for(ticketName: string | null): TlsServer {
+    return (ticketName === null ? undefined : this.#servers.get(ticketName)) ?? this.#newest
+  }
+
+  refresh(): TlsServer {
+    const keys = this.#options.ticketKeys.current()
+    this.#servers = new Map(
+      keys.map((key) => [ticketKeyName(key), this.#servers.get(ticketKeyName(key)) ?? this.#create(key)]),
+    )
+    this.#newest = this.#servers.get(ticketKeyName(keys[0]!))!
+    return this.#newest
+  }
+
+  #create(ticketKey: Buffer): TlsServer {
+    const { key, certificate, ca, handshakeTimeoutMs, sessionSeconds } = this.#options
+    const server = createTlsServer({
+      key,
+      cert: certificate,
+      ca,
+      requestCert: true,
+      rejectUnauthorized: true,
+      minVersion: 'TLSv1.3',
+      handshakeTimeout: handshakeTimeoutMs,
+      sessionTimeout: sessionSeconds,
+      ticketKeys: ticketKey,
+      // A resumed session isn't verified again: it ends with the authority that verified it.
+      sessionIdContext: createHash('sha256').update(ca).digest('hex').slice(0, 32),
+    })
+    this.#prepare(server)
+    return server
   }
 }

@@ -1,7 +1,7 @@
 import { HyphaError } from '../errors.ts'
 import { bytes, text } from './codec.ts'
 
-const idPattern = /^[a-z0-9][a-z0-9-]{0,39}$/
+export const idPattern = /^[a-z0-9][a-z0-9-]{0,39}$/
 
 /** Names of fleets, nodes, apps and modules. [P 2.5] */
 export const id = text(40, idPattern)

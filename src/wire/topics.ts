@@ -1,5 +1,6 @@
 import { toUtf8 } from '../bytes/text.ts'
 import { HyphaError } from '../errors.ts'
+import { idPattern } from './ids.ts'
 
 // The only file that spells a topic. Ids in topics have been checked by `ids.ts`, so they hold neither "/" nor a wildcard.
 
@@ -39,16 +40,18 @@ export function fleetTopics(fleet: string) {
     valuesOfDevice: (home: string) => `${root}/v/${home}/#`,
 
     /** What a node may publish to. */
-    mayPublish: (node: string, topic: string) =>
-      topic === `${root}/n/${node}/presence` ||
-      topic === `${root}/n/${node}/state` ||
-      topic.startsWith(`${root}/n/${node}/up/`) ||
-      new RegExp(`^${root}/l/[^/]+/${node}$`).test(topic),
+    mayPublish: (node: string, topic: string) => {
+      const parsed = parseTopic(root, topic)
+      if (parsed?.kind === 'link') return parsed.caller === node && idPattern.test(parsed.callee)
+      return parsed !== null && parsed.kind !== 'down' && 'node' in parsed && parsed.node === node
+    },
+    /** Of that, what the broker keeps for it. */
+    mayRetain: (node: string, topic: string) =>
+      topic === `${root}/n/${node}/presence` || topic === `${root}/n/${node}/state`,
     /** What a node may subscribe to: a filter that could match anything else is refused. */
-    maySubscribe: (node: string, filter: string) =>
-      filter.startsWith(`${root}/n/${node}/down/`) ||
-      (filter.startsWith(`${root}/b/`) && filter !== `${root}/b/#`) ||
-      filter.startsWith(`${root}/l/${node}/`),
+    maySubscribe: (node: string, filter: string) => mayNodeSubscribe(root, node, filter),
+    /** The transfer whose chunks a filter or topic asks for, in lower-case hex; null for any other. */
+    transferOf: (filter: string) => (filter.startsWith(`${root}/b/c/`) ? filter.split('/')[4]! : null),
     /** The part of a topic that belongs to the world: clients that are no nodes reach only these, by grant. */
     isWorld: (topicOrFilter: string) =>
       topicOrFilter.startsWith(`${root}/m/`) || topicOrFilter.startsWith(`${root}/v/`),
@@ -65,6 +68,22 @@ export type ParsedTopic =
   | { readonly kind: 'down'; readonly node: string; readonly what: DownKind }
   | { readonly kind: 'message'; readonly app: string; readonly topic: string }
   | { readonly kind: 'link'; readonly callee: string; readonly caller: string }
+
+/** One level that is an id or the wildcard for all. */
+const oneOrAll = (level: string | undefined): boolean => level === '+' || (level !== undefined && idPattern.test(level))
+
+/** Wildcards only in the last level: so no filter of a node meets many of its others, and none the chunks of every transfer. */
+function mayNodeSubscribe(root: string, node: string, filter: string): boolean {
+  if (!filter.startsWith(`${root}/`)) return false
+  const [branch, first, second, third, ...rest] = filter.slice(root.length + 1).split('/')
+  if (rest.length > 0) return false
+  if (branch === 'n') return first === node && second === 'down' && (third === '#' || oneOrAll(third))
+  if (branch === 'l') return first === node && third === undefined && oneOrAll(second)
+  if (branch !== 'b') return false
+  if (first === 'root' || first === 'beat') return second === undefined
+  if (first === 'release' || first === 'commit') return third === undefined && oneOrAll(second)
+  return first === 'c' && /^[0-9a-f]{1,64}$/.test(second ?? '') && /^(\+|\d{1,10})$/.test(third ?? '')
+}
 
 const upKinds: readonly string[] = ['report', 'progress', 'want', 'ack', 'proof'] satisfies UpKind[]
 const downKinds: readonly string[] = ['directive', 'ack', 'input', 'request'] satisfies DownKind[]

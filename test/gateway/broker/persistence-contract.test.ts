@@ -41,6 +41,7 @@ abstractPersistence({
     db.exec(brokerMigration)
     return new BrokerPersistence(new SqliteBrokerStore(db, 'greens'), {
       maxQueuedMessages: 1_000,
+      maxIncoming: 64,
       maxQueuedBytes: 1_048_576,
       admits: () => true,
       onDropped: () => assert.fail('nothing is dropped'),
