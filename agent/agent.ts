@@ -3,35 +3,42 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ed25519Pkcs8 } from '@hypha/core/bytes/ed25519.ts'
 import { toHex } from '@hypha/core/bytes/text.ts'
-import { asHyphaError, type HyphaError } from '@hypha/core/errors.ts'
+import { asHyphaError, exitCodes, type HyphaError } from '@hypha/core/errors.ts'
 import { systemClock } from '@hypha/core/platform/clock.ts'
 import { brotli } from '@hypha/core/platform/compress.ts'
 import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
 import { nodeFiles } from '@hypha/core/platform/files.ts'
 import { createLog, type Log } from '@hypha/core/platform/log.ts'
-import { trustFirstRoot } from '@hypha/core/trust/rules.ts'
+import { agentApp } from '@hypha/core/trust/release.ts'
 import { progress } from '@hypha/core/wire/messages/progress.ts'
 import { rootChain } from '@hypha/core/wire/messages/root-chain.ts'
 import { type SectionState, state } from '@hypha/core/wire/messages/state.ts'
 import { want } from '@hypha/core/wire/messages/want.ts'
 import { fleetTopics } from '@hypha/core/wire/topics.ts'
+import type { SelfUpdate } from './agent-app.ts'
 import { connectionNumbers } from './connection-number.ts'
-import { type Identity, loadIdentity, replaceIdentity, wipeData, wipeHome } from './home.ts'
+import { type Identity, loadIdentity, replaceIdentity, wipeData } from './home.ts'
 import { Installs } from './install/installs.ts'
 import { defaultTrialLimits } from './install/machine.ts'
 import { takeInventory } from './inventory.ts'
-import type { Link, LinkState } from './link/link.ts'
+import { finishLeaving, leavingStep, noteLeaving } from './leaving.ts'
+import type { Link, LinkOptions, LinkState } from './link/link.ts'
 import { createLink } from './link/mqtt-link.ts'
 import { openMachine } from './machine.ts'
+import { openVerifier } from './open-verifier.ts'
 import { Pipeline } from './pipeline.ts'
 import { openReceiver } from './receive/receiver.ts'
 import { Renewal, type Renewed } from './renewal.ts'
+import { beginJournalAnew } from './report/anew.ts'
 import { type Journal, openJournal } from './report/journal.ts'
 import { createShipper } from './report/shipper.ts'
 import { createSandbox } from './sandbox/sandbox.ts'
 import { TrustFile } from './trust-file.ts'
+import { beat } from './update/alive.ts'
+import { defaultWatchLimits } from './update/machine.ts'
+import { Slots } from './update/slots.ts'
 import { openWith, runnable } from './verify/runnable.ts'
-import { Verifier } from './verify/verifier.ts'
+import type { Verifier } from './verify/verifier.ts'
 
 export interface AgentOptions {
   readonly home: string
@@ -42,6 +49,8 @@ export interface AgentOptions {
 const trialMs = 5_000
 const stateDelayMs = 20
 const stateEveryMs = 30_000
+/** The launcher (agent/launcher) starts the slot that is due at once after this exit code. */
+const restartCode = 75
 
 /** Starts the agent of a home that has joined, and runs until the process is told to end. The composition root: every part is made here. */
 export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): Promise<void> {
@@ -54,7 +63,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
   mkdirSync(join(home, 'data'), { recursive: true, mode: 0o700 })
   const files = nodeFiles(join(home, 'data'))
   const trust = new TrustFile(files)
-  const verifier = openVerifier(trust, identity)
+  const verifier = openVerifier(trust, identity, nodeCrypto, systemClock.now)
   const keepTrust = () => trust.keep(() => verifier.snapshot)
   const journal = await openJournal({
     files,
@@ -68,16 +77,37 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
   const renewal = openRenewal(home, identity, verifier, log, (renewed) =>
     link.renew({ certificate: renewed.certificate, host: renewed.brokerHost, port: renewed.brokerPort }),
   )
-  const link = openLink(identity, nextConnection, (error) => {
+  // It told the gateway that it leaves, perhaps: one that doesn't know it any more has heard it.
+  const wasLeaving = leavingStep(home) !== null
+  const linkParts = {
+    nextConnection,
+    run: nodeCrypto.random(8),
+    journal: () => ({ incarnation: journal.incarnation, upTo: journal.sendable }),
+  }
+  const link = openLink(identity, linkParts, (error) => {
     onProblem(error)
-    if (error.code === 'link-refused') renewal.refused()
+    if (error.code !== 'link-refused') return
+    if (!wasLeaving) return renewal.refused()
+    log.warn(`${node} has left ${identity.fleet}, which knows it no more: it deletes what is left`)
+    finishLeaving(home)
+    process.exit(0)
   })
   const shipper = createShipper({
     journal,
     link,
     topic: topics.up(node, 'report'),
     clock: systemClock,
-    options: { onProblem },
+    options: {
+      onProblem,
+      onSetBack: () => {
+        const text = `${node}'s disk was set back, or is a copy of another's: its journal begins anew at the next start, and it ends for that`
+        log.error(text)
+        beginJournalAnew(files).then(
+          () => end(exitCodes.later),
+          (thrown) => onProblem(asHyphaError(thrown)),
+        )
+      },
+    },
   })
   const receiver = await openReceiver({
     files,
@@ -129,7 +159,20 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
       refused: pipeline!.refused,
     })
   const bootedMs = systemClock.now()
-  const inventory = takeInventory(home, machine)
+  const update = selfUpdate(
+    home,
+    () => link.state === 'online',
+    () => end(restartCode),
+  )
+  const stopBeat =
+    update === null
+      ? () => undefined
+      : beat(
+          home,
+          () => link.alive,
+          (thrown) => onProblem(asHyphaError(thrown)),
+        )
+  const inventory = takeInventory(home, machine, update && [agentApp])
   const sendProgress = (app: string, bytes: number, ofBytes: number) => {
     const section = verifier.held?.directive.sections.find((each) => each.app === app)
     if (section === undefined || link.state !== 'online') return
@@ -149,6 +192,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     crypto: nodeCrypto,
     trialMs,
     incarnation: journal.incarnation,
+    update,
     receive: async (content, app, signal) => {
       const onProgress = (bytes: number, ofBytes: number) => sendProgress(app, bytes, ofBytes)
       await receiver.fetch(content, { attachments, onProgress, signal })
@@ -184,14 +228,17 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
       log.warn(`${node} has been removed from ${identity.fleet}: it deletes what it holds`)
       // From here on a signal to end has to wait until nothing is left.
       ending = true
+      stopBeat()
+      await noteLeaving(home, 'leaving')
       await stopRunning()
       // What it held goes first and its keys last: whoever is killed in between is told to leave again.
       wipeData(home)
-      await link.publish(topics.state(node), stateMessage([]), { qos: 1, retain: true }).catch((thrown) => {
-        onProblem(asHyphaError(thrown))
-      })
+      await link.publish(topics.state(node), stateMessage([]), { qos: 1, retain: true }).then(
+        () => noteLeaving(home, 'left'),
+        (thrown) => onProblem(asHyphaError(thrown)),
+      )
       await link.close()
-      wipeHome(home)
+      finishLeaving(home)
       process.exit(0)
     },
   })
@@ -236,22 +283,25 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     machine.close()
   }
   let ending = false
-  const end = () => {
+  const end = (code: number) => {
     if (ending) return
     ending = true
+    // An end that doesn't come is ended by the launcher.
+    stopBeat()
     stopRunning()
       .then(() => link.close())
       .then(
-        () => process.exit(0),
+        () => process.exit(code),
         (thrown) => {
           log.error(asHyphaError(thrown).message)
           process.exit(1)
         },
       )
   }
-  process.on('SIGINT', end)
-  process.on('SIGTERM', end)
-  if (untilStdinEnds) process.stdin.resume().once('close', end)
+  const endWell = () => end(0)
+  process.on('SIGINT', endWell)
+  process.on('SIGTERM', endWell)
+  if (untilStdinEnds) process.stdin.resume().once('close', endWell)
 
   log.info(`${node} of ${identity.fleet} (${identity.tier}) starts`)
   renewal.start()
@@ -260,12 +310,22 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
 
 const digests = (items: readonly { readonly digest: Uint8Array }[]) => items.map(({ digest }) => digest)
 
-function openVerifier(trust: TrustFile, { fleet, node, root }: Identity): Verifier {
-  const snapshot = trust.read() ?? trustFirstRoot(root, { digest: nodeCrypto.sha256(root), fleet, node }, nodeCrypto)
-  return new Verifier({ snapshot, crypto: nodeCrypto, nowMs: systemClock.now })
+/** In an agent that the launcher has started: the launcher names the slot, which is the SHA-256 of its program's archive. */
+function selfUpdate(home: string, online: () => boolean, restart: () => void): SelfUpdate | null {
+  const slot = process.env.HYPHA_AGENT_SLOT ?? ''
+  if (!/^[0-9a-f]{64}$/.test(slot)) return null
+  const holdMs = Number(process.env.HYPHA_AGENT_TRIAL_MS ?? defaultWatchLimits.holdMs)
+  const deadlineMs = Number(process.env.HYPHA_AGENT_TRIAL_DEADLINE_MS ?? defaultWatchLimits.deadlineMs)
+  const limits = {
+    holdMs: Number.isFinite(holdMs) ? holdMs : defaultWatchLimits.holdMs,
+    deadlineMs: Number.isFinite(deadlineMs) ? deadlineMs : defaultWatchLimits.deadlineMs,
+  }
+  return { slots: new Slots(nodeFiles(join(home, 'agent')), slot), limits, online, restart }
 }
 
-function openLink(identity: Identity, nextConnection: () => number, onError: (error: HyphaError) => void): Link {
+type LinkParts = Pick<LinkOptions, 'nextConnection' | 'run' | 'journal'>
+
+function openLink(identity: Identity, parts: LinkParts, onError: (error: HyphaError) => void): Link {
   const { fleet, node, brokerHost, brokerPort, ca, certificate, seed } = identity
   const key = createPrivateKey({ key: Buffer.from(ed25519Pkcs8(seed)), format: 'der', type: 'pkcs8' })
   return createLink({
@@ -276,7 +336,7 @@ function openLink(identity: Identity, nextConnection: () => number, onError: (er
     ca,
     certificate,
     key: key.export({ format: 'pem', type: 'pkcs8' }) as string,
-    nextConnection,
+    ...parts,
     clock: systemClock,
     random: Math.random,
     onError,

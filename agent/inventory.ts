@@ -5,7 +5,10 @@ import type { Inventory } from '@hypha/core/wire/messages/state.ts'
 import { interfacesOf } from './host/node-file.ts'
 import type { Machine } from './machine.ts'
 
-export const agentVersion = '0.1.0'
+// Set when the agent is bundled (bundle.ts).
+declare const HYPHA_AGENT_VERSION: string
+
+export const agentVersion = typeof HYPHA_AGENT_VERSION === 'string' ? HYPHA_AGENT_VERSION : '0.1.0'
 
 /** What V8 runs and the sandbox binds; threads are left out, since cells share no memory. */
 const features: readonly WasmFeature[] = [
@@ -20,8 +23,12 @@ const features: readonly WasmFeature[] = [
   'tail-call',
 ]
 
-/** What this node is, for whoever places modules. */
-export function takeInventory(home: string, { nodeFile, drivers, componentProcess }: Machine): Inventory {
+/** What this node is, for whoever places modules; `updates` names the built-in apps whose releases it installs by itself. */
+export function takeInventory(
+  home: string,
+  { nodeFile, drivers, componentProcess }: Machine,
+  updates: readonly string[] | null,
+): Inventory {
   const { bavail, bsize } = statfsSync(home)
   return {
     agentVersion,
@@ -36,6 +43,6 @@ export function takeInventory(home: string, { nodeFile, drivers, componentProces
     sensors: [...drivers.sensors],
     actuators: [...drivers.actuators],
     labels: [...nodeFile.labels],
-    updates: null,
+    updates: updates && [...updates],
   }
 }

@@ -1,8 +1,10 @@
 import { asHyphaError, type HyphaError } from '@hypha/core/errors.ts'
 import type { Content, Section } from '@hypha/core/trust/directive.ts'
+import { agentApp } from '@hypha/core/trust/release.ts'
 import { directiveMessage } from '@hypha/core/wire/messages/directive.ts'
 import { inputs } from '@hypha/core/wire/messages/input.ts'
 import type { SectionState } from '@hypha/core/wire/messages/state.ts'
+import { AgentApp, type Neighbour, type SelfUpdate } from './agent-app.ts'
 import { App } from './app.ts'
 import type { AppPorts } from './app-ports.ts'
 import type { PendingMessage } from './report/image.ts'
@@ -10,6 +12,8 @@ import type { InboxInput, InstanceKey, TurnRecord } from './turns.ts'
 
 export interface PipelinePorts extends AppPorts {
   readonly incarnation: Uint8Array
+  /** How this node exchanges its own program; null where it doesn't. */
+  readonly update: SelfUpdate | null
   /** Journals a turn as one record; the number of each part's first message. */
   append(turn: readonly JournaledPart[]): number[]
   pendingMessages(): PendingMessage[]
@@ -43,7 +47,7 @@ const superseded: ReadonlySet<string> = new Set(['directive-rollback', 'directiv
  */
 export class Pipeline {
   readonly #ports: PipelinePorts
-  readonly #apps = new Map<string, App>()
+  readonly #apps = new Map<string, App | AgentApp>()
   #refused: Refusal | null = null
   /** The directive message that was refused: newer root metadata may name the key that signed it. */
   #refusedMessage: Uint8Array | null = null
@@ -57,6 +61,8 @@ export class Pipeline {
   async boot(): Promise<void> {
     const sections = this.#heldSections()
     const names = new Set([...this.#ports.installs.apps(), ...sections.map(({ app }) => app)])
+    // Also where nothing is written down of it: this may be the process that is on trial.
+    if (this.#ports.update !== null) names.add(agentApp)
     await Promise.all([...names].map((name) => this.#app(name, sections).boot()))
     for (const app of this.#apps.values()) app.converge()
     this.redeliver()
@@ -170,12 +176,26 @@ export class Pipeline {
     return this.#ports.verifier.held?.directive.sections ?? []
   }
 
-  #app(name: string, sections: readonly Section[]): App {
+  #app(name: string, sections: readonly Section[]): App | AgentApp {
     const known = this.#apps.get(name)
     if (known !== undefined) return known
-    const app = new App(name, sectionOf(sections, name), this.#ports)
+    const wanted = sectionOf(sections, name)
+    const { update } = this.#ports
+    const app =
+      name === agentApp
+        ? new AgentApp(wanted, this.#ports, update, () => this.#neighbours())
+        : new App(name, wanted, this.#ports)
     this.#apps.set(name, app)
     return app
+  }
+
+  /** The other apps, as they do while the agent's own program is exchanged. */
+  #neighbours(): Neighbour[] {
+    return this.sections().flatMap(({ app: name, instances }) =>
+      name === agentApp
+        ? []
+        : [{ name, running: instances.every(({ status }) => status === 'running') && instances.length > 0 }],
+    )
   }
 
   #refuse(error: HyphaError): void {

@@ -431,6 +431,13 @@ export const errorTable = {
     means: 'Receiving a content was ended before it was whole.',
     mend: 'Nothing: what is there already is kept, and used when it is asked for again.',
   },
+  'update-unsupported': {
+    act: 'operator',
+    means:
+      "An agent that no launcher has started was given a release of the agent itself, and can't go back to another program.",
+    mend: 'Update its checkout, or install the agent with the line that hypha invite prints.',
+  },
+
   // The gateway's database, ingest and distribution
   'store-unusable': {
     act: 'operator',
@@ -570,6 +577,27 @@ export const errorTable = {
     means:
       'What the node has come to trust can not be read: without it, old metadata could be played to it again, so it runs nothing.',
     mend: 'Replace its keys and its trust, which keeps its data: `hypha invite NAME --replace` at the gateway, `hypha-agent join URL --again` here.',
+  },
+  // Installing devices
+  'runtime-unknown': {
+    act: 'caller',
+    means: 'There is no Node runtime for this architecture, or the lock file names none.',
+    mend: 'Name one of those that the message lists.',
+  },
+  'runtime-unavailable': {
+    act: 'later',
+    means: "The package with Node's runtime can't be had.",
+    mend: 'Try again where npm reaches its registry, or bring the package there and name it: hypha runtime add ARCH --from FILE.',
+  },
+  'runtime-mismatch': {
+    act: 'operator',
+    means: "A package with Node's runtime is not the one that package-lock.json names; it was not stored.",
+    mend: 'Fetch it again. If it stays so, somebody changes packages on their way, or the lock file is of another version.',
+  },
+  'install-busy': {
+    act: 'later',
+    means: 'So many devices download from the gateway, or one address asks so often, that further requests wait.',
+    mend: 'Try again a little later; the installer does so by itself.',
   },
   // Running modules on a node
   'module-form-unsupported': {

@@ -8,6 +8,8 @@ export type LinkHandler = (topic: string, payload: Uint8Array) => void
 export interface Link {
   /** Online once the broker has taken the subscriptions and the node's presence. */
   readonly state: LinkState
+  /** Whether it is connected, connecting, or about to: it never isn't, unless for a defect, and then whoever watches over the process should know. */
+  readonly alive: boolean
   /** Called at each change; the result ends it. */
   onState(listener: (state: LinkState) => void): () => void
   /**

@@ -24,6 +24,8 @@ class MqttLink implements Link {
   #connection: Connection | null = null
   #state: LinkState = 'offline'
   #closed = false
+  /** The next connection is due. */
+  #waiting = false
   /** Connections in a row that failed or did not hold. */
   #failures = 0
   #cancelTimer: () => void = () => undefined
@@ -40,12 +42,17 @@ class MqttLink implements Link {
     return this.#state
   }
 
+  get alive(): boolean {
+    return this.#connection !== null || this.#waiting || this.#closed
+  }
+
   onState(listener: (state: LinkState) => void): () => void {
     this.#stateListeners.add(listener)
     return () => this.#stateListeners.delete(listener)
   }
 
   #connect(): void {
+    this.#waiting = false
     const connection: Connection = new Connection(this.#options, this.#tls, () => [...this.#handlers.keys()], {
       onOnline: () => this.#online(connection),
       onMessage: (topic, payload) => this.#dispatch(topic, payload),
@@ -73,6 +80,7 @@ class MqttLink implements Link {
     this.#setState('offline')
     if (error) this.#report(error)
     if (this.#closed) return
+    this.#waiting = true
     this.#cancelTimer = this.#options.clock.after(this.#backoff(error), () => this.#connect())
     this.#failures++
   }

@@ -114,6 +114,7 @@ export async function startNode(files: Files, network: Network, clock: FakeClock
     crypto,
     trialMs: 5_000,
     incarnation: journal.incarnation,
+    update: null,
     receive: async (content, _app, signal) => void (await receiver.fetch(content, { signal })),
     keepTrust: () => trust.keep(() => verifier.snapshot),
     runnable: (verified) =>
