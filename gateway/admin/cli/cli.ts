@@ -15,6 +15,8 @@ interface GlobalOptions {
 export interface Cli {
   readonly home: HyphaHome
   readonly json: boolean
+  /** Whether the gateway is on another machine. */
+  readonly remote: boolean
   readonly api: ApiClient
   /** A result: as one JSON line, or as text for people. */
   print(result: unknown, text: () => string): void
@@ -36,7 +38,11 @@ export function defineCommand<Args extends string[], Options extends object>(
     readonly usage: string
     readonly summary: string
     readonly description?: string
-    readonly options?: readonly (readonly [flags: string, description: string, fallback?: string | boolean])[]
+    readonly options?: readonly (
+      | readonly [flags: string, description: string, fallback?: string | boolean]
+      /** Given once or more often, a value each time: a list. */
+      | readonly [flags: string, description: string, fallback: undefined, repeatable: 'repeatable']
+    )[]
     /** What its parent does when it is followed by none of its commands: `hypha node pi-7` is `hypha node show pi-7`. */
     readonly isDefault?: boolean
     /** Without the leading `hypha`. */
@@ -48,7 +54,10 @@ export function defineCommand<Args extends string[], Options extends object>(
     .command(spec.usage, { isDefault: spec.isDefault ?? false })
     .summary(spec.summary)
     .description(spec.description ?? `${spec.summary}.`)
-  for (const [flags, description, fallback] of spec.options ?? []) command.option(flags, description, fallback)
+  for (const [flags, description, fallback, repeatable] of spec.options ?? []) {
+    if (repeatable === undefined) command.option(flags, description, fallback)
+    else command.option(flags, description, (value: string, others: string[] = []) => [...others, value])
+  }
   command.addHelpText(
     'after',
     `\nExample${spec.examples.length > 1 ? 's' : ''}:\n${spec.examples.map((line) => `  $ hypha ${line}`).join('\n')}`,
@@ -65,12 +74,14 @@ export function defineCommand<Args extends string[], Options extends object>(
 function openCli(options: GlobalOptions): Cli {
   const home = hyphaHome(options.home)
   const json = options.json ?? false
+  const credentials = options.credentials ?? process.env.HYPHA_CREDENTIALS
   let client: ApiClient | null = null
   return {
     home,
     json,
+    remote: credentials !== undefined,
     get api() {
-      client ??= new ApiClient(apiTarget(home, options.credentials ?? process.env.HYPHA_CREDENTIALS))
+      client ??= new ApiClient(apiTarget(home, credentials))
       return client
     },
     print: (result, text) => void process.stdout.write(`${json ? JSON.stringify(result) : text()}\n`),

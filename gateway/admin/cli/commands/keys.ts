@@ -1,10 +1,14 @@
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { toHex } from '@hypha/core/bytes/text.ts'
 import { HyphaError } from '@hypha/core/errors.ts'
+import type { RootMetadata } from '@hypha/core/trust/root.ts'
 import type { Command } from 'commander'
+import { type KeyRole, keyRoles } from '../../../keys/key-box.ts'
+import type { KeyInfo } from '../../../keys/key-file.ts'
+import { holds, idOf } from '../../../keys/root-draft.ts'
 import { type Cli, defineCommand, parseDuration } from '../cli.ts'
 import { listing, relativeTime } from '../table.ts'
+import { registerKeyChanges } from './key-changes.ts'
 
 interface KeyOptions {
   key?: string
@@ -16,41 +20,30 @@ const pathOf = (cli: Cli, { key }: KeyOptions): string => key ?? join(cli.home.k
 export function registerKeys(program: Command): void {
   const key = program
     .command('key')
-    .summary('the keys that sign: show, unlock, lock')
-    .description('The keys that sign, on this machine: show, unlock, lock.')
+    .summary('the keys that sign: make, show, replace, add, revoke, unlock, lock')
+    .description('The keys that sign, on this machine, and what root metadata says of them.')
+  registerKeyChanges(key)
   defineCommand<[], KeyOptions>(
     key,
     {
       usage: 'show',
-      summary: 'what the key files are',
+      summary: 'what the key files are, and whether root metadata names them',
       options: [['--key <file>', "a key file (default: all in the fleet's folder)"]],
       examples: ['key show', 'key show --key release.key'],
     },
     async (cli, options) => {
       const { readKeyInfo } = await import('../../../keys/key-file.ts')
-      const paths =
-        options.key === undefined
-          ? ['root', 'release', 'gateway']
-              .map((role) => join(cli.home.keys, `${role}.key`))
-              .filter((path) => existsSync(path))
-          : [options.key]
-      const keys = paths.map((path) => {
-        const info = readKeyInfo(path)
-        return { ...info, publicKey: toHex(info.publicKey) }
-      })
+      const { keyFilesIn } = await import('../../../keys/key-folder.ts')
+      const { currentRootOrNull } = await import('../root-change.ts')
+      const { keys: files, problems } =
+        options.key === undefined ? keyFilesIn(cli.home.keys) : { keys: [readKeyInfo(options.key)], problems: [] }
+      const root = (await currentRootOrNull(cli))?.root ?? null
+      const keys = viewsOf(files, root, options.key === undefined)
+      for (const { message, code } of problems) cli.note(`${message} [${code}]`)
       cli.print(keys, () =>
         keys.length === 0
           ? `There are no keys in ${cli.home.keys}. Make a fleet with hypha init NAME.`
-          : keys
-              .map(({ role, fleet, path, publicKey, locked }) =>
-                listing([
-                  ['key', `${role} of ${fleet}`],
-                  ['file', path],
-                  ['public key', publicKey],
-                  ['protection', locked ? 'a passphrase' : 'none: whoever reads the file has the key'],
-                ]),
-              )
-              .join('\n\n'),
+          : keys.map(describeKey).join('\n\n'),
       )
     },
   )
@@ -100,4 +93,47 @@ export function registerKeys(program: Command): void {
       )
     },
   )
+}
+
+interface KeyView {
+  readonly role: KeyRole
+  readonly fleet: string
+  /** Null where another machine, or nobody, has it. */
+  readonly path: string | null
+  readonly id: string
+  readonly publicKey: string
+  readonly locked: boolean | null
+  /** Whether root metadata names it; null where none is known here. */
+  readonly named: boolean | null
+}
+
+function viewsOf(files: readonly KeyInfo[], root: RootMetadata | null, all: boolean): KeyView[] {
+  const here = files.map(({ role, fleet, path, publicKey, locked }): KeyView => {
+    const named = root === null || root.fleet !== fleet ? null : holds(root[role], publicKey)
+    return { role, fleet, path, id: idOf(publicKey), publicKey: toHex(publicKey), locked, named }
+  })
+  if (root === null || !all) return here
+  const elsewhere = keyRoles.flatMap((role) =>
+    root[role].keys
+      .map((key): KeyView => {
+        return { role, fleet: root.fleet, path: null, id: idOf(key), publicKey: toHex(key), locked: null, named: true }
+      })
+      .filter(({ publicKey }) => !here.some((each) => each.role === role && each.publicKey === publicKey)),
+  )
+  return [...here, ...elsewhere]
+}
+
+function describeKey({ role, fleet, path, id, publicKey, locked, named }: KeyView): string {
+  const protection = locked ? 'a passphrase' : 'none: whoever reads the file has the key'
+  return listing([
+    ['key', `${role} of ${fleet}`],
+    ['file', path ?? 'not here'],
+    ['key id', id],
+    ['public key', publicKey],
+    ...(locked === null ? [] : [['protection', protection] as const]),
+    [
+      'counts',
+      named === null ? 'unknown: there is no root metadata here' : named ? 'yes' : 'no: root metadata does not name it',
+    ],
+  ])
 }
