@@ -58,13 +58,24 @@ export function accept(envelope: Uint8Array, components: readonly Uint8Array[], 
   checkRelease(accepted)
   const digest = crypto.sha256(payload)
   checkNumber(accepted, toHex(digest), deps)
-  const given = new Map(components.map((bytes) => [toHex(crypto.sha256(bytes)), bytes]))
-  const contents = new Map<string, Uint8Array>()
-  for (const module of accepted.modules) {
-    for (const [name, bytes] of checkModule(module, given, crypto)) contents.set(name, bytes)
-  }
-  for (const [name, bytes] of checkFiles(accepted.files ?? [], given)) contents.set(name, bytes)
+  const contents = checkContents(accepted, components, crypto)
   return { release: accepted, digest, envelope, enough: signed >= role.threshold, contents }
+}
+
+/**
+ * The components, core forms and files of a release, by their digest in hex, if what it says of them is true of their bytes: they are analysed again. Throws `push-incomplete`,
+ * `release-mismatch`, `wasi-refused`, and what `analyse` throws.
+ */
+export function checkContents(
+  { modules, files }: Release,
+  components: readonly Uint8Array[],
+  crypto: Crypto,
+): Map<string, Uint8Array> {
+  const given = new Map(components.map((bytes) => [toHex(crypto.sha256(bytes)), bytes]))
+  return new Map([
+    ...modules.flatMap((module) => checkModule(module, given, crypto)),
+    ...checkFiles(files ?? [], given),
+  ])
 }
 
 function checkNumber({ app, number, floor }: Release, digest: string, deps: AcceptDeps): void {

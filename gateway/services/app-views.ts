@@ -136,7 +136,9 @@ export class AppViews {
   pushed(app: string, number: number): Push {
     const found = this.#releases.byNumber(app, number)
     if (found === null) throw notFound('release', `${number} of ${app}`)
-    const digests = new Set(found.release.modules.map(({ component }) => toHex(component.digest)))
+    const { modules, files } = found.release
+    const artifacts = [...modules.map(({ component }) => component), ...(files ?? []).map(({ artifact }) => artifact)]
+    const digests = new Set(artifacts.map(({ digest }) => toHex(digest)))
     const components = [...digests].map((digest) => this.#store.contents.get(digest)!)
     return { envelope: this.#releases.envelopeToSign(found), components }
   }

@@ -176,8 +176,9 @@ export class Pipeline {
       travelling({ release: found.release, envelope: merged, contents }),
     )
     return this.#run(() => {
+      const release = whole()
       keepTransfers()
-      return whole()
+      return release
     })
   }
 

@@ -33,6 +33,26 @@ export class ApiClient {
   }
 
   /**
+   * An answer of bytes, of at most `maxBytes`.
+   *
+   * @throws HyphaError as `request`, and `bytes-too-long`.
+   */
+  async bytes(path: string, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+    const response = await this.#send('GET', path, {})
+    const parts: Buffer[] = []
+    let count = 0
+    for await (const part of response as AsyncIterable<Buffer>) {
+      count += part.length
+      if (count > maxBytes) {
+        response.destroy()
+        throw new HyphaError('bytes-too-long', `The gateway's answer is longer than ${maxBytes} bytes`, { where: path })
+      }
+      parts.push(part)
+    }
+    return Uint8Array.from(Buffer.concat(parts))
+  }
+
+  /**
    * Items as they come, until `signal` is aborted. Resolves once the gateway follows: what happens from then on is among them.
    *
    * @throws HyphaError as `request`, and `gateway-stopping` where the gateway ends it.

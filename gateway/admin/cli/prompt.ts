@@ -28,6 +28,20 @@ export async function askNewPassphrase(question: string): Promise<string> {
   return first
 }
 
+/** Whether whoever sits at the terminal says yes; null where nobody does. */
+export async function confirm(question: string): Promise<boolean | null> {
+  if (!process.stdin.isTTY || !process.stderr.isTTY) return null
+  const lines = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return await new Promise<boolean>((resolve) => {
+      lines.question(`${question} [y/N] `, (answer) => resolve(/^y(es)?$/i.test(answer.trim())))
+      lines.once('close', () => resolve(false))
+    })
+  } finally {
+    lines.close()
+  }
+}
+
 /** A value from standard input, without the end of its line; at a terminal it is asked for and not shown. */
 export async function readValue(question: string): Promise<string> {
   if (process.stdin.isTTY && process.stderr.isTTY) return ask(question)

@@ -8,6 +8,7 @@ import type { Status } from '../api/schemas/access.ts'
 import type { AppSummary, PushAnswer } from '../api/schemas/apps.ts'
 import type { NodeSummary } from '../api/schemas/nodes.ts'
 import { type Cli, parseDuration, wholeNumber } from './cli.ts'
+import { lastNumber, rememberNumber } from './numbers.ts'
 import type { Tiers } from './plan-tree.ts'
 import type { Outcome } from './wait.ts'
 
@@ -61,8 +62,15 @@ export async function pushFolder(cli: Cli, folder: string, options: PushOptions)
     stages.measure('build', () => tools.buildWithProgress(cli, manifest, false)),
   ])
   // A key of another fleet is refused by the gateway, which knows its own.
+  const { fleet } = key
+  const latest = Math.max(known.latest, lastNumber(cli, fleet, manifest.name))
+  if (latest > known.latest) {
+    cli.note(
+      `The gateway knows ${manifest.name} up to release ${known.latest}, this home has made ${latest}: it goes on above that.`,
+    )
+  }
   const payload = stages.measureNow('analyse', () =>
-    tools.payloadOf(nextRelease(manifest, built, key.fleet, known, floor)),
+    tools.payloadOf(nextRelease(manifest, built, fleet, { ...known, latest }, floor)),
   )
   const body = stages.measureNow('sign', () => tools.signedPush(payload, key, built))
   const [answer, tree, wait] = await stages.measure('accept', () =>
@@ -72,12 +80,13 @@ export async function pushFolder(cli: Cli, folder: string, options: PushOptions)
       options.wait ? import('./wait.ts') : null,
     ]),
   )
+  rememberNumber(cli, fleet, answer.app, answer.number)
   if (tree !== null) {
     const [tiers, { planTree }] = tree
     cli.note(`\n${planTree(answer.plan, tiers)}\n`)
   }
   const outcome =
-    wait === null
+    wait === null || answer.pending
       ? null
       : await stages.measure('rollout', () => {
           const onRunning = stages.begin('activate')
@@ -91,7 +100,8 @@ export async function pushFolder(cli: Cli, folder: string, options: PushOptions)
 /** What takes its time to load, loaded while the gateway answers. */
 const loadTools = () => import('./push-tools.ts')
 
-async function fetchKnown(cli: Cli, app: string): Promise<Known> {
+/** The number and the floor of an app's last release; zeros where there is none. */
+export async function fetchKnown(cli: Cli, app: string): Promise<Known> {
   const none = (error: unknown): null => {
     if (error instanceof HyphaError && error.code === 'not-found') return null
     throw error
@@ -112,8 +122,13 @@ function nextRelease(
   return { fleet, app, number: latest + 1, label, createdMs: Date.now(), floor, modules }
 }
 
-function told({ app, number, plan }: PushAnswer, outcome: Outcome | null, stages: Stages): string {
-  const lines = [`${app} ${number} is accepted.`]
+/** What is said of a release that waits for signatures. */
+export const waitsFor = ({ app, number, signed, threshold }: PushAnswer): string =>
+  `${app} ${number}: signed ${signed} of ${threshold}. It runs when another hand has signed: hypha sign ${app}@${number}`
+
+function told(answer: PushAnswer, outcome: Outcome | null, stages: Stages): string {
+  const { app, number, plan } = answer
+  const lines = [answer.pending ? waitsFor(answer) : `${app} ${number} is accepted.`]
   if (outcome !== null) {
     lines[0] = `${app} ${number} runs on ${outcome.confirmed.join(', ') || 'no node yet'}.`
     if (outcome.offline.length > 0) lines.push(`Away, and to follow once back: ${outcome.offline.join(', ')}.`)

@@ -64,7 +64,8 @@ function registerReleases(program: Command): void {
               [
                 { heading: 'RELEASE', text: ({ app: name, number }) => `${name}@${number}` },
                 { heading: 'VERSION', text: ({ label }) => label || '-' },
-                { heading: 'RUNS', text: ({ current }) => (current ? 'yes' : '') },
+                { heading: 'RUNS', text: ({ current, pending }) => (current ? 'yes' : pending ? 'pending' : '') },
+                { heading: 'SIGNED', text: signatures },
                 { heading: 'PUSHED', text: ({ createdAt }) => relativeTime(createdAt) },
                 { heading: 'DIGEST', text: ({ digest }) => digest.slice(0, 16) },
               ],
@@ -101,7 +102,7 @@ function registerReleases(program: Command): void {
     release,
     {
       usage: 'rm <release>',
-      summary: 'remove a release that neither runs nor is the newest of its app',
+      summary: 'remove a release that waits for signatures, or neither runs nor is the newest of its app',
       examples: ['release rm greenhouse@3'],
     },
     async (cli, _options, given) => {
@@ -114,6 +115,10 @@ function registerReleases(program: Command): void {
     },
   )
 }
+
+/** "1 of 2 (0a1b…)": by which keys, as `hypha key show` names them. */
+const signatures = ({ signed, threshold, signedBy }: ReleaseSummary): string =>
+  `${signed} of ${threshold}${signed === 0 ? '' : ` (${signedBy.join(' ')})`}`
 
 /** Apps as `hypha apps` and `hypha status` show them. */
 export const appTable = (apps: readonly AppSummary[]): string =>
@@ -165,6 +170,10 @@ function describeRelease(release: ReleaseDetail): string {
   const head = listing([
     ['release', `${release.app}@${release.number}${release.current ? ', the one that is to run' : ''}`],
     ['version', release.label || 'none'],
+    [
+      'signed',
+      `${signatures(release)}${release.pending ? `; it waits: hypha sign ${release.app}@${release.number}` : ''}`,
+    ],
     ['digest', release.digest],
     ['pushed', relativeTime(release.createdAt)],
     ['floor', `${release.floor}`],

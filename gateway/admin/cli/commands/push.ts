@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import type { Plan } from '../../../plan.ts'
 import { defineCommand, parseDuration } from '../cli.ts'
 import type { PushOptions } from '../push.ts'
+import type { SignOptions } from '../sign.ts'
 
 export function registerPush(program: Command): void {
   defineCommand<[string | undefined] & string[], { app?: string }>(
@@ -33,7 +34,7 @@ export function registerPush(program: Command): void {
       usage: 'push [folder]',
       summary: 'build and sign an app, and bring it to the fleet',
       description:
-        'Build what changed in the app in a folder (default: this one), sign it as the next release, push it, and follow it until every node that is there runs it.',
+        'Build what changed in the app in a folder (default: this one), sign it as the next release, push it, and follow it until every node that is there runs it. Where the release role asks for more signatures than one, it waits until others have signed it (hypha sign).',
       options: [
         ['--key <file>', "the release key (default: keys/release.key in the fleet's folder)"],
         ['--floor <number>', 'no release with a lower number may run ever again'],
@@ -46,6 +47,27 @@ export function registerPush(program: Command): void {
       parseDuration(options.timeout, '--timeout')
       const { pushFolder } = await import('../push.ts')
       await pushFolder(cli, folder ?? '.', options)
+    },
+  )
+  defineCommand<[string], SignOptions>(
+    program,
+    {
+      usage: 'sign <release>',
+      summary: 'add your signature to a release that waits for it',
+      description:
+        'Show what a release is made of, after checking it against its own bytes and the signatures that it has, and add your signature. Once enough keys have signed, it runs. A release that runs already, and that root metadata has left with too few signatures, gets them the same way and is not restarted.',
+      options: [
+        ['--key <file>', "the release key (default: keys/release.key in the fleet's folder)"],
+        ['--yes', 'sign without asking'],
+        ['--no-wait', 'end once the gateway has the signature'],
+        ['--timeout <duration>', 'how long to wait for the nodes', '60s'],
+      ],
+      examples: ['sign greenhouse@7', 'sign greenhouse@7 --key release-2.key', 'sign greenhouse@7 --yes --json'],
+    },
+    async (cli, options, given) => {
+      parseDuration(options.timeout, '--timeout')
+      const { signGiven } = await import('../sign.ts')
+      await signGiven(cli, given, options)
     },
   )
 }
