@@ -10,6 +10,7 @@ import { boxKeysOf, makeBoxKeys } from '@hypha/core/trust/seal.ts'
 import { encodeNewest } from '@hypha/core/wire/messages/root-chain.ts'
 import { fleetTopics } from '@hypha/core/wire/topics.ts'
 import { createApi, listenOnPort, listenOnSocket } from './admin/api/server.ts'
+import { formatHead } from './audit-chain.ts'
 import { createBroker } from './broker/aedes-broker.ts'
 import type { Broker } from './broker/broker.ts'
 import { createChunks } from './distribute/chunks.ts'
@@ -21,10 +22,12 @@ import { tokenDigest } from './enrol/invites.ts'
 import { handleJoin, handleRenew } from './enrol/join.ts'
 import { type FleetFile, type HyphaHome, readFleetFile } from './home.ts'
 import { createIngest } from './ingest/ingest.ts'
+import { createInstallables } from './install/installables.ts'
 import { GatewayKey } from './keys/gateway-key.ts'
 import { createNodeMessages } from './node-messages.ts'
 import { Roots } from './roots.ts'
 import type { Outlet } from './services/deps.ts'
+import { releasedAgent } from './services/released-agent.ts'
 import { createGateway } from './services/services.ts'
 import { nodeOf, World } from './services/world.ts'
 import { defaultRetention } from './store/retention.ts'
@@ -165,7 +168,10 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
       queued: (nodes) => {
         for (const node of nodes) void sender.flush(node)
       },
-      state: (node, state) => reports.state(node, state),
+      state: (node, state) => {
+        reports.state(node, state)
+        sender.runs(node, state.sections.map(({ app, running }) => `${app} ${running && toHex(running)}`).join())
+      },
       presence: (node, online) => {
         if (online) void sender.connected(node)
         else sender.disconnected(node)
@@ -204,7 +210,13 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
       reports.replaced(node)
     },
   }
-  const apiOptions = { onDefect: onFailure }
+  const install = createInstallables({
+    folder: join(home.gateway, 'install'),
+    address: () => ({ host: file.hosts[0]!, httpPort: file.httpPort }),
+    released: () => releasedAgent(store),
+    onSlow: (what) => log.info(what),
+  })
+  const apiOptions = { onDefect: onFailure, install }
   const local = await createApi(services, { ...apiOptions, trust: { kind: 'local' } })
   const remote = await createApi(services, {
     ...apiOptions,
@@ -241,10 +253,13 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
   await publishRoot()
   await broker.listen()
   pipeline.start()
-  const retainTimer = setInterval(
-    () => void store.retain(systemClock.now(), defaultRetention).catch(onFailure),
-    retainEveryMs,
-  )
+  // The gateway's own log is usually kept by somebody else (journald): there, a head proves the audit log up to it.
+  const tellAuditHead = () => log.info('audit log', { head: formatHead(store.audit.head()) })
+  tellAuditHead()
+  const retainTimer = setInterval(() => {
+    store.retain(systemClock.now(), defaultRetention).catch(onFailure)
+    guarded(onFailure, tellAuditHead)
+  }, retainEveryMs)
   const rollupTimer = setInterval(
     () => guarded(onFailure, () => void store.rollups.step(systemClock.now())),
     rollupEveryMs,

@@ -136,9 +136,13 @@ test('A token opens the gateway from another machine, as far as its role goes an
   await missing('token', 'viewer')
   expect(await newEntries()).toEqual([
     ...roles.map((role) => `local token.create ${role}`),
+    'viewer denied PATCH /v1/nodes/:node',
     'operator node.change pi-1',
+    'operator denied POST /v1/tokens',
     'admin token.create more',
     'admin token.revoke viewer',
+    'unknown denied GET /v1/nodes',
+    'unknown denied GET /v1/nodes',
   ])
 })
 

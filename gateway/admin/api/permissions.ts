@@ -28,6 +28,8 @@ const routes: Readonly<Record<string, Permission>> = {
   'GET /openapi.json': 'open',
   'POST /v1/join': 'open',
   'POST /v1/renew': 'open',
+  'GET /install/:script': 'open',
+  'GET /install/file/:digest': 'open',
 
   'GET /v1/status': 'read',
   'GET /v1/root': 'read',
@@ -37,6 +39,7 @@ const routes: Readonly<Record<string, Permission>> = {
   'PATCH /v1/nodes/:node': 'operate',
   'POST /v1/nodes/:node/revoke': 'operate',
   'DELETE /v1/nodes/:node': 'operate',
+  'GET /v1/install': 'operate',
   'GET /v1/invites': 'operate',
   'POST /v1/invites': 'operate',
   'DELETE /v1/invites/:id': 'operate',
@@ -77,6 +80,9 @@ const routes: Readonly<Record<string, Permission>> = {
   'POST /v1/clients': 'administer',
   'DELETE /v1/clients/:name': 'administer',
 }
+
+/** All that stand above, as "METHOD /path". */
+export const knownRoutes: readonly string[] = Object.keys(routes)
 
 /** What it takes to call a route; null for one that nobody has thought of. HEAD is asked for as the GET that it is. */
 export const permissionFor = (method: string, url: string): Permission | null =>

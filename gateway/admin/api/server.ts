@@ -4,7 +4,9 @@ import swagger, { type FastifyDynamicSwaggerOptions } from '@fastify/swagger'
 import { type ErrorCode, HyphaError } from '@hypha/core/errors.ts'
 import fastify, { type FastifyRequest } from 'fastify'
 import { type ConnectionLimits, Connections } from '../../connections.ts'
+import type { Installables } from '../../install/installables.ts'
 import { identify, type Trust } from './auth.ts'
+import { type DownloadLimits, Downloads, defaultDownloadLimits } from './downloads.ts'
 import { statusOf, toHyphaError } from './errors.ts'
 import { defaultFailureLimits, type FailureLimits, Failures } from './failures.ts'
 import { authorise, authoriseApp, permissionFor } from './permissions.ts'
@@ -13,6 +15,7 @@ import { clientRoutes, configRoutes, tokenRoutes } from './routes/access.ts'
 import { appRoutes, planRoutes, pushRoutes, signRoutes } from './routes/apps.ts'
 import { recordRoutes, valueRoutes } from './routes/data.ts'
 import { inviteRoutes, nodeRoutes, statusRoutes } from './routes/fleet.ts'
+import { installRoutes } from './routes/install.ts'
 import { type OpenHandlers, openRoutes } from './routes/open.ts'
 import { rootRoutes } from './routes/root.ts'
 import type { Services } from './services.ts'
@@ -22,6 +25,9 @@ export interface ApiOptions {
   /** PEM; without it the listener speaks plain HTTP, which only a Unix socket may. */
   readonly tls?: { readonly certificate: string; readonly key: string }
   readonly open?: OpenHandlers
+  /** What devices install. */
+  readonly install?: Installables
+  readonly downloadLimits?: Partial<DownloadLimits>
   readonly failureLimits?: Partial<FailureLimits>
   readonly transportLimits?: Partial<TransportLimits>
   /** Milliseconds that never jump. */
@@ -122,6 +128,7 @@ export async function createApi(services: Services, options: ApiOptions): Promis
   })
   api.addHook('preClose', async () => follower.end())
   openRoutes(api, options.open, failures)
+  installRoutes(api, options.install, new Downloads({ ...defaultDownloadLimits, ...options.downloadLimits }, monotonic))
   statusRoutes(api, services)
   rootRoutes(api, services)
   nodeRoutes(api, services)
@@ -152,7 +159,7 @@ const description = {
 } satisfies FastifyDynamicSwaggerOptions['openapi']
 
 /** Deny by default: a route of which permissions.ts doesn't say who may call it is a defect, found when the gateway starts. */
-function requirePermissions(api: Api): void {
+export function requirePermissions(api: Api): void {
   api.addHook('onRoute', (route) => {
     for (const method of [route.method].flat()) {
       const permission = permissionFor(method, route.url)

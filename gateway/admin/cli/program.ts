@@ -17,23 +17,27 @@ const themes: Readonly<Record<string, readonly Part[]>> = {
     part('init', async () => (await import('./commands/init.ts')).registerInit),
     part('gateway status openapi', async () => (await import('./commands/gateway.ts')).registerGateway),
     part('invite invites invitation', async () => (await import('./commands/invites.ts')).registerInvites),
+    part('runtimes runtime', async () => (await import('./commands/runtimes.ts')).registerRuntimes),
     part('nodes node', async () => (await import('./commands/nodes.ts')).registerNodes),
+    part('agent', async () => (await import('./commands/agent.ts')).registerAgent),
   ],
   'Apps:': [
     part('new build bindgen', async () => (await import('./commands/author.ts')).registerAuthor),
-    part('plan push', async () => (await import('./commands/push.ts')).registerPush),
+    part('plan push sign', async () => (await import('./commands/push.ts')).registerPush),
     part('apps app releases release', async () => (await import('./commands/apps.ts')).registerApps),
     part('rollout rollback why', async () => (await import('./commands/rollout.ts')).registerRollout),
     part('config', async () => (await import('./commands/config.ts')).registerConfig),
   ],
   'Data:': [
     part('values', async () => (await import('./commands/values.ts')).registerValues),
-    part('logs events audit', async () => (await import('./commands/records.ts')).registerRecords),
+    part('logs events', async () => (await import('./commands/records.ts')).registerRecords),
+    part('audit', async () => (await import('./commands/audit.ts')).registerAudit),
   ],
   'Access:': [
     part('token', async () => (await import('./commands/tokens.ts')).registerTokens),
     part('client', async () => (await import('./commands/clients.ts')).registerClients),
     part('key', async () => (await import('./commands/keys.ts')).registerKeys),
+    part('root', async () => (await import('./commands/root.ts')).registerRoot),
   ],
 }
 

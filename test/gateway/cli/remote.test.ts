@@ -16,7 +16,7 @@ test('a token speaks to the gateway over TLS from a machine without a home, and 
   expect(nodes).toEqual(await jsonOf(folder, ['nodes']))
   const refused = await runHypha(temporaryFolder(), ['node', 'rm', 'pi-7'], { env: { HYPHA_CREDENTIALS: file } })
   expect(refused.code).toBe(2)
-  expect(refused.stderr).toMatch(/needs the role operator; the token ci has the role viewer \[not-allowed\]/)
+  expect(refused.stderr).toMatch(/needs the role operator or admin; the token ci has the role viewer \[not-allowed\]/)
 
   writeFileSync(file, JSON.stringify({ host: '127.0.0.1', port, token: 'guess', ca }))
   const unknown = await runHypha(temporaryFolder(), ['nodes', '--credentials', file])

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
-import type { AuditEntry, EventLine, LogLine } from '../../api/schemas/data.ts'
+import type { EventLine, LogLine } from '../../api/schemas/data.ts'
 import { type Cli, defineCommand, parseDuration, wholeNumber } from '../cli.ts'
 import { untilInterrupted } from '../follow.ts'
-import { printable, table, timestamp } from '../table.ts'
+import { printable, timestamp } from '../table.ts'
 
 interface LineOptions {
   follow?: boolean
@@ -46,38 +46,6 @@ export function registerRecords(program: Command): void {
       examples: ['events -f', 'events --node pi-7 --since 24h'],
     },
     (cli, options) => showLines<EventLine>(cli, '/v1/events', options, eventLine),
-  )
-  defineCommand<[], { before?: string; limit: string }>(
-    program,
-    {
-      usage: 'audit',
-      summary: 'who changed what, the newest first',
-      options: [
-        ['--limit <count>', 'how many', '50'],
-        ['--before <id>', 'only entries older than the one with this id'],
-      ],
-      examples: ['audit', 'audit --limit 500 --json'],
-    },
-    async (cli, options) => {
-      const before = options.before === undefined ? undefined : wholeNumber(options.before, '--before', 1, 2 ** 53 - 1)
-      const query = { limit: wholeNumber(options.limit, '--limit', 1, 1_000), before }
-      const entries = await cli.api.request<AuditEntry[]>('GET', '/v1/audit', { query })
-      cli.print(entries, () =>
-        entries.length === 0
-          ? 'Nothing was changed yet.'
-          : table<AuditEntry>(
-              [
-                { heading: 'ID', text: ({ id }) => `${id}`, right: true },
-                { heading: 'WHEN', text: ({ at }) => timestamp(at) },
-                { heading: 'WHO', text: ({ actor }) => actor },
-                { heading: 'WHAT', text: ({ action }) => action },
-                { heading: 'ON', text: ({ subject }) => subject },
-                { heading: 'DETAILS', text: ({ details }) => (details === null ? '' : JSON.stringify(details)) },
-              ],
-              entries,
-            ),
-      )
-    },
   )
 }
 

@@ -10,22 +10,27 @@ export function registerTokens(program: Command): void {
     .command('token')
     .summary('tokens for the HTTP API')
     .description('Tokens for the HTTP API over TLS: create, list, show, remove.')
-  defineCommand<[string], { role: string; for?: string; save?: string }>(
+  defineCommand<[string], { role: string; app?: string[]; for?: string; save?: string }>(
     token,
     {
       usage: 'create <name>',
       summary: 'make a token, shown once',
       options: [
-        ['--role <role>', 'viewer, operator or admin', 'viewer'],
+        ['--role <role>', 'viewer, publisher, operator or admin', 'viewer'],
+        ['--app <app...>', "what a publisher may publish: an app, or 'lab-*' for all whose names begin so"],
         ['--for <duration>', 'how long it is valid (default: until it is removed)'],
         ['--save <file>', 'write address, token and CA as a file for --credentials on another machine'],
       ],
-      examples: ['token create ci --role admin --save ci.json', 'nodes --credentials ci.json'],
+      examples: [
+        "token create ci --role publisher --app greenhouse --app 'lab-*' --save ci.json",
+        'push --credentials ci.json',
+      ],
     },
     async (cli, options, name) => {
       const days = options.for === undefined ? {} : { days: parseDuration(options.for, '--for') / 86_400_000 }
+      const apps = options.app === undefined ? {} : { apps: options.app }
       const made = await cli.api.request<TokenMade>('POST', '/v1/tokens', {
-        json: { name, role: options.role, ...days },
+        json: { name, role: options.role, ...apps, ...days },
       })
       if (options.save !== undefined) {
         const { api, ca } = await cli.api.request<Status>('GET', '/v1/status')
@@ -48,8 +53,10 @@ export function registerTokens(program: Command): void {
             [
               { heading: 'NAME', text: ({ name }) => name },
               { heading: 'ROLE', text: ({ role }) => role },
+              { heading: 'APPS', text: ({ apps }) => apps.join(', ') },
               { heading: 'CREATED', text: ({ createdAt }) => relativeTime(createdAt) },
               { heading: 'EXPIRES', text: ({ expiresAt }) => relativeTime(expiresAt) },
+              { heading: 'LAST USED', text: ({ lastUsedAt }) => relativeTime(lastUsedAt) },
             ],
             tokens,
           ),
@@ -66,9 +73,12 @@ export function registerTokens(program: Command): void {
       cli.print(found, () =>
         listing([
           ['token', found.name],
+          ['fleet', found.fleet],
           ['role', found.role],
+          ...(found.apps.length === 0 ? [] : [['apps', found.apps.join(', ')] as const]),
           ['made', relativeTime(found.createdAt)],
           ['expires', relativeTime(found.expiresAt)],
+          ['last used', relativeTime(found.lastUsedAt)],
         ]),
       )
     },
