@@ -100,7 +100,7 @@ export async function run({ quick }: BenchOptions): Promise<BenchResult> {
     const bundleBytes = await bundleAgent(bundle)
     const program = join(bundle, 'main.js')
     const home = fleet.agentHome(node)
-    const { url } = await fleet.json<{ url: string }>(['invite', node, '--tier', 'device'])
+    const { url } = await fleet.json<{ url: string }>(['invite', node, '--tier', 'device', '--url-only'])
     const joined = await runProgram(program, ['join', url, '--home', home], {}, fleet.folder)
     if (joined.code !== 0) throw new Error(`The agent could not join: ${joined.stderr}`)
     fleet.writeNodeFile(node, `[sensor.level]\ndriver = "socket"\npath = "${join(fleet.folder, 'sensor')}"\n`)

@@ -182,7 +182,7 @@ async function listenForReports(): Promise<Server> {
 }
 
 async function addNode(node: string, tier: string, nodeFile: string): Promise<void> {
-  const { url } = await json<{ url: string }>(['invite', node, '--tier', tier])
+  const { url } = await json<{ url: string }>(['invite', node, '--tier', tier, '--url-only'])
   const home = join(folder, node)
   const joined = await runProgram(agentProgram, ['join', url, '--home', home], env)
   if (joined.code !== 0) throw new Error(`${node} could not join: ${joined.stderr}`)

@@ -101,7 +101,7 @@ export class Fleet {
 
   /** Invites and joins; the agent doesn't run yet. */
   async joinNode(node: string, options: NodeOptions = {}): Promise<void> {
-    const { url } = await this.json<{ url: string }>(['invite', node, '--tier', options.tier ?? 'device'])
+    const { url } = await this.json<{ url: string }>(['invite', node, '--tier', options.tier ?? 'device', '--url-only'])
     const joined = await runProgram(agentProgram, ['join', url, '--home', this.agentHome(node)], {})
     if (joined.code !== 0) throw new Error(`${node} could not join:\n${joined.stdout}${joined.stderr}`)
     if (options.nodeFile !== undefined) this.writeNodeFile(node, options.nodeFile)

@@ -13,6 +13,7 @@ const byActor: Readonly<Record<Actor, number>> = {
 /** Where HTTP has a more telling status than the one of who must act. */
 const byCode: Partial<Readonly<Record<ErrorCode, number>>> = {
   'bytes-too-long': 413,
+  'install-busy': 429,
   'name-taken': 409,
   'not-allowed': 403,
   'not-found': 404,

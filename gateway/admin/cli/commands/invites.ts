@@ -1,20 +1,48 @@
-import { HyphaError } from '@hypha/core/errors.ts'
+import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
 import type { Command } from 'commander'
+import { installLine } from '../../../install/script.ts'
+import type { InstallView } from '../../api/schemas/install.ts'
 import type { InviteMade, InviteView } from '../../api/schemas/nodes.ts'
-import { defineCommand, parseDuration } from '../cli.ts'
+import { type Cli, defineCommand, parseDuration } from '../cli.ts'
 import { listing, relativeTime, table } from '../table.ts'
 
+interface InviteOptions {
+  readonly tier?: string
+  readonly label?: string[]
+  readonly for: string
+  readonly replace?: boolean
+  readonly urlOnly?: boolean
+}
+
+/** The line that installs on a device. Without it the invitation is still good, so that a gateway that can't make it is only told of. */
+async function lineFor(cli: Cli, url: string): Promise<string | null> {
+  const slow = setTimeout(
+    () => cli.note('The gateway prepares what devices install: some seconds, the first time …'),
+    1_000,
+  )
+  try {
+    const { gateway, script } = await cli.api.request<InstallView>('GET', '/v1/install')
+    return installLine(gateway, script.digest, url)
+  } catch (thrown) {
+    cli.note(`There is no line that installs: ${asHyphaError(thrown).message}`)
+    return null
+  } finally {
+    clearTimeout(slow)
+  }
+}
+
 export function registerInvites(program: Command): void {
-  defineCommand<[string], { tier?: string; label?: string[]; for: string; replace?: boolean }>(
+  defineCommand<[string], InviteOptions>(
     program,
     {
       usage: 'invite <node>',
-      summary: 'invite a node: prints the URL that it joins with, once',
+      summary: 'invite a node: prints the line that installs and joins it, and the URL that it joins with, once',
       options: [
         ['--tier <tier>', "device, edge or cloud (default: device, or the replaced node's)"],
         ['--label <label...>', 'labels that it gets'],
         ['--for <duration>', 'how long the invitation is valid', '24h'],
         ['--replace', 'whoever joins takes the place of the device that has the name, with its history'],
+        ['--url-only', 'only the URL, for a machine that has the agent already'],
       ],
       examples: [
         'invite pi-7 --tier device',
@@ -33,9 +61,11 @@ export function registerInvites(program: Command): void {
         ...(replace ? { replace } : {}),
       }
       const made = await cli.api.request<InviteMade>('POST', '/v1/invites', { json })
-      cli.print({ url: made.url, ...made.invite }, () =>
+      const install = options.urlOnly ? null : await lineFor(cli, made.url)
+      cli.print({ url: made.url, install, ...made.invite }, () =>
         [
           `On ${node}, within ${options.for}:\n`,
+          ...(install === null ? [] : [`  ${install}\n`, 'Where the agent is installed already:\n']),
           `  hypha-agent join '${made.url}' && hypha-agent run`,
           '\nThe URL works once, and is shown only here.',
           ...(replace
