@@ -60,7 +60,7 @@ const isInstalledBy = ({ installs }: DirectNode, { release }: DirectApp): boolea
 function isNew(node: DirectNode, sections: readonly Section[], { now, lifetimeMs }: DirectInput): boolean {
   const { last, removed } = node
   if (last === null) return removed || sections.length > 0
-  if (node.signerReplaced || last.version < (node.atLeast ?? 0)) return true
+  if (node.signerReplaced) return true
   if (last.leave !== removed || last.sections.length !== sections.length) return true
   if (sections.some((section, index) => section !== last.sections[index])) return true
   return now > last.expiresMs - lifetimeMs / 2
@@ -73,7 +73,7 @@ function nextDirective(node: DirectNode, sections: readonly Section[], input: Di
   return {
     fleet,
     node: node.id,
-    version: Math.max(before + 1, node.atLeast ?? 0),
+    version: before + 1,
     issuedMs: now,
     expiresMs: now + lifetimeMs,
     sections,

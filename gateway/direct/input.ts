@@ -13,8 +13,6 @@ export interface DirectNode {
   readonly installs?: { readonly apps: readonly string[]; readonly arch: string } | null
   /** The key that signed `last` was replaced, and nodes have forgotten its counters: the directive is made anew, and its versions begin anew. */
   readonly signerReplaced?: boolean
-  /** Directives have at least this version. */
-  readonly atLeast?: number
   /** Apps whose section stays word for word as it is in `last`, whatever the plans say: the node runs there what this gateway doesn't know. */
   readonly carried?: ReadonlySet<string>
 }

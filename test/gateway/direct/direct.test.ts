@@ -18,7 +18,10 @@ interface Choices {
   epochs?: ReadonlyMap<string, number>
   settings?: Record<string, Setting>
   now?: number
-  atLeast?: Record<string, number>
+  /** Of each node: apps whose section stays as it is. */
+  carried?: Record<string, string[]>
+  /** How often each release was signed. */
+  signatures?: number
 }
 
 /** Directs a fleet as the gateway would, with what it keeps between two times given by hand. */
@@ -36,15 +39,15 @@ function directed(choices: Choices = {}) {
   const input: DirectInput = {
     fleet: 'demo',
     nodes: fleet.map(({ id }): DirectNode => {
-      const atLeast = choices.atLeast?.[id]
+      const carried = new Set(choices.carried?.[id])
       const before = last.find((made) => made.node === id) ?? null
-      return { id, removed: removed.includes(id), last: before, ...(atLeast === undefined ? {} : { atLeast }) }
+      return { id, removed: removed.includes(id), last: before, carried }
     }),
     apps: releases.map((wanted) => ({
       plan: planOf(wanted, staying),
       release: wanted,
       digest: new Uint8Array(32).fill(wanted.number),
-      envelope: { digest: new Uint8Array(32).fill(200 + wanted.number), size: 900 },
+      envelope: { digest: new Uint8Array(32).fill(200 + wanted.number + (choices.signatures ?? 0)), size: 900 },
       epoch: epochs?.get(wanted.app) ?? 0,
     })),
     settings: () => settings,
@@ -158,13 +161,46 @@ test('a directive is renewed when half of its life is over, and nothing restarts
   expect(second.directives[0]!.sections).toEqual(first.directives[0]!.sections)
 })
 
-test('a gateway that was restored from a backup goes on above the version that a node has proven', () => {
-  const { directives } = directed({
-    last: directed().all,
-    epochs: new Map([['greenhouse', 1]]),
-    atLeast: { 'pi-7': 9 },
+test('more signatures on the release that runs are told in the epoch that it has', () => {
+  const first = directed()
+  const { directives, epochs } = directed({ last: first.all, epochs: first.epochs, signatures: 1 })
+  expect(directives.map(({ node: id, version }) => [id, version])).toEqual(first.all.map(({ node: id }) => [id, 2]))
+  expect(epochs).toEqual(first.epochs)
+  for (const [index, { sections }] of directives.entries()) {
+    const [before] = first.directives[index]!.sections
+    const [after] = sections
+    expect({ ...after, envelope: before!.envelope, contents: before!.contents }).toEqual(before)
+    expect(after!.contents.map(({ digest }) => digest)).toEqual([
+      after!.envelope,
+      ...before!.contents.slice(1).map(({ digest }) => digest),
+    ])
+    expect(after!.contents[0]!.transfer.digest).toEqual(after!.envelope)
+  }
+})
+
+test('a section that is carried over stays word for word, and does not move the epoch of the others', () => {
+  const first = directed()
+  const seen = first.all.map((made) =>
+    made.node === 'pi-7'
+      ? { ...made, sections: made.sections.map((section) => ({ ...section, epoch: 7, release: new Uint8Array(32) })) }
+      : made,
+  )
+  const carried = { 'pi-7': ['greenhouse'] }
+  const same = directed({ last: seen, epochs: first.epochs, carried })
+  expect(same.made).toEqual([])
+  expect(same.epochs).toEqual(first.epochs)
+  const other = directed({
+    last: seen,
+    epochs: new Map([['greenhouse', 7]]),
+    carried,
+    settings: { level: { kind: 'plain', value: '1' } },
   })
-  expect(directives.map(({ node: id, version }) => [id, version])).toEqual([['pi-7', 9]])
+  expect(other.made).not.toContain('pi-7')
+  expect(other.epochs).toEqual(new Map([['greenhouse', 8]]))
+  // Also where the gateway doesn't know the app at all.
+  expect(directed({ last: seen, releases: [], carried }).all.find((made) => made.node === 'pi-7')).toEqual(
+    seen.find((made) => made.node === 'pi-7'),
+  )
 })
 
 test('more than a directive can say is an error that names the node', () => {
