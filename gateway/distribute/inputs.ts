@@ -35,6 +35,8 @@ interface Connected {
   cancelResend: (() => void) | null
   flushing: Promise<void> | null
   again: boolean
+  /** What the node said that it runs. */
+  runs: string
 }
 
 /**
@@ -130,10 +132,18 @@ export function createInputSender(options: InputSenderOptions) {
     /** A new connection: what was sent on the one before may be lost. */
     connected(node: string): Promise<void> {
       disconnected(node)
-      nodes.set(node, { instances: new Map(), cancelResend: null, flushing: null, again: false })
+      nodes.set(node, { instances: new Map(), cancelResend: null, flushing: null, again: false, runs: '' })
       return flush(node)
     },
     disconnected,
+    /** The node runs something else than before: what came for instances that weren't there then found nobody. Does nothing while it is away. */
+    runs(node: string, what: string): void {
+      const connected = nodes.get(node)
+      if (!connected || connected.runs === what) return
+      connected.runs = what
+      connected.instances.clear()
+      void flush(node)
+    },
     /** These are done with and gone from the store: there is room for more. */
     handled(done: readonly (InputTarget & { readonly number: number })[]): void {
       for (const { number, ...target } of done) {
