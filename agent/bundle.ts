@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { builtinModules } from 'node:module'
 import { join } from 'node:path'
 import { build, type Plugin } from 'esbuild'
@@ -49,11 +49,12 @@ const builtins: Plugin = {
 }
 
 /**
- * Bundles the agent into a folder that needs nothing but Node: main.js, the cells' worker and the helper, with what they share in chunks.
+ * Bundles the agent into a folder that needs nothing but Node: main.js, the cells' worker and the helper, with what they share in chunks. `version` is what it says of itself,
+ * by default that of the package.
  *
  * @returns bytes of all files.
  */
-export async function bundleAgent(outdir: string): Promise<number> {
+export async function bundleAgent(outdir: string, version = packageVersion()): Promise<number> {
   rmSync(outdir, { recursive: true, force: true })
   const { metafile } = await build({
     absWorkingDir: import.meta.dirname,
@@ -68,14 +69,22 @@ export async function bundleAgent(outdir: string): Promise<number> {
     target: 'node24',
     minify: true,
     metafile: true,
+    define: { HYPHA_AGENT_VERSION: JSON.stringify(version) },
     legalComments: 'none',
     chunkNames: 'chunk-[hash]',
     plugins: [leaveOut, builtins],
   })
+  // Node needn't find out that these are ES modules, and whoever releases the folder reads what it is.
+  writeFileSync(join(outdir, 'package.json'), `${JSON.stringify({ type: 'module', version })}\n`)
   return Object.values(metafile.outputs).reduce((sum, { bytes }) => sum + bytes, 0)
 }
 
+function packageVersion(): string {
+  return (JSON.parse(readFileSync(join(import.meta.dirname, 'package.json'), 'utf8')) as { version: string }).version
+}
+
+// node agent/bundle.ts [FOLDER] [VERSION]
 if (import.meta.main) {
-  const outdir = process.argv[2] ?? join(import.meta.dirname, '../dist/agent')
-  console.log(`${outdir}: ${Math.round((await bundleAgent(outdir)) / 1024)} KiB`)
+  const [, , outdir = join(import.meta.dirname, '../dist/agent'), version] = process.argv
+  console.log(`${outdir}: ${Math.round((await bundleAgent(outdir, version)) / 1024)} KiB`)
 }

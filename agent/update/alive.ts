@@ -1,7 +1,8 @@
 import { mkdirSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 
-const beatMs = 10_000
+/** What the launcher waits at most, in seconds. */
+const patienceS = 60
 
 /**
  * The sign of life that the launcher waits for: another line in `run/alive` every few seconds, from this process's own event loop and only while `alive` says that what
@@ -11,6 +12,7 @@ export function beat(home: string, alive: () => boolean, onProblem: (error: unkn
   mkdirSync(join(home, 'run'), { recursive: true, mode: 0o700 })
   const file = openSync(join(home, 'run', 'alive'), 'w', 0o600)
   let count = 0
+  const beatMs = ((Number(process.env.HYPHA_WATCHDOG_S) || patienceS) * 1_000) / 6
   const write = (): void => {
     if (!alive()) return
     try {

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { HyphaError } from '@hypha/core/errors.ts'
-import type { ModuleSpec } from '@hypha/core/trust/release.ts'
+import { agentApp, type ModuleSpec } from '@hypha/core/trust/release.ts'
 import { checkFilter } from '@hypha/core/wire/topics.ts'
 import { parse, TomlError } from 'smol-toml'
 import {
@@ -76,8 +76,10 @@ export function loadManifest(dir: string): Manifest {
   if (modules.length === 0) throw badValue(at('module', ''), 'the app has no module', 'Add a table [module.NAME].')
   if (modules.length > maxModules)
     throw badValue(at('module', ''), `${modules.length} modules are over the cap of ${maxModules}`)
+  const name = words(at('app', 'name'), app.name, 40, idPattern, idForm)
+  if (name === agentApp) throw badValue(at('app', 'name'), `"${name}" is the agent itself`, 'Choose another name.')
   return {
-    name: words(at('app', 'name'), app.name, 40, idPattern, idForm),
+    name,
     version: app.version === undefined ? '' : words(at('app', 'version'), app.version, 40),
     dir: folder,
     file,
