@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises'
-import { type AddressInfo, connect } from 'node:net'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import swagger, { type FastifyDynamicSwaggerOptions } from '@fastify/swagger'
 import { type ErrorCode, HyphaError } from '@hypha/core/errors.ts'
-import fastify, { type FastifyRequest } from 'fastify'
+import fastify, { type ConnectionError, type FastifyRequest } from 'fastify'
 import { type ConnectionLimits, Connections } from '../../connections.ts'
 import type { Installables } from '../../install/installables.ts'
 import { identify, type Trust } from './auth.ts'
@@ -84,6 +84,7 @@ export async function createApi(services: Services, options: ApiOptions): Promis
     connectionTimeout: limits.idleMs,
     keepAliveTimeout: limits.keepAliveMs,
     maxRequestsPerSocket: limits.requestsPerConnection,
+    clientErrorHandler: refuseBytes,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 200 },
     ajv: { customOptions: { removeAdditional: false, coerceTypes: true } },
@@ -175,6 +176,16 @@ export function requirePermissions(api: Api): void {
 function isDenial(code: ErrorCode, { headers }: FastifyRequest): boolean {
   if (code === 'not-signed-in') return headers.authorization !== undefined
   return code === 'not-allowed' || code === 'too-many-attempts' || /^join-(token|proof)-/.test(code)
+}
+
+/** What was no HTTP, or came too slowly, is answered as every error is, and the connection ends. */
+function refuseBytes(thrown: ConnectionError, socket: Socket): void {
+  const late = thrown.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+  const message = late ? 'The request took too long to arrive' : 'The gateway did not understand the bytes as a request'
+  const body = JSON.stringify(new HyphaError('request-invalid', message))
+  const head = `HTTP/1.1 ${late ? '408 Request Timeout' : '400 Bad Request'}\r\ncontent-type: application/json\r\nconnection: close`
+  if (socket.writable) socket.write(`${head}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
+  socket.destroy(thrown)
 }
 
 /** Ends the connection of a stranger whose request takes long to arrive. */
