@@ -18,6 +18,8 @@ const processes = 2
 class Crowd {
   readonly #children: ChildProcess[]
   readonly #tallies: Tally[]
+  #ending = false
+  #lost = false
 
   constructor(begin: { fleet: string; host: string; port: number; ca: string }, nodes: readonly SimulatedNode[]) {
     this.#tallies = Array.from({ length: processes }, () => ({ online: 0, full: 0, resumed: 0, failed: 0 }))
@@ -25,6 +27,9 @@ class Crowd {
       const child = fork(join(import.meta.dirname, 'reconnect/nodes.ts'))
       child.on('message', (tally: Tally) => {
         this.#tallies[index] = tally
+      })
+      child.once('exit', () => {
+        this.#lost ||= !this.#ending
       })
       child.send({ ...begin, nodes: nodes.filter((_node, number) => number % processes === index) })
       return child
@@ -37,10 +42,15 @@ class Crowd {
   }
 
   online(count: number, withinMs: number): Promise<true> {
-    return eventually(`${count} nodes online`, () => this.tally.online === count || undefined, withinMs)
+    const reached = () => {
+      if (this.#lost) throw new Error('A process of nodes has ended')
+      return this.tally.online === count || undefined
+    }
+    return eventually(`${count} nodes online`, reached, withinMs)
   }
 
   end(): void {
+    this.#ending = true
     for (const child of this.#children) child.kill()
   }
 }

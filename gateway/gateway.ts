@@ -13,7 +13,8 @@ import { createApi, listenOnPort, listenOnSocket } from './admin/api/server.ts'
 import { formatHead } from './audit-chain.ts'
 import { createBroker } from './broker/aedes-broker.ts'
 import type { Broker } from './broker/broker.ts'
-import { createChunks } from './distribute/chunks.ts'
+import { ticketKeysInFile } from './broker/ticket-keys.ts'
+import { createChunks, transferSizes } from './distribute/chunks.ts'
 import { type Publish, sendDirective } from './distribute/directive-packet.ts'
 import { createInputSender } from './distribute/inputs.ts'
 import { startEdgeAgent } from './edge-agent.ts'
@@ -70,7 +71,7 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
   const onFailure = (error: unknown) => tellFailure(log, error)
   const onNodeProblem = (node: string, error: HyphaError) => log.warn(error.message, { code: error.code, node })
 
-  const broker = await openBroker({ file, server, authority, store, log })
+  const broker = await openBroker({ home, file, server, authority, store, log })
   const publish: Publish = (topic, bytes, options) => broker.publish(topic, bytes, options)
   const distribution = { store, topics, publish, clock: systemClock, onProblem: onNodeProblem }
   const chunks = createChunks(distribution)
@@ -309,6 +310,7 @@ function openBoxKeys(home: HyphaHome) {
 }
 
 interface BrokerParts {
+  readonly home: HyphaHome
   readonly file: FleetFile
   readonly server: { readonly certificate: string; readonly key: string }
   readonly authority: Authority
@@ -326,7 +328,7 @@ function refusalOf(
   return new HyphaError('cloned-identity', `Two machines have the keys of ${node}: neither is let in`, { where: node })
 }
 
-function openBroker({ file, server, authority, store, log }: BrokerParts): Promise<Broker> {
+function openBroker({ home, file, server, authority, store, log }: BrokerParts): Promise<Broker> {
   const { fleet } = file
   return createBroker(
     {
@@ -334,6 +336,9 @@ function openBroker({ file, server, authority, store, log }: BrokerParts): Promi
       host: '::',
       port: file.mqttPort,
       tls: { key: server.key, certificate: server.certificate, ca: authority.certificate },
+      ticketKeys: ticketKeysInFile(home.ticketKeys, (error) =>
+        log.warn('TLS sessions can not be resumed over a restart', { cause: (error as Error).message }),
+      ),
       grantsOf: (name) => store.clients.get(name)?.grants ?? null,
       // A node that was removed may still come: to hear that it is to leave.
       admits: ({ kind, id, fingerprint }) => {
@@ -343,8 +348,9 @@ function openBroker({ file, server, authority, store, log }: BrokerParts): Promi
         const refused = refusalOf(id, node)
         return refused === null || `${refused.message} [${refused.code}]`
       },
-      onDenied: ({ client, address, action, topic, why }) =>
-        log.warn(`refused: ${why}`, { client: client?.id, address, action, topic }),
+      mayReceive: (node, digest) => transferSizes(store.directives.get(node)?.directive).has(digest),
+      onDenied: ({ client, address, action, topic, why, more }) =>
+        log.warn(`refused: ${why}`, { client: client?.id, address, action, topic, ...(more > 0 ? { more } : {}) }),
       onDropped: (client, count) =>
         log.warn('A client was away for too long: its oldest messages are dropped', { client, count }),
       onError: (error, client) => log.warn(asHyphaError(error).message, { client }),

@@ -10,7 +10,7 @@ import { parse, stringify } from 'smol-toml'
 //   fleet.toml          name, addresses and ports
 //   keys/               root.key and release.key, under a passphrase; gateway.key, which the gateway uses unattended
 //   root/1.root         the first root metadata, which join URLs pin; later versions beside it
-//   gateway/            certificates, database, the API's socket: the gateway's own
+//   gateway/            certificates, TLS ticket keys, database, the API's socket: the gateway's own
 //   edge/               the folder of the edge agent that the gateway starts
 
 export interface FleetFile {
@@ -28,6 +28,7 @@ export interface HyphaHome {
   readonly roots: string
   readonly gateway: string
   readonly socket: string
+  readonly ticketKeys: string
   readonly edge: string
 }
 
@@ -40,6 +41,7 @@ export function hyphaHome(given: string | undefined): HyphaHome {
     roots: join(folder, 'root'),
     gateway: join(folder, 'gateway'),
     socket: join(folder, 'gateway', 'api.sock'),
+    ticketKeys: join(folder, 'gateway', 'ticket.keys'),
     edge: join(folder, 'edge'),
   }
 }

@@ -6,6 +6,7 @@ import type { Ingest } from './ingest/ingest.ts'
 import type { Pipeline } from './services/pipeline.ts'
 import type { NodeReports } from './services/reports.ts'
 import type { Store } from './store/store.ts'
+import { createTurnBatch } from './turn-batch.ts'
 
 export interface NodeMessagePorts {
   readonly topics: FleetTopics
@@ -16,6 +17,12 @@ export interface NodeMessagePorts {
   readonly pipeline: Pick<Pipeline, 'targets'>
   readonly sender: { flush(node: string): Promise<void> }
   readonly onProblem: (from: string, error: HyphaError) => void
+}
+
+interface Word {
+  readonly kind: 'presence' | 'state'
+  readonly node: string
+  readonly bytes: Uint8Array
 }
 
 const maxMessageBytes = 32_768
@@ -45,17 +52,36 @@ export function createNodeMessages(ports: NodeMessagePorts): MessageHandler {
     for (const node of new Set(nodes)) void sender.flush(node)
   }
 
+  /** What nodes say of themselves: after a restart of the gateway all of them at once. */
+  const words = createTurnBatch<Word>(
+    // Each presence counts: a node that went and came is another than one that stayed.
+    ({ kind, node }) => (kind === 'state' ? node : null),
+    (items) => {
+      try {
+        ingest.together(() => {
+          for (const { kind, node, bytes } of items) {
+            if (kind === 'state') ingest.onState(node, bytes)
+            else ingest.onPresence(node, bytes)
+          }
+        })
+      } catch (thrown) {
+        onProblem(items.at(-1)!.node, asHyphaError(thrown))
+      }
+    },
+  )
+
   return (from, topic, payload) => {
     const parsed = topics.parse(topic)
     try {
       switch (parsed?.kind) {
         case 'presence':
-          return ingest.onPresence(parsed.node, payload)
         case 'state':
-          return ingest.onState(parsed.node, payload)
+          return words.add({ kind: parsed.kind, node: parsed.node, bytes: Uint8Array.from(payload) })
         case 'message':
           return fromWorld(parsed.app, parsed.topic, payload)
         case 'up':
+          // A report is judged by the connection that it comes on.
+          words.flush()
           if (parsed.what === 'report') return ingest.onReport(parsed.node, payload)
           if (parsed.what === 'want') return chunks.onWant(parsed.node, payload)
           if (parsed.what === 'proof') return reports.proof(parsed.node, payload)

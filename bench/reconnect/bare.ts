@@ -26,17 +26,22 @@ export async function measureBareTls(
     const open = (session?: Buffer) =>
       new Promise<Buffer>((resolve, reject) => {
         const socket = connect({ host: '127.0.0.1', port, secureContext, ...(session ? { session } : {}) })
-        let latest: Buffer | undefined
-        socket.on('session', (given) => {
-          latest = given
-        })
-        socket.once('error', reject)
-        // The byte comes behind the tickets.
-        socket.once('data', () => {
+        let [latest, heard]: [Buffer | null, boolean] = [null, false]
+        // The tickets and the byte come in either order.
+        const step = () => {
+          if (!heard || latest === null) return
           socket.destroy()
           if (session !== undefined && !socket.isSessionReused()) reject(new Error('The session was not resumed'))
-          else if (latest) resolve(latest)
-          else reject(new Error('The server gave no session'))
+          else resolve(latest)
+        }
+        socket.on('session', (given) => {
+          latest = given
+          step()
+        })
+        socket.once('error', reject)
+        socket.once('data', () => {
+          heard = true
+          step()
         })
       })
     const cost = async (session?: Buffer) => {

@@ -1,5 +1,6 @@
 import { toHex } from '@hypha/core/bytes/text.ts'
 import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
+import type { Directive } from '@hypha/core/trust/directive.ts'
 import { chunkBytes, type Want, want } from '@hypha/core/wire/messages/want.ts'
 import type { FleetTopics } from '@hypha/core/wire/topics.ts'
 import type { Store } from '../store/store.ts'
@@ -15,11 +16,23 @@ export interface ChunksOptions {
   readonly maxWaitingPerNode?: number
   /** Transfers kept in memory while they are sent. */
   readonly maxCachedBytes?: number
+  /** What one node may ask, on average and at once; an honest one asks once for each transfer, and again after a silence. */
+  readonly wantsPerSecond?: number
+  readonly wantBurst?: number
+  readonly now?: () => number
 }
 
 interface Queue {
   readonly keys: string[]
   at: number
+}
+
+const maxNodesRemembered = 10_000
+
+/** The transfers that a directive lists: bytes by digest in lower-case hex. */
+export function transferSizes(directive: Directive | undefined): Map<string, number> {
+  const contents = directive?.sections.flatMap((section) => section.contents) ?? []
+  return new Map(contents.map(({ transfer }) => [toHex(transfer.digest), transfer.size]))
 }
 
 const keyOf = (digest: string, index: number) => `${digest}/${index}`
@@ -30,18 +43,39 @@ const keyOf = (digest: string, index: number) => `${digest}/${index}`
  */
 export function createChunks(options: ChunksOptions) {
   const { store, topics, publish, onProblem, maxWaitingPerNode = 2_048, maxCachedBytes = 32 * 1024 * 1024 } = options
+  const { wantsPerSecond = 20, wantBurst = 400, now = Date.now } = options
   const queues = new Map<string, Queue>()
   /** Chunks that were asked for and haven't been published since. */
   const pending = new Set<string>()
+  /** Decoded once for each directive: a want comes for each of its transfers. */
+  const sizes = new Map<string, { readonly version: number; readonly byDigest: ReadonlyMap<string, number> }>()
+  const allowances = new Map<string, { readonly wants: number; readonly at: number }>()
   const cache = createCache((digest) => store.contents.transferBytes(digest), maxCachedBytes)
   let running: Promise<void> | null = null
 
   /** Bytes of a transfer that the node's directive lists; throws `want-refused` for any other. [P 7.5] */
   function sizeFor(node: string, digest: string): number {
-    const contents = store.directives.get(node)?.directive.sections.flatMap((section) => section.contents) ?? []
-    const found = contents.find(({ transfer }) => toHex(transfer.digest) === digest)
-    if (found) return found.transfer.size
+    const version = store.directives.version(node)
+    let known = sizes.get(node)
+    if (known?.version !== version) {
+      known = { version, byDigest: transferSizes(store.directives.get(node)?.directive) }
+      if (sizes.size >= maxNodesRemembered) sizes.clear()
+      sizes.set(node, known)
+    }
+    const size = known.byDigest.get(digest)
+    if (size !== undefined) return size
     throw new HyphaError('want-refused', `${node} asks for ${digest}, which its directive doesn't list`)
+  }
+
+  /** A node that asks faster than it can be served gets what it asked for before; it asks again after a silence. */
+  function mayAsk(node: string): boolean {
+    const time = now()
+    const allowance = allowances.get(node) ?? { wants: wantBurst, at: time }
+    const saved = (Math.max(0, time - allowance.at) * wantsPerSecond) / 1000
+    const wants = Math.min(wantBurst, allowance.wants + saved)
+    if (allowances.size >= maxNodesRemembered) allowances.clear()
+    allowances.set(node, { wants: Math.max(0, wants - 1), at: time })
+    return wants >= 1
   }
 
   function enqueue(node: string, { digest, ranges }: Want): void {
@@ -99,6 +133,7 @@ export function createChunks(options: ChunksOptions) {
   return {
     /** Bytes of `up/want` from a node. What can't be served goes to `onProblem`. */
     onWant(node: string, bytes: Uint8Array): void {
+      if (!mayAsk(node)) return
       try {
         enqueue(node, want.decode(bytes))
       } catch (thrown) {
@@ -110,7 +145,11 @@ export function createChunks(options: ChunksOptions) {
       })
     },
     /** The node is gone, or has another directive: what it waited for isn't sent any more. */
-    forget: (node: string): void => void queues.delete(node),
+    forget(node: string): void {
+      queues.delete(node)
+      sizes.delete(node)
+      allowances.delete(node)
+    },
     /** Resolves when nothing waits. */
     idle: async (): Promise<void> => void (await running),
   }

@@ -8,6 +8,7 @@ import type { EventRecord, LogRecord } from '../store/records.ts'
 import type { Store } from '../store/store.ts'
 import { checkReport } from './columns.ts'
 import { createComplaints } from './complaints.ts'
+import { holdSinks } from './held-sinks.ts'
 import { createKnown } from './known.ts'
 import { emptyOutcome, type HandledInput, type NewMessage, type NewValue, type Outcome } from './outcome.ts'
 import { createSeriesCache } from './series-cache.ts'
@@ -80,7 +81,9 @@ export interface IngestOptions {
  * share a transaction, and are acknowledged after it. Bytes that can't be understood become an event, never an exception. [P 8.4]
  */
 export function createIngest(options: IngestOptions) {
-  const { store, sinks, route, now = Date.now } = options
+  const held = holdSinks(options.sinks)
+  const { sinks } = held
+  const { store, route, now = Date.now } = options
   const limits = { ...defaultLimits, ...options.limits }
   const cache = createSeriesCache(store, limits)
   const complaints = createComplaints()
@@ -257,6 +260,17 @@ export function createIngest(options: IngestOptions) {
       if (decoded.online) fresh.add(node)
       else fresh.delete(node)
       sinks.presence(node, decoded.online)
+    },
+    /** Has all that `run` takes in written in one transaction, and told after it: a fleet that comes back says thousands of small things. Throws what the store throws; then nothing is told. */
+    together(run: () => void): void {
+      held.hold()
+      try {
+        store.transaction(run)
+      } catch (thrown) {
+        held.drop()
+        throw thrown
+      }
+      held.release()
     },
     /** Stores all that is queued, now; for a gateway that ends. */
     flush(): void {

@@ -1,0 +1,70 @@
+interface Waiting<T> {
+  readonly item: T
+  readonly handled: () => void
+}
+
+export interface TurnBatch<T> {
+  /** Resolves when the item was handled, or one that came after it in its place. */
+  add(item: T): Promise<void>
+  /** Handles what waits, now. */
+  flush(): void
+}
+
+/**
+ * Gathers what comes within a turn of the event loop, and has it handled together, at most `maxItems` in a turn: a thousand small writes cost one sync to disk. Of several
+ * items with the same key the last one counts; those whose key is null all count. `handle` must not throw.
+ */
+export function createTurnBatch<T>(
+  keyOf: (item: T) => string | null,
+  handle: (items: readonly T[]) => void,
+  maxItems = 64,
+): TurnBatch<T> {
+  let waiting: (Waiting<T> | null)[] = []
+  const latest = new Map<string, number>()
+  let scheduled = false
+
+  const schedule = () => {
+    if (scheduled) return
+    scheduled = true
+    setImmediate(() => {
+      scheduled = false
+      flush(maxItems)
+    })
+  }
+
+  function flush(count: number): void {
+    const taken = waiting.slice(0, count).filter((entry) => entry !== null)
+    waiting = waiting.slice(count)
+    latest.clear()
+    for (const [index, entry] of waiting.entries()) {
+      const key = entry && keyOf(entry.item)
+      if (key !== null) latest.set(key, index)
+    }
+    handle(taken.map(({ item }) => item))
+    for (const { handled } of taken) handled()
+    if (waiting.length > 0) schedule()
+  }
+
+  return {
+    add: (item) =>
+      new Promise((resolve) => {
+        const key = keyOf(item)
+        const before = key === null ? undefined : latest.get(key)
+        let handled = resolve as () => void
+        if (before !== undefined) {
+          const replaced = waiting[before]!
+          waiting[before] = null
+          handled = () => {
+            replaced.handled()
+            resolve()
+          }
+        }
+        if (key !== null) latest.set(key, waiting.length)
+        waiting.push({ item, handled })
+        schedule()
+      }),
+    flush: () => {
+      if (waiting.length > 0) flush(waiting.length)
+    },
+  }
+}
