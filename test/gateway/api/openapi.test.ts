@@ -4,6 +4,8 @@ import { onSocket, startGateway } from './gateway.ts'
 
 const routes = [
   'GET /healthz',
+  'GET /install/{script}',
+  'GET /install/file/{digest}',
   'GET /v1/apps',
   'DELETE /v1/apps/{app}',
   'GET /v1/apps/{app}',
@@ -27,6 +29,7 @@ const routes = [
   'DELETE /v1/clients/{name}',
   'GET /v1/events',
   'GET /v1/events/follow',
+  'GET /v1/install',
   'GET /v1/invites',
   'POST /v1/invites',
   'DELETE /v1/invites/{id}',
