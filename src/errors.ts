@@ -252,6 +252,11 @@ export const errorTable = {
     means: 'Two different directives to one node carry the same version.',
     mend: 'See that only one gateway with this key runs; its next directive has a higher version.',
   },
+  'directive-versions-spent': {
+    act: 'operator',
+    means: 'A node holds a directive with the highest version that there is: none can follow it.',
+    mend: "No gateway counts that far by itself: take its key for stolen, and replace it with hypha key rotate gateway; the node's versions begin anew with that.",
+  },
   'release-pending': {
     act: 'operator',
     means: 'A release waits for signatures: fewer keys of the release role have signed it than must.',

@@ -14,12 +14,15 @@ export interface Directed {
 /** How long a directive may be accepted by a node that was away; renewed at half of it. */
 export const directiveLifetimeMs = 30 * 86_400_000
 
+// As far as a directive's version can say.
+const maxVersion = 0xffff_ffff
+
 // The signature and the headers around the payload take less than 512.
 const mostBytes = maxDirectiveBytes - 512
 
 /**
  * Turns plans into one directive for each node. A node whose part didn't change gets none: what it has stays in force, with its version and its epochs. Throws
- * `bytes-too-long` where a node is to run more than a directive can say.
+ * `bytes-too-long` where a node is to run more than a directive can say, `directive-versions-spent`.
  */
 export function direct(input: DirectInput): Directed {
   const apps = [...input.apps].sort((a, b) => (a.plan.app < b.plan.app ? -1 : 1))
@@ -70,6 +73,10 @@ function nextDirective(node: DirectNode, sections: readonly Section[], input: Di
   const { fleet, now, lifetimeMs } = input
   // A thief may have raised the counter out of reach (TUF specification, 5.3.11).
   const before = node.signerReplaced ? 0 : (node.last?.version ?? 0)
+  if (before >= maxVersion) {
+    const text = `${node.id} holds directive ${before}, the highest version that there is`
+    throw new HyphaError('directive-versions-spent', text, { where: node.id })
+  }
   return {
     fleet,
     node: node.id,
