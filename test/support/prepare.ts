@@ -6,6 +6,11 @@ const programs: Readonly<Record<string, string>> = {
   mosquitto_sub: 'mosquitto-clients',
   mosquitto_pub: 'mosquitto-clients',
   openssl: 'openssl',
+  curl: 'curl',
+  debootstrap: 'debootstrap',
+  nsenter: 'util-linux',
+  ip: 'iproute2',
+  'systemd-analyze': 'systemd',
 }
 
 const isInstalled = (program: string) => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0

@@ -12,8 +12,11 @@ import { InstallView } from '../schemas/install.ts'
 // says that `hypha invite` prints.
 
 const tags = ['installing']
-const bytes = { description: 'The bytes', content: { 'application/octet-stream': { schema: { type: 'string' } } } }
-const files = { 200: bytes, 206: bytes, '4xx': ErrorAnswer, '5xx': ErrorAnswer }
+const bytes = {
+  description: 'The bytes; those of a range with status 206',
+  content: { 'application/octet-stream': { schema: { type: 'string' } } },
+}
+const files = { 200: bytes, '4xx': ErrorAnswer, '5xx': ErrorAnswer }
 
 export function installRoutes(api: Api, installables: Installables | undefined, downloads: Downloads): void {
   api.get(
@@ -84,7 +87,12 @@ async function sendFile(request: FastifyRequest, reply: FastifyReply, { installa
   const { start, last } = range ?? { start: 0, last: found.bytes - 1 }
   if (range !== null) reply.status(206).header('content-range', `bytes ${start}-${last}/${found.bytes}`)
   reply.header('content-length', last - start + 1)
-  return reply.send(createReadStream(found.path, { start, end: last }))
+  const stream = createReadStream(found.path, { start, end: last })
+  // A file that has shrunk since it was checked: whoever waits for the rest must hear that none comes.
+  stream.once('close', () => {
+    if (stream.bytesRead < last - start + 1) reply.raw.destroy()
+  })
+  return reply.send(stream)
 }
 
 /** RFC 9110, 14.2: one range of bytes; null for none, and for forms that nobody here needs, which may be passed over. "none": it lies outside. */
