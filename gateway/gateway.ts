@@ -52,6 +52,7 @@ export const gatewayVersion = '0.1.0'
 const retainEveryMs = 3_600_000
 const goodbyeMs = 1_000
 const rollupEveryMs = 5_000
+const keyEveryMs = 2_000
 
 /** Starts the gateway of a home: broker, database, API, and an edge agent. The composition root: every part is made here. */
 export async function startGateway({ home, edge, json }: GatewayOptions): Promise<RunningGateway> {
@@ -265,6 +266,11 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
     () => guarded(onFailure, () => void store.rollups.step(systemClock.now())),
     rollupEveryMs,
   )
+  // A key that root names may be brought later than the root metadata that names it.
+  const lookForKey = async () => {
+    if (gatewayKey.problem !== null && (await gatewayKey.follow(roots.current)) === null) pipeline.rootChanged()
+  }
+  const keyTimer = setInterval(() => void lookForKey().catch(onFailure), keyEveryMs)
   log.info(`gateway of ${fleet} listens: MQTT ${file.mqttPort}, HTTP ${file.httpPort}, ${home.socket}`)
   const edgeAgent = edge
     ? await startEdgeAgent({
@@ -283,6 +289,7 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
     async stop() {
       clearInterval(retainTimer)
       clearInterval(rollupTimer)
+      clearInterval(keyTimer)
       await edgeAgent?.stop()
       pipeline.stop()
       await Promise.all([local.close(), remote.close()])
