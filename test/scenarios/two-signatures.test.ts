@@ -75,7 +75,10 @@ test('Contents that were tampered with at the gateway are refused by the node, a
 
 test("A gateway with a stranger's key makes no node run anything else, and the node's refusal is shown", async () => {
   await fleet.gateway!.end()
-  copyFileSync(join(stranger, 'keys/gateway.key'), join(fleet.folder, 'hypha/keys/gateway.key'))
+  // Its root metadata with it: a gateway whose key its own root doesn't name wouldn't start.
+  for (const name of ['keys/gateway.key', 'root/1.root']) {
+    copyFileSync(join(stranger, name), join(fleet.folder, 'hypha', name))
+  }
   await fleet.startGateway()
   await fleet.hypha(['config', 'set', 'ticker', 'level', '2'])
   const { refused } = await eventually('the refusal of the directive', async () => {

@@ -152,6 +152,12 @@ export async function startNode(files: Files, network: Network, clock: FakeClock
     pipeline,
     journal,
     boot: () => pipeline.boot(),
+    /** As the composition root does with what `b/root` carries; resolves when what is trusted then is written down. */
+    followRoot: async (chain: readonly Uint8Array[]) => {
+      verifier.followRoot(chain)
+      await trust.keep(() => verifier.snapshot)
+      pipeline.rootChanged()
+    },
     /** The link is there: what is retained comes, and what is missing is asked for. */
     connect: () => {
       if (network.directive !== null) {
