@@ -77,9 +77,15 @@ export class RunningProgram {
     program: string,
     args: readonly string[],
     env: NodeJS.ProcessEnv,
-    options: { nodeFlags?: readonly string[]; onLine?: (line: string, stream: 'out' | 'err') => void } = {},
+    options: {
+      nodeFlags?: readonly string[]
+      /** A command that becomes the program, such as one that enters a namespace first. */
+      through?: readonly string[]
+      onLine?: (line: string, stream: 'out' | 'err') => void
+    } = {},
   ) {
-    this.child = spawn(process.execPath, [...(options.nodeFlags ?? []), program, ...args], {
+    const [command, ...before] = [...(options.through ?? []), process.execPath]
+    this.child = spawn(command!, [...before, ...(options.nodeFlags ?? []), program, ...args], {
       env: { ...process.env, ...env },
       cwd: project,
       stdio: ['ignore', 'pipe', 'pipe'],

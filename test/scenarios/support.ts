@@ -108,6 +108,11 @@ export class Stranger {
     return eventually(`a line like ${pattern}`, () => this.lines.find((line) => pattern.test(line)))
   }
 
+  /** As `line`, on its standard error. */
+  errLine(pattern: RegExp): Promise<string> {
+    return eventually(`a line like ${pattern}`, () => this.err.split('\n').find((line) => pattern.test(line)))
+  }
+
   async end(): Promise<void> {
     this.child.kill('SIGKILL')
     await this.ended

@@ -30,7 +30,16 @@ export class Fleet {
   gateway: RunningProgram | null = null
   readonly agents = new Map<string, RunningProgram>()
 
-  private constructor(name: string, folder: string, httpPort: number, mqttPort: number) {
+  readonly #through: readonly string[]
+
+  private constructor(
+    name: string,
+    folder: string,
+    httpPort: number,
+    mqttPort: number,
+    through: readonly string[] = [],
+  ) {
+    this.#through = through
     this.name = name
     this.folder = folder
     this.httpPort = httpPort
@@ -38,10 +47,10 @@ export class Fleet {
     this.env = { HYPHA_HOME: join(folder, 'hypha'), HYPHA_PASSPHRASE: 'correct horse battery staple' }
   }
 
-  /** `hypha init`, and the gateway; without its edge agent unless asked for. */
-  static async start(options: { name?: string; edge?: boolean } = {}): Promise<Fleet> {
+  /** `hypha init`, and the gateway; without its edge agent unless asked for. The gateway is started `through` a command. */
+  static async start(options: { name?: string; edge?: boolean; through?: readonly string[] } = {}): Promise<Fleet> {
     const folder = mkdtempSync(join(tmpdir(), 'hypha-fleet-'))
-    const fleet = new Fleet(options.name ?? 'test', folder, await freePort(), await freePort())
+    const fleet = new Fleet(options.name ?? 'test', folder, await freePort(), await freePort(), options.through)
     const ports = ['--http-port', `${fleet.httpPort}`, '--mqtt-port', `${fleet.mqttPort}`]
     try {
       await fleet.hypha(['init', fleet.name, '--host', '127.0.0.1', ...ports])
@@ -59,7 +68,8 @@ export class Fleet {
 
   /** The same without waiting until it is ready. */
   spawnGateway(edge = false): RunningProgram {
-    this.gateway = new RunningProgram(hyphaProgram, ['gateway', ...(edge ? [] : ['--no-edge'])], this.env)
+    const args = ['gateway', ...(edge ? [] : ['--no-edge'])]
+    this.gateway = new RunningProgram(hyphaProgram, args, this.env, { through: this.#through })
     return this.gateway
   }
 
