@@ -164,6 +164,10 @@ function describeNode(node: NodeDetail): string {
     ])
   }
   if (node.refused !== null) lines.push(['refused', `${node.refused.message} [${node.refused.code}]`])
+  // Also where nothing of the app runs, and so no line below tells of it.
+  for (const { app, status, message, code } of node.sections) {
+    if (code !== null) lines.push([status, `${app}: ${message ?? 'no reason given'} [${code}]`])
+  }
   const instances = node.sections.flatMap((section) => section.instances.map((instance) => ({ ...instance, section })))
   const running =
     instances.length === 0
