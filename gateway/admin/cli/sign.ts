@@ -11,6 +11,7 @@ import type { RootMetadata } from '@hypha/core/trust/root.ts'
 import { verifyFirstRoot, verifyNextRoot } from '@hypha/core/trust/root-chain.ts'
 import { checkRelease } from '@hypha/core/trust/shape.ts'
 import { maxReleaseBytes } from '@hypha/core/trust/snapshot.ts'
+import { readFleetFile } from '../../home.ts'
 import { readKeyInfo } from '../../keys/key-file.ts'
 import { checkContents } from '../../push/accept.ts'
 import { Roots } from '../../roots.ts'
@@ -113,7 +114,9 @@ async function fetchAndCheck(cli: Cli, typed: { app: string; number: number }, f
 
 /** Root metadata of the fleet, from the first on: of this home, and what verifiably follows it at the gateway. */
 function knownRoots(cli: Cli, fleet: string, { envelopes }: RootView): { roots: RootMetadata[]; pinned: boolean } {
-  const pinned = existsSync(join(cli.home.roots, '1.root'))
+  // A home of another fleet says nothing of this one.
+  const ofFleet = !existsSync(cli.home.fleetFile) || readFleetFile(cli.home).fleet === fleet
+  const pinned = ofFleet && existsSync(join(cli.home.roots, '1.root'))
   const given = envelopes.map((text) => Uint8Array.from(Buffer.from(text, 'base64')))
   const own = pinned
     ? new Roots({ files: nodeFiles(cli.home.roots), folder: cli.home.roots, fleet, crypto: nodeCrypto }).chain
