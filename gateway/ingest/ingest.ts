@@ -179,7 +179,12 @@ export function createIngest(options: IngestOptions) {
 
   /** Whether a presence is of the agent's last run. One of a run that was followed by another proves a second machine: a machine's runs don't come back. */
   function isOfNow(node: string, { run, online }: Presence): boolean {
-    if (run === null || !known.node(node)) return true
+    if (!known.node(node)) return true
+    if (run === null) {
+      // An older agent, or who hides its run: either way it followed the ones that are known.
+      if (online && store.runs.any(node)) store.runs.add(node, crypto.getRandomValues(new Uint8Array(8)))
+      return true
+    }
     const seen = store.runs.look(node, run)
     // A will, or a goodbye, may come late.
     if (!online) return seen === 'last'

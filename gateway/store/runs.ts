@@ -29,6 +29,7 @@ export function createRuns(db: Database, fleet: string) {
       add.run(fleet, node, position, run)
       prune.run(fleet, node, position - maxRuns)
     },
+    any: (node: string): boolean => newest(node) > 0,
     forget: (node: string): void => void forget.run(fleet, node),
   }
 }
