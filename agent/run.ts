@@ -64,7 +64,8 @@ function readable(program: string, home: string): string[] {
   // From a checkout, the other packages and the dependencies are read too; a bundle stands alone.
   const roots = program.endsWith('.ts') ? [resolve(own, '..')] : [own]
   return [
-    ...roots,
+    // A slot lies in the home already: of two folders given, one in the other, Node 24 lets the outer one itself not be read.
+    ...roots.filter((root) => !root.startsWith(`${home}/`)),
     home,
     '/sys',
     '/proc/loadavg',

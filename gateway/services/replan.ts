@@ -71,6 +71,10 @@ export function replan(shop: Workshop, wanted?: StoredRelease): Outcome {
     if (directed.anew.has(made.node)) shop.store.directives.putAnew(made, envelope)
     else shop.store.directives.put(made, envelope)
     for (const { app, key } of secretsIn(made)) shop.store.given.sealedTo(made.node, app, key)
+    // What a node installs by itself has no instances, and events all the same.
+    for (const { app, instances } of made.sections) {
+      if (instances.length === 0) shop.store.given.assign(made.node, { app, module: '', home: null })
+    }
     return { directive: made, envelope }
   })
   return { apps: replanned, directives, inputsMoved: [...moved] }

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { HyphaError } from '@hypha/core/errors.ts'
+import { agentApp } from '@hypha/core/trust/release.ts'
 import type { RolloutView } from '../api/schemas/apps.ts'
 import type { Cli } from './cli.ts'
 import { Progress } from './progress.ts'
@@ -36,13 +37,16 @@ export async function awaitRollout(cli: Cli, awaited: Awaited): Promise<Outcome>
   const progress = new Progress(cli.json)
   const begun = performance.now()
   const told = new Map<string, string>()
+  /** A node is away for a moment while it exchanges its agent: who has been there is waited for. */
+  const there = new Set<string>()
   let running = false
   try {
     for (;;) {
       const view = await cli.api.request<RolloutView>('GET', `/v1/apps/${encodeURIComponent(app)}/rollout`)
       if (view.release !== number) throw superseded(awaited, view.release)
       for (const node of view.nodes) tell(node, told, progress)
-      const pending = view.nodes.filter(isPending)
+      for (const { node, online } of view.nodes) if (online) there.add(node)
+      const pending = view.nodes.filter((node) => isPending(node, app === agentApp && there.has(node.node)))
       if (!running && pending.every(({ status }) => status === 'trial')) {
         running = true
         onRunning?.()
@@ -61,7 +65,8 @@ export async function awaitRollout(cli: Cli, awaited: Awaited): Promise<Outcome>
 const hasFailed = ({ status }: NodeRollout): boolean => status === 'reverted' || status === 'refused'
 
 /** Who is away may come back in a year: nobody waits for that. */
-const isPending = (node: NodeRollout): boolean => node.online && node.waitsFor !== null && !hasFailed(node)
+const isPending = (node: NodeRollout, returns: boolean): boolean =>
+  (node.online || returns) && node.waitsFor !== null && !hasFailed(node)
 
 /** A line for each node that has settled. */
 function tell(node: NodeRollout, told: Map<string, string>, progress: Progress): void {
