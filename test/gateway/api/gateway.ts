@@ -57,6 +57,8 @@ export async function startGateway(path = temporaryFile('hypha.db')) {
     failures: [],
   }
   const roots = testRoots()
+  /** Who signs directives: to be replaced with the root metadata that says so. */
+  const signing = { by: keys.gateway }
   const deps: GatewayDeps = {
     store,
     crypto,
@@ -71,7 +73,7 @@ export async function startGateway(path = temporaryFile('hypha.db')) {
       add: (envelopes, nowMs) => roots.add(envelopes, nowMs),
       problem: () => null,
     },
-    signer: () => keys.gateway,
+    signer: () => signing.by,
     boxKeys,
     authority,
     address: () => ({ host: 'gateway.example', httpPort: 8443, mqttPort: 8883 }),
@@ -89,7 +91,7 @@ export async function startGateway(path = temporaryFile('hypha.db')) {
   }
   const gateway = createGateway(deps)
   onTestFinished(() => gateway.pipeline.stop())
-  return { ...gateway, deps, store, clock, authority, sent, path }
+  return { ...gateway, deps, store, clock, authority, signing, sent, path }
 }
 
 /** The chain of root metadata of the fixed fleet, in a folder of its own. */
