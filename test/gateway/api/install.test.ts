@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
-import { type IncomingMessage, request } from 'node:https'
+import type { IncomingMessage } from 'node:http'
+import { Agent, request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -44,10 +45,10 @@ interface Download {
   readonly whole: boolean
 }
 
-function download({ port, ca }: Where, path: string, range?: string): Promise<Download> {
+function download({ port, ca }: Where, path: string, range?: string, agent: Agent | false = false): Promise<Download> {
   return new Promise((resolve, reject) => {
     const headers = range === undefined ? {} : { range }
-    const sent = request({ host: '127.0.0.1', port, ca, agent: false, path, headers }, (response) => {
+    const sent = request({ host: '127.0.0.1', port, ca, agent, path, headers }, (response) => {
       const parts: Buffer[] = []
       response.on('data', (part: Buffer) => parts.push(part))
       response.on('error', () => undefined)
@@ -163,6 +164,9 @@ test('A file that was cut short on the disk ends the connection: nobody waits fo
   const where = await onTls(await startGateway(), { install })
   expect((await download(where, file)).whole).toBe(true)
   truncateSync(files.path(digest), 1_000)
-  const cut = await download(where, file)
+  // On a connection that is to stay open, its end is the only sign.
+  const agent = new Agent({ keepAlive: true })
+  const cut = await download(where, file, undefined, agent)
+  agent.destroy()
   expect([cut.bytes.length, cut.whole]).toEqual([1_000, false])
 })

@@ -90,7 +90,7 @@ async function sendFile(request: FastifyRequest, reply: FastifyReply, { installa
   const stream = createReadStream(found.path, { start, end: last })
   // A file that has shrunk since it was checked: whoever waits for the rest must hear that none comes.
   stream.once('close', () => {
-    if (stream.bytesRead < last - start + 1) reply.raw.destroy()
+    if (stream.bytesRead < last - start + 1) request.raw.socket.destroySoon()
   })
   return reply.send(stream)
 }
