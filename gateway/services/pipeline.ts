@@ -334,10 +334,10 @@ export class Pipeline {
    */
   adopt(proven: Directive, envelope: Uint8Array): void {
     const { store, outlet, clock } = this.#deps
-    const learned = store.transaction((): Learned | null =>
-      store.directives.adopt(proven, envelope) ? learn(proven, { store, now: clock.now() }) : null,
-    )
-    if (learned === null) return
+    const learned = store.transaction((): Learned => {
+      store.directives.adopt(proven, envelope)
+      return learn(proven, { store, now: clock.now() })
+    })
     this.#feeds.events.publish(learned.events)
     const directed = new Set<string>()
     for (const digest of [...learned.adopted, null]) {

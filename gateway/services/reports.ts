@@ -1,6 +1,6 @@
 import { bytesEqual } from '@hypha/core/bytes/text.ts'
 import { openEnvelope, verifyThreshold } from '@hypha/core/trust/cose.ts'
-import { directive } from '@hypha/core/trust/directive.ts'
+import { type Directive, directive } from '@hypha/core/trust/directive.ts'
 import { maxDirectiveBytes } from '@hypha/core/trust/snapshot.ts'
 import type { NodeState } from '@hypha/core/wire/messages/state.ts'
 import { createProgress } from '../distribute/progress.ts'
@@ -76,7 +76,15 @@ export class NodeReports {
     const proven = directive.decode(verifyThreshold(opened, 'directive', root().gateway, 'gateway', crypto))
     const told = store.directives.get(node)
     if (proven.fleet !== store.fleet || proven.node !== node || store.nodes.get(node) === null) return
-    if (told !== null && (proven.version < told.version || bytesEqual(told.envelope, held))) return
+    if (told !== null && (bytesEqual(told.envelope, held) || !isLater(proven, told.directive))) return
     this.#pipeline.adopt(proven, held)
   }
+}
+
+/** By its version, or by the epoch of an app: what was restored may have come to a higher version by itself since. */
+function isLater(proven: Directive, told: Directive): boolean {
+  if (proven.version >= told.version) return true
+  return told.sections.some(({ app, epoch }) =>
+    proven.sections.some((other) => other.app === app && other.epoch > epoch),
+  )
 }

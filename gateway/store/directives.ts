@@ -29,10 +29,6 @@ export function createDirectives(db: Database, fleet: string) {
     db.prepare(`INSERT INTO directives (fleet, node, version, payload, envelope, issued) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (fleet, node) DO UPDATE SET version = excluded.version, payload = excluded.payload,
     envelope = excluded.envelope, issued = excluded.issued WHERE excluded.version > version`)
-  const adopt =
-    db.prepare(`INSERT INTO directives (fleet, node, version, payload, envelope, issued) VALUES (?, ?, ?, ?, ?, ?)
-    ON CONFLICT (fleet, node) DO UPDATE SET version = excluded.version, payload = excluded.payload,
-    envelope = excluded.envelope, issued = excluded.issued WHERE excluded.version >= version`)
   const putAnew =
     db.prepare(`INSERT INTO directives (fleet, node, version, payload, envelope, issued) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (fleet, node) DO UPDATE SET version = excluded.version, payload = excluded.payload,
@@ -50,9 +46,9 @@ export function createDirectives(db: Database, fleet: string) {
     /** The first that another key has signed, after root metadata has replaced the one of before: with the key its counter is forgotten. */
     putAnew: (value: Directive, envelope: Uint8Array): void =>
       void putAnew.run(fleet, value.node, value.version, directive.encode(value), envelope, value.issuedMs),
-    /** Keeps what a node has proven to hold, in place of what this database believed that it had told it; false where that is newer. */
-    adopt: (value: Directive, envelope: Uint8Array): boolean =>
-      adopt.run(fleet, value.node, value.version, directive.encode(value), envelope, value.issuedMs).changes > 0,
+    /** Keeps what a node has proven to hold, in place of what this database believed that it had told it. */
+    adopt: (value: Directive, envelope: Uint8Array): void =>
+      void putAnew.run(fleet, value.node, value.version, directive.encode(value), envelope, value.issuedMs),
     get(node: string): DirectiveRecord | null {
       const row = get.get(fleet, node)
       return row ? fromRow(row) : null

@@ -127,6 +127,7 @@ export class TrustRules {
     if (held && next.version === held.version) {
       throw new HyphaError('directive-conflict', `Another directive with the version ${held.version} is held`)
     }
+    if (held) checkEpochs(held, next)
     checkExpiry(`Directive ${next.version}`, next.expiresMs, nowMs)
 
     const gatewayTimeMs = Math.max(this.#snapshot.gatewayTimeMs, next.issuedMs)
@@ -249,6 +250,19 @@ function forgetReplaced(snapshot: TrustSnapshot, before: RootMetadata, after: Ro
 
 function lostKey(before: Role, after: Role): boolean {
   return before.keys.some((key) => !after.keys.some((kept) => bytesEqual(kept, key)))
+}
+
+/**
+ * A gateway that was restored from a backup may have come to a higher version by itself, without knowing what it had asked for in between: an app's epochs only rise, so
+ * that it can't put a node back unawares. [P 6.3]
+ */
+function checkEpochs(held: Directive, next: Directive): void {
+  for (const { app, epoch } of next.sections) {
+    const before = held.sections.find((section) => section.app === app)?.epoch ?? 0
+    if (epoch >= before) continue
+    const text = `Directive ${next.version} asks for epoch ${epoch} of ${app}, and epoch ${before} is held`
+    throw new HyphaError('directive-rollback', text)
+  }
 }
 
 function checkFleet(what: string, found: string, expected: string): void {

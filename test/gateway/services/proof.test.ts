@@ -107,11 +107,26 @@ describe('a directive that a node proves to hold, and that a restored gateway do
     expect(now().sections[1]).toMatchObject({ app: 'other', epoch: 10 })
   })
 
+  it('counts by the epochs of its apps, where the restored gateway has come to a higher version by itself', async () => {
+    for (const value of ['1', '2', '3']) {
+      await gateway.services.config.set('greenhouse', 'level', { value }, operator)
+    }
+    const own = now()
+    const [section] = own.sections
+    prove(held({ version: own.version - 1 }, unknownRelease, section!.epoch))
+    expect(now()).toEqual(own)
+    prove(held({ version: own.version - 1 }, unknownRelease, section!.epoch + 1))
+    expect(now().sections[0]).toMatchObject({ release: unknownRelease, epoch: section!.epoch + 1 })
+    await push(3)
+    expect(now().sections[0]!.epoch).toBe(section!.epoch + 2)
+  })
+
   it('proves nothing if the gateway role has not signed it, if it is for another node or fleet, or if it is older', () => {
     const before = now()
     expectCode('threshold-not-met', () => prove(held(), thief))
     expectCode('envelope-malformed', () => gateway.reports.proof('gw-edge', directive.encode(held())))
-    for (const changes of [{ node: 'pi-7' }, { fleet: 'meadow' }, { version: made.version - 1 }]) prove(held(changes))
+    for (const changes of [{ node: 'pi-7' }, { fleet: 'meadow' }]) prove(held(changes))
+    prove(held({ version: made.version - 1 }, unknownRelease, made.sections[0]!.epoch))
     expect(now()).toEqual(before)
     expect(gateway.sent.directives).toEqual([])
   })

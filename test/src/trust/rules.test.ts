@@ -171,6 +171,19 @@ describe('A directive', () => {
     )
   })
 
+  it('is refused when the epoch of an app falls, whatever its version', () => {
+    const rules = rulesOf()
+    const asking = (version: number, epoch: number) =>
+      signDirective(makeDirective({ version, sections: [makeSection(makeRelease(), undefined, { epoch })] }))
+    rules.updateDirective(asking(1, 5), startMs)
+    expectCode('directive-rollback', () => rules.updateDirective(asking(2, 4), startMs))
+    expect(rules.directive!.version).toBe(1)
+    rules.updateDirective(asking(2, 5), startMs)
+    rules.updateDirective(asking(3, 6), startMs)
+    rules.updateDirective(signDirective(makeDirective({ version: 4, sections: [] })), startMs)
+    expect(rules.directive!.version).toBe(4)
+  })
+
   it.each([
     ['two sections of an app', { sections: [makeSection(makeRelease()), makeSection(makeRelease())] }],
     ['an end before its beginning', { expiresMs: startMs - 1 }],
