@@ -151,6 +151,8 @@ function directAll(shop: Workshop, records: readonly NodeRecord[], apps: Readonl
   const given = shop.store.directives.list()
   const last = new Map(given.map((record) => [record.node, record.directive]))
   const anew = nodesOfReplacedSigner(given, shop.root().gateway, shop.crypto)
+  // What a replaced key has signed proves nothing any more: whoever had it may have been a thief.
+  for (const { node, app } of shop.store.epochs.carried()) if (anew.has(node)) shop.store.epochs.uncarry(app, node)
   const carried = Map.groupBy(shop.store.epochs.carried(), ({ node }) => node)
   const directed = direct({
     fleet: shop.store.fleet,
@@ -163,8 +165,7 @@ function directAll(shop: Workshop, records: readonly NodeRecord[], apps: Readonl
         last: last.get(id) ?? null,
         installs: inventory?.updates ? { apps: inventory.updates, arch: inventory.arch } : null,
         signerReplaced: anew.has(id),
-        // What a replaced key has signed proves nothing: whoever had it may have been a thief.
-        carried: new Set(anew.has(id) ? [] : carried.get(id)?.map(({ app }) => app)),
+        carried: new Set(carried.get(id)?.map(({ app }) => app)),
       })),
     apps: [...apps.values()].map(
       ({ plan, release, epoch }): DirectApp => ({
