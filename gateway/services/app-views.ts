@@ -78,9 +78,25 @@ export class AppViews {
       floor: this.#releases.floor(app.id),
       epoch: record?.epoch ?? 0,
       complete: plan?.complete ?? false,
-      instances: plan?.instances.length ?? 0,
-      running: running.length,
+      ...(this.#installed(app.id, record?.release ?? null, sections) ?? {
+        instances: plan?.instances.length ?? 0,
+        running: running.length,
+      }),
     }
+  }
+
+  /** Of a built-in app: the nodes that install it by themselves, and those that run its release. Null for every other. */
+  #installed(app: string, digest: string | null, sections: Sections): Pick<AppSummary, 'instances' | 'running'> | null {
+    const stored = digest === null ? null : this.#releases.byDigest(digest)
+    if (stored === null || stored.release.files === null) return null
+    const nodes = this.#store.nodes
+      .list()
+      .filter(({ inventory, removedAt }) => removedAt === null && inventory?.updates?.includes(app))
+    const running = nodes.filter(({ id }) => {
+      const release = sections.get(id)?.get(app)?.running ?? null
+      return release !== null && toHex(release) === digest
+    })
+    return { instances: nodes.length, running: running.length }
   }
 
   /** What each node says of each app. */

@@ -106,6 +106,15 @@ test('A release of the agent is tried, confirmed and reported, and the slot befo
   expect(current()).not.toBe(before)
   expect(slots()).toContain(before)
   expect(await fleet.json(['rollout', 'hypha-agent'])).toMatchObject({ done: true })
+  expect(await fleet.json(['app', 'hypha-agent'])).toMatchObject({
+    release: 1,
+    instances: 1,
+    running: 1,
+    complete: true,
+  })
+  expect(await fleet.json(['releases', 'hypha-agent'])).toMatchObject([
+    { number: 1, current: true, label: expect.stringMatching(/^2\.0\.0 /) },
+  ])
 }, 60_000)
 
 test.each([
