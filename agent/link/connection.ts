@@ -30,9 +30,9 @@ export class TlsState {
       this.#session = session
     })
     socket.once('secureConnect', () => onSecure?.(socket.isSessionReused()))
-    // One that makes the handshake fail must not make it fail for ever.
-    socket.once('error', () => {
-      if (!socket.authorized) this.#session = undefined
+    // One that makes the handshake fail must not make it fail for ever; that nobody listens says nothing of it.
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => {
+      if (/^ERR_(SSL|TLS)/.test(code ?? '')) this.#session = undefined
     })
     return socket
   }

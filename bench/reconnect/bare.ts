@@ -26,8 +26,8 @@ export async function measureBareTls(
     const open = (session?: Buffer) =>
       new Promise<Buffer>((resolve, reject) => {
         const socket = connect({ host: '127.0.0.1', port, secureContext, ...(session ? { session } : {}) })
-        let [latest, heard]: [Buffer | null, boolean] = [null, false]
-        // The tickets and the byte come in either order.
+        // A resumed connection brings no new session. The tickets and the byte come in either order.
+        let [latest, heard]: [Buffer | null, boolean] = [session ?? null, false]
         const step = () => {
           if (!heard || latest === null) return
           socket.destroy()

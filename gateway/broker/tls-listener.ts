@@ -118,7 +118,8 @@ class TlsServers {
       requestCert: true,
       rejectUnauthorized: true,
       minVersion: 'TLSv1.3',
-      handshakeTimeout: handshakeTimeoutMs,
+      // The front door ends it; this is for what it might have missed.
+      handshakeTimeout: handshakeTimeoutMs * 2,
       sessionTimeout: sessionSeconds,
       ticketKeys: ticketKey,
       // A resumed session isn't verified again: it ends with the authority that verified it.

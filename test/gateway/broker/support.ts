@@ -4,7 +4,7 @@ import Database from 'better-sqlite3'
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt'
 import type { Grants } from '../../../gateway/broker/access.ts'
 import { createBroker } from '../../../gateway/broker/aedes-broker.ts'
-import type { Broker, BrokerLimits, ClientEvent, Denial } from '../../../gateway/broker/broker.ts'
+import type { Broker, BrokerLimits, BrokerOptions, ClientEvent, Denial } from '../../../gateway/broker/broker.ts'
 import type { ClientIdentity } from '../../../gateway/broker/identity.ts'
 import { type Authority, createAuthority } from '../../../gateway/enrol/ca.ts'
 import { brokerMigration, SqliteBrokerStore } from '../../../gateway/store/broker-store.ts'
@@ -56,9 +56,11 @@ function openBrokerDatabase(path = ':memory:'): Database.Database {
 export async function startBroker({
   limits = {},
   former,
+  options = {},
 }: {
   limits?: Partial<BrokerLimits>
   former?: Former
+  options?: Partial<Pick<BrokerOptions, 'ticketKeys' | 'mayReceive' | 'now'>>
 } = {}): Promise<TestBroker> {
   const authority = former?.authority ?? (await createAuthority('greens'))
   const db = former?.db ?? openBrokerDatabase()
@@ -89,6 +91,7 @@ export async function startBroker({
       onDropped: (client, count) => test.dropped.push([client, count]),
       onError: (error) => test.errors.push(error),
       limits,
+      ...options,
     },
     new SqliteBrokerStore(db, 'greens'),
   )
