@@ -30,8 +30,9 @@ export async function measureBareTls(
         let [latest, heard]: [Buffer | null, boolean] = [session ?? null, false]
         const step = () => {
           if (!heard || latest === null) return
+          const resumed = socket.isSessionReused()
           socket.destroy()
-          if (session !== undefined && !socket.isSessionReused()) reject(new Error('The session was not resumed'))
+          if (session !== undefined && !resumed) reject(new Error('The session was not resumed'))
           else resolve(latest)
         }
         socket.on('session', (given) => {

@@ -62,7 +62,12 @@ export function limitPackets(client: Client, limits: PacketLimits, ports: Packet
     timer = null
     if (inside.closed) return
     parser.parse(nothing)
-    if (timer === null && inside._parsingBatch <= 0) inside._nextBatch()
+    readOn()
+  }
+
+  /** Otherwise the last packet that is being handled reads on. */
+  const readOn = () => {
+    if (timer === null && !inside.closed && inside._parsingBatch <= 0) inside._nextBatch()
   }
 
   const wait = (ms: number) => {
@@ -87,10 +92,26 @@ export function limitPackets(client: Client, limits: PacketLimits, ports: Packet
     return 0
   }
 
-  // What aedes reads meanwhile would only be kept; in the socket it holds the client back.
+  // What aedes read meanwhile would only be kept; in the socket it holds the client back. Nor may it read in the middle of a packet: one that is handled at once
+  // asks for the next bytes while the parser still stands on it.
+  let parsing = false
+  let missed = false
   const { conn } = inside
   const read = conn.read
-  conn.read = (size) => (size === null && timer !== null ? null : read.call(conn, size))
+  conn.read = (size) => {
+    if (size !== null || (timer === null && !parsing)) return read.call(conn, size)
+    missed = true
+    return null
+  }
+  const parse = parser.parse
+  parser.parse = function guarded(this: Parser, more: Buffer) {
+    parsing = true
+    missed = false
+    const left = parse.call(this, more)
+    parsing = false
+    if (missed && timer === null) setImmediate(readOn)
+    return left
+  }
 
   const parseHeader = parser._parseHeader
   parser._parseHeader = function held(this: Parser) {

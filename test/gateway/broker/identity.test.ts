@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { identify } from '../../../gateway/broker/identity.ts'
 import { createAuthority } from '../../../gateway/enrol/ca.ts'
 import {
   clientCredentials,
@@ -70,6 +71,13 @@ test('a second connection of the same name takes over', async () => {
   await closed
   expect(second.connected).toBe(true)
   expect([...broker.broker.connected()].filter((client) => client.id === 'pi-5')).toHaveLength(1)
+})
+
+test('a connection that has ended before it is asked for its certificate has no identity, and takes nothing along', async () => {
+  const credentials = await nodeCredentials(broker.authority, 'pi-8')
+  const socket = await connectTls(broker.port, credentials)
+  socket.destroy()
+  expect(identify(socket, 'greens')).toBeNull()
 })
 
 test('a resumed TLS session has the same identity', async () => {
