@@ -3,6 +3,7 @@ import { brotli } from '@hypha/core/platform/compress.ts'
 import type { Files } from '@hypha/core/ports/files.ts'
 import type { Content, Section } from '@hypha/core/trust/directive.ts'
 import { directiveMessage } from '@hypha/core/wire/messages/directive.ts'
+import type { SelfUpdate } from '../../../agent/agent-app.ts'
 import { Installs } from '../../../agent/install/installs.ts'
 import { defaultTrialLimits } from '../../../agent/install/machine.ts'
 import { Pipeline } from '../../../agent/pipeline.ts'
@@ -57,6 +58,18 @@ export class Network {
     return toHex(section.release)
   }
 
+  /** A release of the agent itself, and the directive that asks for it. */
+  offerAgent(number: number, archive: Uint8Array, { signers = [keys.release], version = number } = {}): string {
+    const artifact = { digest: crypto.sha256(archive), size: archive.length }
+    const files = [{ name: 'agent', arch: null, artifact }]
+    const release = makeRelease({ app: 'hypha-agent', number, modules: [], files })
+    const envelope = signRelease(release, signers)
+    const contents = [envelope, archive].map((bytes) => this.#publish(bytes))
+    const section = makeSection(release, envelope, { epoch: number, contents })
+    this.directive = signDirective(makeDirective({ version, sections: [section] }))
+    return toHex(section.release)
+  }
+
   /** The directive names no app any more. */
   withdraw(version: number): void {
     this.directive = signDirective(makeDirective({ version, sections: [] }))
@@ -72,7 +85,13 @@ export class Network {
 }
 
 /** The agent's stages on these files as its composition root joins them, with a sandbox that only pretends to run what it is given. */
-export async function startNode(files: Files, network: Network, clock: FakeClock, bootId: string) {
+export async function startNode(
+  files: Files,
+  network: Network,
+  clock: FakeClock,
+  bootId: string,
+  update: SelfUpdate | null = null,
+) {
   const told: string[] = []
   const proofs: Uint8Array[] = []
   const subscribers = new Map<string, (index: number, bytes: Uint8Array) => void>()
@@ -114,7 +133,7 @@ export async function startNode(files: Files, network: Network, clock: FakeClock
     crypto,
     trialMs: 5_000,
     incarnation: journal.incarnation,
-    update: null,
+    update,
     receive: async (content, _app, signal) => void (await receiver.fetch(content, { signal })),
     keepTrust: () => trust.keep(() => verifier.snapshot),
     runnable: (verified) =>
