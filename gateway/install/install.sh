@@ -62,6 +62,9 @@ check_machine() {
   if [ $for_system = yes ] && [ "$(id -u)" != 0 ]; then
     fail 'Installing for the whole device needs root.' 'Run the same line with sudo, or add --prefix DIR for a folder of your own.'
   fi
+  if [ $for_system = yes ] && ! command -v setpriv >/dev/null && ! command -v runuser >/dev/null; then
+    fail 'There is neither setpriv nor runuser to become another user with: install util-linux.'
+  fi
   machine=$(uname -m)
   case $machine in
     x86_64 | amd64) arch=x64 ;;
@@ -93,15 +96,18 @@ need_space() {
   [ "$free" -ge $(($2 / 1024)) ] || fail "$folder has $((free / 1024)) MB free, this needs $(($2 / 1048576)) MB."
 }
 
-as_user() {
-  if [ $for_system = no ]; then
-    "$@"
-  elif command -v runuser >/dev/null; then
-    runuser -u $user -- "$@"
+# setpriv becomes what it starts; runuser stays beside it, and kills it 2 s after it was itself told to end.
+drop_to_user() {
+  [ $for_system = yes ] || return 0
+  if command -v setpriv >/dev/null; then
+    echo "setpriv --reuid=$user --regid=$user --init-groups --"
   else
-    # shellcheck disable=SC2016
-    su -s /bin/sh $user -c 'exec "$0" "$@"' -- "$@"
+    echo "runuser -u $user --"
   fi
+}
+
+as_user() {
+  if [ $for_system = no ]; then "$@"; else $(drop_to_user) "$@"; fi
 }
 
 is_digest() { [ -f "$1" ] && [ "$(sha256sum <"$1")" = "$2  -" ]; }
@@ -222,7 +228,7 @@ prefix='$prefix'
 export HYPHA_AGENT_HOME='$home'
 slot=\$HYPHA_AGENT_HOME/agent/slots/\$(cat "\$HYPHA_AGENT_HOME/agent/current") || exit 1
 set -- "\$prefix/runtime/current/bin/node" "\$slot/main.js" "\$@"
-if [ $for_system = yes ] && [ "\$(id -u)" = 0 ]; then exec runuser -u $user -- "\$@"; fi
+if [ $for_system = yes ] && [ "\$(id -u)" = 0 ]; then exec $(drop_to_user) "\$@"; fi
 exec "\$@"
 HYPHA_COMMAND
   place "$prefix/bin/hypha-agent-uninstall" 755 <<HYPHA_UNINSTALL
@@ -262,7 +268,7 @@ HYPHA_UNIT
     systemctl restart hypha-agent
     say 'the agent runs; see: systemctl status hypha-agent'
   else
-    say "no systemd runs here; start it with: runuser -u $user -- $start"
+    say "no systemd runs here; start it with: $(drop_to_user) $start"
   fi
 }
 
