@@ -1,0 +1,60 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { makeFixture } from './fixture.ts'
+import type { Result } from './row.ts'
+import { runRows } from './run.ts'
+import { summary, table } from './screen.ts'
+
+const help = `Attacks a gateway and an agent that run on this machine, in a temporary folder, and shows how each attack is refused.
+
+  npm run hostile                        all attacks, as a table; exit code 0 only if each is refused as expected
+  npm run hostile -- --only rollback     those whose name begins so
+  npm run hostile -- --json              one JSON document
+`
+
+const { values: options } = parseArgs({
+  options: {
+    json: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
+    // A fleet that was made before: see makeFixture.
+    fixture: { type: 'string' },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+})
+
+async function main(): Promise<number> {
+  if (options.help) {
+    process.stdout.write(help)
+    return 0
+  }
+  const made = options.fixture === undefined ? mkdtempSync(join(tmpdir(), 'hypha-hostile-fleet-')) : null
+  const fixture = options.fixture ?? made!
+  try {
+    const began = performance.now()
+    if (made !== null) {
+      progress('making a fleet …')
+      await makeFixture(made)
+    }
+    let count = 0
+    const onResult = ({ name }: Result) => progress(`${++count} attacks, the last one ${name}`)
+    progress('starting a gateway and an agent …')
+    const results = await runRows({ fixture, only: options.only, onResult })
+    progress('')
+    const seconds = (performance.now() - began) / 1000
+    process.stdout.write(
+      options.json ? `${JSON.stringify({ results })}\n` : `${table(results)}\n${summary(results, seconds)}\n`,
+    )
+    return results.length > 0 && results.every(({ refused }) => refused) ? 0 : 1
+  } finally {
+    if (made !== null) rmSync(made, { recursive: true, force: true })
+  }
+}
+
+/** One line that replaces itself, on a terminal. */
+function progress(text: string): void {
+  if (process.stderr.isTTY && !options.json) process.stderr.write(`\r\x1b[K${text.slice(0, 90)}`)
+}
+
+process.exitCode = await main()

@@ -1,0 +1,41 @@
+import type { Row } from './row.ts'
+import { apiRows } from './rows/api.ts'
+import { connectionRows } from './rows/connections.ts'
+import { directiveRows } from './rows/directives.ts'
+import { joiningRows } from './rows/joining.ts'
+import { releaseRows } from './rows/releases.ts'
+import { openReporter, type Reporter, reportRows } from './rows/reports.ts'
+import { rootRows } from './rows/roots.ts'
+import { openTopics, type Topics, topicRows } from './rows/topics.ts'
+import type { Victim } from './victim.ts'
+import type { World } from './world.ts'
+
+/** Rows that attack the same thing, one after the other. */
+export interface Lane<T> {
+  readonly rows: readonly Row<T>[]
+  open(world: World): T | Promise<T>
+  /** Throws where what was refused has done harm all the same. */
+  unharmed?(target: T): Promise<void>
+  /** After a row that was let through. */
+  mend?(target: T): Promise<void>
+  close?(target: T): void | Promise<void>
+}
+
+const lane = <T>(made: Lane<T>): Lane<unknown> => made as Lane<unknown>
+
+export const lanes: readonly Lane<unknown>[] = [
+  lane<Victim>({
+    rows: [...directiveRows, ...releaseRows, ...rootRows],
+    open: ({ victim }) => victim,
+    unharmed: (victim) => victim.obey(),
+    mend: (victim) => victim.restore(),
+  }),
+  lane<World>({ rows: apiRows, open: (world) => world }),
+  lane<World>({ rows: joiningRows, open: (world) => world }),
+  lane<Reporter>({ rows: reportRows, open: openReporter, close: ({ node }) => node.close() }),
+  lane<World>({ rows: connectionRows, open: (world) => world }),
+  lane<Topics>({ rows: topicRows, open: openTopics, close: (target) => target.close() }),
+]
+
+/** In the order of the table. */
+export const allRows: readonly Row<unknown>[] = lanes.flatMap(({ rows }) => rows)
