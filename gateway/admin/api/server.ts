@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import swagger, { type FastifyDynamicSwaggerOptions } from '@fastify/swagger'
 import { type ErrorCode, HyphaError } from '@hypha/core/errors.ts'
-import fastify, { type ConnectionError, type FastifyRequest } from 'fastify'
+import fastify, { type ConnectionError, type FastifyReply, type FastifyRequest } from 'fastify'
 import { type ConnectionLimits, Connections } from '../../connections.ts'
 import type { Installables } from '../../install/installables.ts'
 import { identify, type Trust } from './auth.ts'
@@ -85,6 +85,9 @@ export async function createApi(services: Services, options: ApiOptions): Promis
     keepAliveTimeout: limits.keepAliveMs,
     maxRequestsPerSocket: limits.requestsPerConnection,
     clientErrorHandler: refuseBytes,
+    // What fails before there is a route, such as a path that can't be decoded.
+    frameworkErrors: (thrown: unknown, _request: unknown, reply: FastifyReply) =>
+      void answerError(toHyphaError(thrown), reply),
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 200 },
     ajv: { customOptions: { removeAdditional: false, coerceTypes: true } },
@@ -122,7 +125,7 @@ export async function createApi(services: Services, options: ApiOptions): Promis
       services.denied({ caller: request.caller, address: request.ip, asked, code: error.code })
     }
     if (error.act === 'hypha') onDefect(error)
-    return reply.status(statusOf(error)).type('application/json').send(JSON.stringify(error))
+    return answerError(error, reply)
   })
   api.setNotFoundHandler((request) => {
     throw new HyphaError('not-found', `There is no ${request.method} ${request.url.split('?')[0]}`)
@@ -187,6 +190,9 @@ function refuseBytes(thrown: ConnectionError, socket: Socket): void {
   if (socket.writable) socket.write(`${head}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
   socket.destroy(thrown)
 }
+
+const answerError = (error: HyphaError, reply: FastifyReply) =>
+  reply.status(statusOf(error)).type('application/json').send(JSON.stringify(error))
 
 /** Ends the connection of a stranger whose request takes long to arrive. */
 function endLate({ raw }: FastifyRequest, ms: number): void {

@@ -112,6 +112,7 @@ test('a request for no route, of no form, or too long, is an error with a code',
   }
   expect(await codeOf('GET', '/v1/nothing')).toEqual([404, 'not-found', 'There is no GET /v1/nothing'])
   expect(await codeOf('GET', '/v1/nodes/pi-7')).toEqual([404, 'not-found', 'There is no node pi-7'])
+  expect((await codeOf('GET', '/v1/nodes/%ff')).slice(0, 2)).toEqual([400, 'request-invalid'])
   expect(await codeOf('GET', '/v1/nodes/PI%20seven')).toEqual([
     400,
     'request-invalid',

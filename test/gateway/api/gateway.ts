@@ -40,9 +40,14 @@ const boxKeys = makeBoxKeys(crypto)
 const fleet = 'garden'
 
 /** The gateway's services over a real database, without a broker. */
-export async function startGateway(path = temporaryFile('hypha.db')) {
+export function startGateway(path = temporaryFile('hypha.db')) {
+  return openGateway(path, (undo) => onTestFinished(undo))
+}
+
+/** The same outside of a test; `atEnd` gets what there is to undo. */
+export async function openGateway(path: string, atEnd: (undo: () => void) => void) {
   const store = openStore(path, { fleet })
-  onTestFinished(() => store.close())
+  atEnd(() => store.close())
   const clock = new FakeClock()
   const authority = await createAuthority(fleet, () => clock.now())
   const sent: Sent = {
@@ -56,7 +61,7 @@ export async function startGateway(path = temporaryFile('hypha.db')) {
     inputsMoved: [],
     failures: [],
   }
-  const roots = testRoots()
+  const roots = testRoots(atEnd)
   /** Who signs directives: to be replaced with the root metadata that says so. */
   const signing = { by: keys.gateway }
   const deps: GatewayDeps = {
@@ -90,14 +95,14 @@ export async function startGateway(path = temporaryFile('hypha.db')) {
     onFailure: (error) => void sent.failures.push(error),
   }
   const gateway = createGateway(deps)
-  onTestFinished(() => gateway.pipeline.stop())
+  atEnd(() => gateway.pipeline.stop())
   return { ...gateway, deps, store, clock, authority, signing, sent, path }
 }
 
 /** The chain of root metadata of the fixed fleet, in a folder of its own. */
-function testRoots(): Roots {
+function testRoots(atEnd: (undo: () => void) => void): Roots {
   const folder = mkdtempSync(join(tmpdir(), 'hypha-roots-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  atEnd(() => rmSync(folder, { recursive: true, force: true }))
   writeFileSync(join(folder, '1.root'), signRoot(makeRoot()))
   return new Roots({ files: nodeFiles(folder), folder, fleet, crypto })
 }

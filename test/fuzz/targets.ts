@@ -1,0 +1,35 @@
+import type { Target } from './target.ts'
+import { abiTarget } from './targets/abi.ts'
+import { cborTarget } from './targets/cbor.ts'
+import { coseTargets } from './targets/cose.ts'
+import { httpTarget } from './targets/http.ts'
+import { journalTarget, recordTarget } from './targets/journal.ts'
+import { messageTargets } from './targets/messages.ts'
+import { mqttTarget } from './targets/mqtt.ts'
+import { serialTarget } from './targets/serial.ts'
+import { keyFileTarget, manifestTarget, nodeFileTarget, witTarget } from './targets/texts.ts'
+import { joinUrlTarget, topicsTarget } from './targets/topics.ts'
+import { transferTarget } from './targets/transfer.ts'
+import { componentTarget, coreTarget } from './targets/wasm.ts'
+
+/** Everything that reads outside bytes. */
+export const targets: readonly Target[] = [
+  cborTarget,
+  ...coseTargets,
+  ...messageTargets,
+  topicsTarget,
+  joinUrlTarget,
+  coreTarget,
+  componentTarget,
+  abiTarget,
+  manifestTarget,
+  nodeFileTarget,
+  witTarget,
+  keyFileTarget,
+  transferTarget,
+  journalTarget,
+  recordTarget,
+  serialTarget,
+  httpTarget,
+  mqttTarget,
+]
