@@ -123,9 +123,9 @@ make_user() {
   [ $for_system = yes ] || return 0
   if ! id $user >/dev/null 2>&1; then
     if command -v useradd >/dev/null; then
-      useradd --system --user-group --home-dir $home --no-create-home --shell /usr/sbin/nologin $user
+      useradd --system --user-group --home-dir "$home" --no-create-home --shell /usr/sbin/nologin $user
     elif command -v adduser >/dev/null; then
-      adduser -S -D -H -h $home -s /sbin/nologin $user
+      adduser -S -D -H -h "$home" -s /sbin/nologin $user
     else
       fail "There is neither useradd nor adduser: make a system user $user, then run this again."
     fi
@@ -141,7 +141,8 @@ make_folders() {
   mkdir -p "$prefix/runtime" "$prefix/bin" "$prefix/download"
   # Not even listed by others: what lies there is the device's identity.
   if [ ! -d "$home" ]; then
-    mkdir -m 700 -p "$home"
+    mkdir -p "$(dirname "$home")"
+    mkdir -m 700 "$home"
     if [ $for_system = yes ]; then chown $user: "$home"; fi
   fi
 }
@@ -236,7 +237,7 @@ HYPHA_COMMAND
 # Removes the agent's program; with --purge also the device's keys, data and user.
 exec sh '$prefix/bin/install.sh'$([ $for_system = yes ] || printf " --prefix '%s'" "$prefix") --uninstall "\$@"
 HYPHA_UNINSTALL
-  if ! [ "$0" -ef "$prefix/bin/install.sh" ]; then place "$prefix/bin/install.sh" 755 <"$0"; fi
+  if [ "$(readlink -f "$0")" != "$(readlink -f "$prefix/bin/install.sh")" ]; then place "$prefix/bin/install.sh" 755 <"$0"; fi
   if [ $for_system = yes ] && [ ! -e $command_link ]; then ln -s "$prefix/bin/hypha-agent" $command_link; fi
 }
 
@@ -299,7 +300,7 @@ uninstall() {
     if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
     if [ "$(readlink $command_link 2>/dev/null)" = "$prefix/bin/hypha-agent" ]; then rm -f $command_link; fi
   fi
-  rm -rf "${prefix:?}/runtime" "$prefix/bin" "$prefix/download"
+  rm -rf "${prefix:?}/runtime" "${prefix:?}/bin" "${prefix:?}/download"
   say 'the program is removed'
   if [ $purge = yes ]; then
     rm -rf "$home"

@@ -6,10 +6,12 @@ const programs: Readonly<Record<string, string>> = {
   mosquitto_sub: 'mosquitto-clients',
   mosquitto_pub: 'mosquitto-clients',
   openssl: 'openssl',
+  faketime: 'faketime',
   curl: 'curl',
   debootstrap: 'debootstrap',
   nsenter: 'util-linux',
   ip: 'iproute2',
+  shellcheck: 'shellcheck',
   'systemd-analyze': 'systemd',
 }
 

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -28,9 +28,10 @@ describe('the installer', () => {
   })
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-  it('is a POSIX shell script, as a template and filled in', () => {
-    for (const path of [join(project, 'gateway/install/install.sh'), join(folder, 'install.sh')])
-      execFileSync('sh', ['-n', path])
+  it('is a POSIX shell script in which shellcheck finds nothing, as a template and filled in', () => {
+    const template = join(project, 'gateway/install/install.sh')
+    for (const path of [template, join(folder, 'install.sh')]) execFileSync('sh', ['-n', path])
+    expect(spawnSync('shellcheck', ['--shell=sh', template], { encoding: 'utf8' }).stdout).toBe('')
   })
 
   it('names the digest and the size of everything that it fetches, and has nothing left to fill in', () => {
