@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
 import { ticketNameBytes } from './client-hello.ts'
 
-// docs/adr/0012-ticket-keys.md says why they are on disk, and why so many are kept.
+// docs/adr/0014-ticket-keys.md says why they are on disk, and why so many are kept.
 
 /** Name, HMAC key and AES key, 16 bytes each: what OpenSSL takes. */
 const keyBytes = 48
