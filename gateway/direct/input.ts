@@ -27,6 +27,8 @@ export interface DirectApp {
   readonly envelope: { readonly digest: Uint8Array; readonly size: number }
   /** The highest epoch that any section of the app has had; 0 before the first. */
   readonly epoch: number
+  /** When its release was pushed or rolled back to, ms since 1970; absent where that was never written down. */
+  readonly chosenMs?: number
 }
 
 export interface DirectInput {

@@ -27,14 +27,16 @@ export function learn({ node, sections }: Directive, context: Context): Learned 
   for (const section of sections) {
     const { epochs, apps } = context.store
     const { chosen } = epochs.of(section.app)
+    const provenMs = section.chosenMs ?? 0
     epochs.raise(section.app, { floor: section.epoch })
     epochs.uncarry(section.app, node)
-    if (section.epoch <= chosen || wasRemoved(section, context.store)) continue
+    if (provenMs <= chosen || wasRemoved(section, context.store)) continue
     const release = toHex(section.release)
     const known = apps.releaseByDigest(release)
     if (known === null || known.pending) events.push(carry(node, section, context))
     else if (apps.latestPlan(section.app)?.release !== release) {
       adopted.push(release)
+      epochs.raise(section.app, { chosen: provenMs })
       const text = `${node} proves that ${section.app} was put on release ${known.number} after the backup that this gateway was restored from: that is what is to run`
       events.push(event(node, section.app, 'release-adopted', text, context))
     }
@@ -46,9 +48,9 @@ export function learn({ node, sections }: Directive, context: Context): Learned 
 const wasRemoved = ({ app, epoch }: Section, { apps, meta }: Store): boolean =>
   !apps.has(app) && epoch <= Number(meta.get(epochFloorKey) ?? 0)
 
-function carry(node: string, { app, epoch, release }: Section, context: Context): EventRecord {
+function carry(node: string, { app, release, chosenMs }: Section, context: Context): EventRecord {
   const { store, now } = context
-  store.epochs.carry({ node, app, release: toHex(release), epoch, at: now })
+  store.epochs.carry({ node, app, release: toHex(release), chosen: chosenMs ?? 0, at: now })
   return event(node, app, 'release-unknown', unknownText([node], app, store), context)
 }
 

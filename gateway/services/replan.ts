@@ -50,7 +50,7 @@ const keptEpochs = 50
 export function replan(shop: Workshop, wanted?: StoredRelease): Outcome {
   const records = shop.store.nodes.list()
   // Who says what is to run decides for every node, also for those that hold what this gateway doesn't know.
-  if (wanted !== undefined) shop.store.epochs.uncarry(wanted.app)
+  if (wanted !== undefined) choose(shop, wanted)
   const apps = placeAll(shop, records, wanted)
   const directed = directAll(shop, records, apps)
   const now = shop.clock.now()
@@ -58,7 +58,6 @@ export function replan(shop: Workshop, wanted?: StoredRelease): Outcome {
   const moved = new Set<string>()
   for (const [app, { before, plan, release, epoch }] of apps) {
     const next = directed.epochs.get(app) ?? epoch
-    if (app === wanted?.app) shop.store.epochs.raise(app, { chosen: next })
     replanned.set(app, { before, after: plan, release, epoch: next })
     if (before !== null && next === epoch && JSON.stringify(before) === JSON.stringify(plan)) continue
     shop.store.apps.addPlan({ app, epoch: next, release: plan.digest, json: plan, createdAt: now })
@@ -78,6 +77,16 @@ export function replan(shop: Workshop, wanted?: StoredRelease): Outcome {
     return { directive: made, envelope }
   })
   return { apps: replanned, directives, inputsMoved: [...moved] }
+}
+
+/** Writes down that an operator has said which release is to run. The same word again is none. */
+function choose({ store, clock }: Workshop, { app, digest }: StoredRelease): void {
+  const carried = store.epochs.carried().filter((each) => each.app === app)
+  if (carried.length === 0 && store.apps.latestPlan(app)?.release === digest) return
+  store.epochs.uncarry(app)
+  // Above all that was chosen before, also by a clock that went ahead.
+  const before = Math.max(store.epochs.of(app).chosen, ...carried.map(({ chosen }) => chosen))
+  store.epochs.raise(app, { chosen: Math.max(clock.now(), before + 1) })
 }
 
 interface Placed extends PlannedApp {
@@ -174,6 +183,7 @@ function directAll(shop: Workshop, records: readonly NodeRecord[], apps: Readonl
         digest: fromHex(release.digest),
         envelope: { digest: fromHex(release.envelope), size: release.envelopeBytes },
         epoch,
+        chosenMs: shop.store.epochs.of(release.app).chosen,
       }),
     ),
     settings: settingsOf(shop, records),

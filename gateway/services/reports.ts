@@ -81,10 +81,12 @@ export class NodeReports {
   }
 }
 
-/** By its version, or by the epoch of an app: what was restored may have come to a higher version by itself since. */
+/** By its version, or by what it says of an app: what was restored may have come to a higher version by itself since. */
 function isLater(proven: Directive, told: Directive): boolean {
   if (proven.version >= told.version) return true
-  return told.sections.some(({ app, epoch }) =>
-    proven.sections.some((other) => other.app === app && other.epoch > epoch),
+  return told.sections.some(({ app, epoch, chosenMs }) =>
+    proven.sections.some(
+      (other) => other.app === app && (other.epoch > epoch || (other.chosenMs ?? 0) > (chosenMs ?? 0)),
+    ),
   )
 }

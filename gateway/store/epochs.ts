@@ -6,7 +6,8 @@ export interface CarriedRecord {
   readonly app: string
   /** Digest of the payload, hex. */
   readonly release: string
-  readonly epoch: number
+  /** When an operator chose it; ms since 1970. */
+  readonly chosen: number
   readonly at: number
 }
 
@@ -18,24 +19,24 @@ export function createEpochs(db: Database, fleet: string) {
   const raise = db.prepare(`INSERT INTO app_epochs (fleet, app, floor, chosen) VALUES (?, ?, ?, ?)
     ON CONFLICT (fleet, app) DO UPDATE SET floor = max(floor, excluded.floor), chosen = max(chosen, excluded.chosen)`)
   const forget = db.prepare('DELETE FROM app_epochs WHERE fleet = ? AND app = ?')
-  const carry = db.prepare(`INSERT INTO carried (fleet, node, app, release, epoch, at) VALUES (?, ?, ?, ?, ?, ?)
-    ON CONFLICT (fleet, node, app) DO UPDATE SET release = excluded.release, epoch = excluded.epoch, at = excluded.at`)
+  const carry = db.prepare(`INSERT INTO carried (fleet, node, app, release, chosen, at) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (fleet, node, app) DO UPDATE SET release = excluded.release, chosen = excluded.chosen, at = excluded.at`)
   const list = db.prepare<[string], CarriedRecord>(
-    'SELECT node, app, release, epoch, at FROM carried WHERE fleet = ? ORDER BY node, app',
+    'SELECT node, app, release, chosen, at FROM carried WHERE fleet = ? ORDER BY node, app',
   )
   const drop = db.prepare('DELETE FROM carried WHERE fleet = ? AND app = ?')
   const dropOne = db.prepare('DELETE FROM carried WHERE fleet = ? AND node = ? AND app = ?')
 
   return {
-    /** `floor`: no epoch up to it may be used again. `chosen`: with which its release was last pushed or rolled back to. Zeros for an app without. */
+    /** `floor`: no epoch up to it may be used again. `chosen`: when its release was last pushed or rolled back to, ms since 1970. Zeros for an app without. */
     of: (app: string): { readonly floor: number; readonly chosen: number } =>
       get.get(fleet, app) ?? { floor: 0, chosen: 0 },
     /** Both only rise. */
     raise: (app: string, { floor = 0, chosen = 0 }: { floor?: number; chosen?: number }): void =>
       void raise.run(fleet, app, floor, chosen),
     forget: (app: string): void => void forget.run(fleet, app),
-    carry: ({ node, app, release, epoch, at }: CarriedRecord): void =>
-      void carry.run(fleet, node, app, release, epoch, at),
+    carry: ({ node, app, release, chosen, at }: CarriedRecord): void =>
+      void carry.run(fleet, node, app, release, chosen, at),
     carried: (): CarriedRecord[] => list.all(fleet),
     /** From now on the gateway's own word counts again, on every node or on one. */
     uncarry: (app: string, node?: string): number =>

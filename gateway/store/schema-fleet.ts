@@ -104,7 +104,7 @@ CREATE TRIGGER audit_keeps_values BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABOR
 
 /**
  * Releases that wait for signatures, envelopes on which signatures are being collected, and what nodes have proven to hold that this database doesn't know: it is older than they.
- * `floor`: no epoch of the app up to it may be used again. `chosen`: the epoch with which its release was last pushed or rolled back to.
+ * `floor`: no epoch of the app up to it may be used again. `chosen`: when its release was last pushed or rolled back to.
  */
 export const signingMigration = `
 ALTER TABLE releases ADD COLUMN pending INTEGER NOT NULL DEFAULT 0;
@@ -116,7 +116,7 @@ CREATE TABLE app_epochs (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE carried (
-  fleet TEXT NOT NULL, node TEXT NOT NULL, app TEXT NOT NULL, release TEXT NOT NULL, epoch INTEGER NOT NULL, at INTEGER NOT NULL,
+  fleet TEXT NOT NULL, node TEXT NOT NULL, app TEXT NOT NULL, release TEXT NOT NULL, chosen INTEGER NOT NULL, at INTEGER NOT NULL,
   PRIMARY KEY (fleet, node, app),
   FOREIGN KEY (fleet, node) REFERENCES nodes (fleet, id) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;

@@ -68,6 +68,8 @@ export const section = record({
   phase: [5, oneOf('run', 'prepare')],
   instances: [6, list(instance, 256)],
   contents: [7, list(content, 257)],
+  /** When an operator last said which release of the app is to run: what was said earlier can't take its place. Null where that was never written down. */
+  chosenMs: [8, nullable(uint())],
 })
 
 /** The gateway's word to one node: per app, which instances to run, with which links. What is not in it is removed from the node. */

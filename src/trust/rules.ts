@@ -127,7 +127,7 @@ export class TrustRules {
     if (held && next.version === held.version) {
       throw new HyphaError('directive-conflict', `Another directive with the version ${held.version} is held`)
     }
-    if (held) checkEpochs(held, next)
+    if (held) checkRising(held, next)
     checkExpiry(`Directive ${next.version}`, next.expiresMs, nowMs)
 
     const gatewayTimeMs = Math.max(this.#snapshot.gatewayTimeMs, next.issuedMs)
@@ -253,14 +253,19 @@ function lostKey(before: Role, after: Role): boolean {
 }
 
 /**
- * A gateway that was restored from a backup may have come to a higher version by itself, without knowing what it had asked for in between: an app's epochs only rise, so
- * that it can't put a node back unawares. [P 6.3]
+ * A gateway that was restored from a backup may come to a higher version by itself, without knowing what it had asked for in between. An app's epochs never fall, and no release that was
+ * chosen earlier takes the place of one that was chosen later: so it can't put a node back unawares. [P 6.3]
  */
-function checkEpochs(held: Directive, next: Directive): void {
-  for (const { app, epoch } of next.sections) {
-    const before = held.sections.find((section) => section.app === app)?.epoch ?? 0
-    if (epoch >= before) continue
-    const text = `Directive ${next.version} asks for epoch ${epoch} of ${app}, and epoch ${before} is held`
+function checkRising(held: Directive, next: Directive): void {
+  for (const { app, epoch, chosenMs } of next.sections) {
+    const before = held.sections.find((section) => section.app === app)
+    if (before === undefined) continue
+    if (epoch < before.epoch) {
+      const text = `Directive ${next.version} asks for epoch ${epoch} of ${app}, and epoch ${before.epoch} is held`
+      throw new HyphaError('directive-rollback', text)
+    }
+    if ((chosenMs ?? 0) >= (before.chosenMs ?? 0)) continue
+    const text = `Directive ${next.version} asks for a release of ${app} that was chosen before the one that is held`
     throw new HyphaError('directive-rollback', text)
   }
 }

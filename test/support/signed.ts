@@ -96,6 +96,7 @@ export function makeSection(value: Release, envelope = signRelease(value), chang
     release: crypto.sha256(release.encode(value)),
     envelope: crypto.sha256(envelope),
     phase: 'run',
+    chosenMs: null,
     instances: value.modules.map(({ name }) => ({ module: name, home: null, form: 'core', links: [], config: {} })),
     contents: [identity(envelope), identity(artifactBytes)],
     ...changes,

@@ -22,12 +22,12 @@ describe('a directive that a node proves to hold, and that a restored gateway do
   })
 
   const push = (number: number) => gateway.services.apps.push(pushBody.decode(pushOf(app, { number })), operator)
-  const held = (changes: Partial<Directive> = {}, release = made.sections[0]!.release, epoch = 5): Directive => ({
-    ...made,
-    version: 7,
-    sections: [{ ...made.sections[0]!, release, epoch }],
-    ...changes,
-  })
+  /** As the gateway has made it after the backup. */
+  const held = (changes: Partial<Directive> = {}, release = made.sections[0]!.release, epoch = 5): Directive => {
+    const [section] = made.sections
+    const chosenMs = section!.chosenMs! + (release === section!.release ? 0 : 1_000)
+    return { ...made, version: 7, sections: [{ ...section!, release, epoch, chosenMs }], ...changes }
+  }
   const prove = (proven: Directive, by?: typeof thief) => gateway.reports.proof('gw-edge', signDirective(proven, by))
   const now = () => gateway.store.directives.get('gw-edge')!.directive
   const events = async () => (await gateway.services.events.query({})).map(({ code, text }) => [code, text])
@@ -94,7 +94,7 @@ describe('a directive that a node proves to hold, and that a restored gateway do
   })
 
   it('with an app that is not here is kept until the app is pushed, or removed', async () => {
-    const other = { ...made.sections[0]!, app: 'other', release: unknownRelease, epoch: 9 }
+    const other = { ...held().sections[0]!, app: 'other', release: unknownRelease, epoch: 9 }
     prove(held({ sections: [...made.sections, other] }))
     expect(now().sections.map(({ app: name }) => name)).toEqual(['greenhouse', 'other'])
     expect(await notices()).toEqual([
@@ -107,18 +107,19 @@ describe('a directive that a node proves to hold, and that a restored gateway do
     expect(now().sections[1]).toMatchObject({ app: 'other', epoch: 10 })
   })
 
-  it('counts by the epochs of its apps, where the restored gateway has come to a higher version by itself', async () => {
+  it('counts by what it says of its apps, where the restored gateway has come to a higher version by itself', async () => {
     for (const value of ['1', '2', '3']) {
       await gateway.services.config.set('greenhouse', 'level', { value }, operator)
     }
     const own = now()
     const [section] = own.sections
-    prove(held({ version: own.version - 1 }, unknownRelease, section!.epoch))
+    prove(held({ version: own.version - 1 }, undefined, section!.epoch))
     expect(now()).toEqual(own)
-    prove(held({ version: own.version - 1 }, unknownRelease, section!.epoch + 1))
-    expect(now().sections[0]).toMatchObject({ release: unknownRelease, epoch: section!.epoch + 1 })
+    prove(held({ version: own.version - 1 }, unknownRelease, section!.epoch - 1))
+    expect(now().sections[0]).toMatchObject({ release: unknownRelease, epoch: section!.epoch - 1 })
     await push(3)
-    expect(now().sections[0]!.epoch).toBe(section!.epoch + 2)
+    expect(now().sections[0]!.epoch).toBe(section!.epoch + 1)
+    expect(now().sections[0]!.chosenMs).toBeGreaterThan(held({}, unknownRelease).sections[0]!.chosenMs!)
   })
 
   it('proves nothing if the gateway role has not signed it, if it is for another node or fleet, or if it is older', () => {
@@ -126,7 +127,7 @@ describe('a directive that a node proves to hold, and that a restored gateway do
     expectCode('threshold-not-met', () => prove(held(), thief))
     expectCode('envelope-malformed', () => gateway.reports.proof('gw-edge', directive.encode(held())))
     for (const changes of [{ node: 'pi-7' }, { fleet: 'meadow' }]) prove(held(changes))
-    prove(held({ version: made.version - 1 }, unknownRelease, made.sections[0]!.epoch))
+    prove(held({ version: made.version - 1 }, undefined, made.sections[0]!.epoch))
     expect(now()).toEqual(before)
     expect(gateway.sent.directives).toEqual([])
   })

@@ -171,6 +171,21 @@ describe('A directive', () => {
     )
   })
 
+  it('is refused when it goes back to a release that was chosen earlier, whatever its version and its epochs', () => {
+    const rules = rulesOf()
+    const asking = (version: number, chosenMs: number | null) =>
+      signDirective(
+        makeDirective({ version, sections: [makeSection(makeRelease(), undefined, { epoch: version, chosenMs })] }),
+      )
+    rules.updateDirective(asking(1, null), startMs)
+    rules.updateDirective(asking(2, 20), startMs)
+    expectCode('directive-rollback', () => rules.updateDirective(asking(3, 10), startMs))
+    expectCode('directive-rollback', () => rules.updateDirective(asking(3, null), startMs))
+    rules.updateDirective(asking(3, 20), startMs)
+    rules.updateDirective(asking(4, 30), startMs)
+    expect(rules.directive!.version).toBe(4)
+  })
+
   it('is refused when the epoch of an app falls, whatever its version', () => {
     const rules = rulesOf()
     const asking = (version: number, epoch: number) =>
