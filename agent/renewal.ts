@@ -25,6 +25,8 @@ export interface RenewalPorts {
 
 const dayMs = 86_400_000
 const retryMs = 600_000
+/** A node whose certificate has ended is cut off until it has another: it asks sooner, then twice as late each time. */
+const firstRetryMs = 10_000
 /** Certificates begin in 1970, so their life is counted from when the node got them; where that isn't known, it is taken to be this. */
 const usualLifeMs = 365 * dayMs
 
@@ -44,6 +46,7 @@ export class Renewal {
   readonly #ports: RenewalPorts
   #cancel: () => void = () => undefined
   #running = false
+  #failures = 0
   #stopped = false
   /** Since the last attempt for which the broker gave reason it has refused no more. */
   #mayAsk = true
@@ -77,7 +80,7 @@ export class Renewal {
     try {
       if (asked || renewalDue(this.#identity, this.#ports.now())) await this.#renew()
     } catch (thrown) {
-      nextMs = retryMs
+      nextMs = this.#ended() ? Math.min(retryMs, firstRetryMs * 2 ** this.#failures++) : retryMs
       this.#ports.onProblem(asHyphaError(thrown))
     }
     this.#running = false
@@ -88,10 +91,15 @@ export class Renewal {
     })
   }
 
+  #ended(): boolean {
+    return Date.parse(new X509Certificate(this.#identity.certificate).validTo) <= this.#ports.now()
+  }
+
   async #renew(): Promise<void> {
     const { certificate, brokerHost, brokerPort } = await this.#ports.ask()
     checkCertificate(this.#identity, certificate)
     this.#identity = { ...this.#identity, certificate, brokerHost, brokerPort, certifiedMs: this.#ports.now() }
+    this.#failures = 0
     // Kept before it is used: the gateway refuses the one before from now on.
     await this.#ports.keep(this.#identity)
     const { validTo } = new X509Certificate(certificate)

@@ -73,7 +73,15 @@ export class Connection {
     this.#number = options.nextConnection()
     this.#maxInFlight = options.maxInFlight
     this.#presenceTopic = fleetTopics(options.fleet).presence(options.node)
-    this.#client = new MqttClient(() => tls.connect(options), {
+    const connectSocket = () => {
+      const socket = tls.connect(options)
+      // mqtt.js keeps to itself what TLS has to say, such as that the certificate has expired.
+      socket.on('error', (error) => {
+        this.#error ??= connectionError(error, options.host, options.port)
+      })
+      return socket
+    }
+    this.#client = new MqttClient(connectSocket, {
       clientId: options.node,
       protocolVersion: 4,
       // Retained messages alone lead to the right state; what else must arrive is acknowledged by messages of our own.
