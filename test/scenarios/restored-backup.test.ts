@@ -66,8 +66,8 @@ async function restore(): Promise<void> {
 }
 
 test('A node goes on with the newer release that the restored gateway does not know, and the operator is told', async () => {
-  await fleet.hypha(['push', write(2)])
   await fleet.hypha(['config', 'set', 'counter', 'other', '1'])
+  await fleet.hypha(['push', write(2)])
   await levelIs(2)
   await eventually(
     'the newest directive is confirmed',
@@ -120,9 +120,22 @@ test('A push goes on above the number and the epoch that the node has seen', asy
   expect((await notices()).filter((text) => text.includes('counter'))).toEqual([])
 })
 
-test('A rollback puts the node back on what the restored gateway knows', async () => {
+test('A node that was away meanwhile is not put back unawares either, until a rollback says so', async () => {
+  const { digest } = (await section()).running
+  await fleet.agents.get('pi-1')!.end()
   await restore()
+  // More directives than had been made before: the version alone would tell nothing any more.
+  for (const value of ['1', '2', '3', '4', '5', '6']) await fleet.hypha(['config', 'set', 'counter', 'other', value])
+  const { directive } = await ask<{ directive: { wanted: number; held: number } }>(fleet, '/v1/nodes/pi-1')
+  await fleet.startAgent('pi-1')
   await eventOf(fleet, 'counter', 'release-unknown', /./, 'pi-1')
+  const { running } = await eventually('what runs is reported', async () => {
+    const now = await section()
+    return now?.running ? now : undefined
+  })
+  expect(running).toEqual({ digest, number: null })
+  expect(directive.wanted).toBeGreaterThan(6)
+
   const rolled = await fleet.json<{ number: number; outcome: { confirmed: string[] } }>(['rollback', 'counter'])
   expect(rolled).toMatchObject({ number: 1, outcome: { confirmed: ['pi-1'] } })
   await levelIs(1)
