@@ -254,8 +254,8 @@ export const errorTable = {
   },
   'directive-versions-spent': {
     act: 'operator',
-    means: 'A node holds a directive with the highest version that there is: none can follow it.',
-    mend: "No gateway counts that far by itself: take its key for stolen, and replace it with hypha key rotate gateway; the node's versions begin anew with that.",
+    means: 'A node holds a directive with a version, an epoch or a time that no gateway comes to: none can follow it.',
+    mend: "Take the gateway's key for stolen, and replace it with hypha key rotate gateway: with it the node forgets what it holds, and its versions begin anew.",
   },
   'release-pending': {
     act: 'operator',

@@ -6,6 +6,7 @@ import type { NodeState } from '@hypha/core/wire/messages/state.ts'
 import { createProgress } from '../distribute/progress.ts'
 import type { GatewayDeps } from './deps.ts'
 import type { Pipeline } from './pipeline.ts'
+import { checkPlausible } from './plausible.ts'
 
 /** What the pipeline hears of nodes, after ingest has stored it. */
 export class NodeReports {
@@ -71,12 +72,13 @@ export class NodeReports {
    * made it, and goes on from there. What isn't signed by the gateway role proves nothing. [P 6.7]
    */
   proof(node: string, held: Uint8Array): void {
-    const { root, crypto, store } = this.#deps
+    const { root, crypto, store, clock } = this.#deps
     const opened = openEnvelope(held, 'directive', maxDirectiveBytes)
     const proven = directive.decode(verifyThreshold(opened, 'directive', root().gateway, 'gateway', crypto))
     const told = store.directives.get(node)
     if (proven.fleet !== store.fleet || proven.node !== node || store.nodes.get(node) === null) return
     if (told !== null && (bytesEqual(told.envelope, held) || !isLater(proven, told.directive))) return
+    checkPlausible(proven, { store, now: clock.now() })
     this.#pipeline.adopt(proven, held)
   }
 }
