@@ -16,7 +16,7 @@ test('what owns something can be shown, changed and removed, and each change is 
     [['node', 'label', 'pi-7', 'floor=2', 'south'], 'node.change'],
     [['node', 'label', 'pi-7', '--remove', 'south'], 'node.change'],
     [['node', 'set', 'pi-7', '--zone', 'tunnel'], 'node.change'],
-    [['invite', 'pi-9', '--label', 'north'], 'invite.create'],
+    [['invite', 'pi-9', '--label', 'north', '--url-only'], 'invite.create'],
     [['token', 'create', 'ci', '--role', 'operator', '--for', '30d'], 'token.create'],
     [['token', 'rm', 'ci'], 'token.revoke'],
     [['client', 'create', 'screen', '--subscribe', 'v/#', '--out', folder], 'client.create'],
