@@ -10,29 +10,39 @@ export interface TurnBatch<T> {
   flush(): void
 }
 
+const maxPauseMs = 50
+
 /**
- * Gathers what comes within a turn of the event loop, and has it handled together, at most `maxItems` in a turn: a thousand small writes cost one sync to disk. Of several
+ * Gathers what comes within a turn of the event loop, or within twice the time that handling took last, and has it handled together, at most `maxItems` in a turn: a thousand
+ * small writes cost one sync to disk, and two thirds of the time are left for everything else. Of several
  * items with the same key the last one counts; those whose key is null all count. `handle` must not throw.
  */
 export function createTurnBatch<T>(
   keyOf: (item: T) => string | null,
   handle: (items: readonly T[]) => void,
-  maxItems = 64,
+  maxItems = 256,
 ): TurnBatch<T> {
   let waiting: (Waiting<T> | null)[] = []
   const latest = new Map<string, number>()
   let scheduled = false
+  /** By `performance.now()`: when the next ones may be handled. */
+  let notBefore = 0
 
   const schedule = () => {
     if (scheduled) return
     scheduled = true
-    setImmediate(() => {
+    const run = () => {
       scheduled = false
       flush(maxItems)
-    })
+    }
+    const ms = notBefore - performance.now()
+    // A timer of less than a millisecond waits for a whole one.
+    if (ms < 1) setImmediate(run)
+    else setTimeout(run, ms)
   }
 
   function flush(count: number): void {
+    if (waiting.length === 0) return
     const taken = waiting.slice(0, count).filter((entry) => entry !== null)
     waiting = waiting.slice(count)
     latest.clear()
@@ -40,7 +50,10 @@ export function createTurnBatch<T>(
       const key = entry && keyOf(entry.item)
       if (key !== null) latest.set(key, index)
     }
+    const begun = performance.now()
     handle(taken.map(({ item }) => item))
+    const ended = performance.now()
+    notBefore = ended + Math.min(maxPauseMs, 2 * (ended - begun))
     for (const { handled } of taken) handled()
     if (waiting.length > 0) schedule()
   }
@@ -63,8 +76,6 @@ export function createTurnBatch<T>(
         waiting.push({ item, handled })
         schedule()
       }),
-    flush: () => {
-      if (waiting.length > 0) flush(waiting.length)
-    },
+    flush: () => flush(waiting.length),
   }
 }

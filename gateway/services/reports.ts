@@ -2,11 +2,19 @@ import { bytesEqual } from '@hypha/core/bytes/text.ts'
 import { openEnvelope, verifyThreshold } from '@hypha/core/trust/cose.ts'
 import { type Directive, directive } from '@hypha/core/trust/directive.ts'
 import { maxDirectiveBytes } from '@hypha/core/trust/snapshot.ts'
-import type { NodeState } from '@hypha/core/wire/messages/state.ts'
+import type { Inventory, NodeState, Tier } from '@hypha/core/wire/messages/state.ts'
 import { createProgress } from '../distribute/progress.ts'
 import type { GatewayDeps } from './deps.ts'
 import type { Pipeline } from './pipeline.ts'
 import { checkPlausible } from './plausible.ts'
+
+const storageStep = 64 * 1_048_576
+
+/** What of a node's report plans depend on. Its free storage changes with every file: only larger changes count. */
+function planKey(tier: Tier, inventory: Inventory, fingerprint: string): string {
+  const storage = Math.floor(inventory.storageBytes / storageStep)
+  return JSON.stringify([tier, { ...inventory, storageBytes: storage }, fingerprint])
+}
 
 /** What the pipeline hears of nodes, after ingest has stored it. */
 export class NodeReports {
@@ -20,6 +28,10 @@ export class NodeReports {
     this.#deps = deps
     this.#pipeline = pipeline
     this.progress = createProgress((_node, error) => deps.onFailure(error))
+    // The plan at the start is made from these: after a restart the whole fleet says the same again.
+    for (const { id, tier, inventory, fingerprint } of deps.store.nodes.list()) {
+      if (inventory !== null) this.#inventories.set(id, planKey(tier, inventory, fingerprint))
+    }
   }
 
   state(node: string, state: NodeState): void {
@@ -32,7 +44,7 @@ export class NodeReports {
       return
     }
     // Who joined anew under its name has another certificate, and nothing is known of it but this report.
-    const inventory = JSON.stringify([state.tier, state.inventory, record.fingerprint])
+    const inventory = planKey(state.tier, state.inventory, record.fingerprint)
     if (this.#inventories.get(node) === inventory) return
     this.#inventories.set(node, inventory)
     this.#pipeline.replanSoon()
