@@ -28,7 +28,7 @@ const upToDate = (node: string) =>
   untilNode(fleet, node, 'up to date', ({ online, directive }) => online && directive.held === directive.wanted)
 
 test('In 1970 a node joins, connects over TLS, verifies what it is to run, and runs it', async () => {
-  const { url } = await fleet.json<{ url: string }>(['invite', 'pi-7'])
+  const { url } = await fleet.json<{ url: string }>(['invite', 'pi-7', '--url-only'])
   const home = fleet.agentHome('pi-7')
   const clock = clockOff(in1970)
   const year = await runProgram('-p', ['new Date().getUTCFullYear()'], clock)
@@ -64,7 +64,7 @@ test.each(['-1h', '+1h'])(
   'With a clock that is off by %s a node joins, connects, and follows what the gateway says',
   async (offset) => {
     const node = offset === '-1h' ? 'pi-late' : 'pi-early'
-    const { url } = await fleet.json<{ url: string }>(['invite', node])
+    const { url } = await fleet.json<{ url: string }>(['invite', node, '--url-only'])
     const joined = await runProgram(agentProgram, ['join', url, '--home', fleet.agentHome(node)], clockOff(offset))
     expect(joined).toMatchObject({ code: 0, stderr: '' })
     fleet.writeNodeFile(node, steadySensor)

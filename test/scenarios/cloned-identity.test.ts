@@ -102,7 +102,7 @@ test('Two machines with the same keys are noticed once and neither is let in, un
   expect(await eventsOf('cloned-identity')).toHaveLength(1)
 
   await genuine.end('SIGTERM')
-  const { url } = await fleet.json<{ url: string }>(['invite', 'pi-7', '--replace'])
+  const { url } = await fleet.json<{ url: string }>(['invite', 'pi-7', '--replace', '--url-only'])
   expect((await joinWith(fleet.agentHome('pi-7'), url, '--again')).stderr).toBe('')
   await fleet.startAgent('pi-7')
   await untilNode(fleet, 'pi-7', 'online', ({ online, clonedAt }) => online && clonedAt === null)

@@ -60,7 +60,7 @@ test('One that nobody has told to leave keeps all that it has, whoever refuses i
   await agent.end('SIGTERM')
   expect(existsSync(join(home, 'identity'))).toBe(true)
 
-  const { url } = await fleet.json<{ url: string }>(['invite', 'pi-1'])
+  const { url } = await fleet.json<{ url: string }>(['invite', 'pi-1', '--url-only'])
   const back = await joinWith(fleet.agentHome('pi-1'), url)
   expect(back).toMatchObject({ code: 0, stderr: '' })
   await fleet.startAgent('pi-1')

@@ -11,7 +11,7 @@ import { steadySensor } from './support.ts'
 let fleet: Fleet
 const replacement = () => fleet.agentHome('pi-new')
 
-const invite = async () => (await fleet.json<{ url: string }>(['invite', 'pi-7', '--replace'])).url
+const invite = async () => (await fleet.json<{ url: string }>(['invite', 'pi-7', '--replace', '--url-only'])).url
 
 beforeAll(async () => {
   fleet = await Fleet.start()

@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => fleet.stop())
 
 test("A revoked node is thrown out at once and let in no more, isn't told to leave, and its history stays", async () => {
-  const { url } = await fleet.json<{ url: string }>(['invite', 'pi-lost', '--replace'])
+  const { url } = await fleet.json<{ url: string }>(['invite', 'pi-lost', '--replace', '--url-only'])
   const revoked = await fleet.json<{ secrets: object[]; node: object }>([
     'node',
     'revoke',
