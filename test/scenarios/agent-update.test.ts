@@ -64,7 +64,7 @@ async function install(label: string): Promise<void> {
 
 function launch(): void {
   launcher = spawn('/bin/sh', [join(project, 'agent/launcher/hypha-agent-start.sh'), process.execPath, home()], {
-    env: { ...process.env, HYPHA_AGENT_TRIAL_MS: '1000', HYPHA_WATCHDOG_S: '6', INVOCATION_ID: '' },
+    env: { ...process.env, HYPHA_AGENT_TRIAL_MS: '1000', HYPHA_WATCHDOG_S: '10', INVOCATION_ID: '' },
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   createInterface({ input: launcher.stderr! }).on('line', (line) => lines.push(line))
@@ -160,7 +160,7 @@ test('Killed while it receives and while it is on trial, it comes to the new rel
     return (section?.running?.number === number && section.status === 'confirmed') || undefined
   })
   expect(await version()).toBe('3.0.0')
-}, 90_000)
+}, 180_000)
 
 /** Of the agent that has given the last sign of life. */
 const pid = () => Number(readFileSync(join(home(), 'run/alive'), 'utf8').trim().split(/\s+/)[0])
