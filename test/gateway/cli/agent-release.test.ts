@@ -37,6 +37,17 @@ test('a bundle becomes a release with one file, labelled by its version and dige
   ])
   expect((await jsonOf(folder, ['rollout', 'hypha-agent'])).nodes).toEqual([])
 
+  for (const line of [
+    'apps',
+    'app hypha-agent',
+    'release hypha-agent@1',
+    'releases hypha-agent',
+    'plan --app hypha-agent',
+    'rollout hypha-agent',
+  ]) {
+    const shown = await runHypha(folder, line.split(' '))
+    expect([line, shown.code]).toEqual([line, 0])
+  }
   const again = await runHypha(folder, ['agent', 'release', '--bundle', bundle('1.2.4')])
   expect([again.code, again.stdout.trim()]).toEqual([0, 'hypha-agent 2 runs on no node: none has installed its agent.'])
   expect(await jsonOf(folder, ['rollback', 'hypha-agent', '1', '--no-wait'])).toMatchObject({ number: 1 })
