@@ -36,6 +36,8 @@ export interface WriteContext {
 
 /** A clock may be ahead by so much; over it, the time of receipt is the better one. */
 const maxAheadMs = 86_400_000
+/** Before this a clock was never set; what it says would be swept away as old. [P 8.7] */
+const firstPlausibleMs = Date.UTC(2020, 0, 1)
 
 /** Writes what is new of a report, inside the caller's transaction. What follows from it is added to `outcome`. */
 export function writeReport(queued: QueuedReport, context: WriteContext, outcome: Outcome): void {
@@ -72,8 +74,15 @@ export function writeReport(queued: QueuedReport, context: WriteContext, outcome
   store.marks.put(node, report.incarnation, journal.mark, now)
 }
 
+const isPlausible = (at: number, now: number): boolean => at <= now + maxAheadMs && at >= firstPlausibleMs
+
 function receivedAt(at: number, { now, complaints }: WriteContext, node: string): number {
-  if (at <= now + maxAheadMs) return at
+  if (isPlausible(at, now)) return at
+  if (at < firstPlausibleMs) {
+    const text = "The node's clock was never set: the time of receipt is stored in its place"
+    complaints.add({ node, code: 'clock-behind', text, at: now })
+    return now
+  }
   const text = `The node's clock is ${Math.round((at - now) / 3_600_000)} hours ahead: the time of receipt is stored in its place`
   complaints.add({ node, code: 'clock-ahead', text, at: now })
   return now
@@ -98,7 +107,7 @@ function writeSamples(
     const series = resolved[which]
     if (sequence <= mark || !series) continue
     let at = columns.at(index)
-    if (at > now + maxAheadMs) at = receivedAt(at, context, journal.node)
+    if (!isPlausible(at, now)) at = receivedAt(at, context, journal.node)
     insertSample(series.id, at, sequence, columns.value(index))
     const minute = at - (at % minuteMs)
     if (minute !== series.minute || round !== series.round) {
@@ -110,9 +119,13 @@ function writeSamples(
     newest[which] = index
   }
   for (const [which, index] of newest.entries()) {
-    if (index >= 0) noteValue(resolved[which]!, journal.node, columns.at(index), columns.value(index), now, outcome)
+    if (index >= 0)
+      noteValue(resolved[which]!, journal.node, knownAt(columns.at(index), now), columns.value(index), now, outcome)
   }
 }
+
+/** As it was stored, where its clock was never set. */
+const knownAt = (at: number, now: number): number => (at < firstPlausibleMs ? now : at)
 
 /** Null where nothing is to be stored of it. */
 function resolve(journal: CachedJournal, name: Report['series'][number], context: WriteContext): CachedSeries | null {

@@ -164,3 +164,14 @@ it('A state is stored with its inventory', () => {
   ingest.onState('pi-9', bytes)
   expect(store.nodes.get('pi-9')).toBeNull()
 })
+
+it('What a clock says that was never set is stored with the time of receipt, and its newest value is made known', () => {
+  const { store, take, told } = started()
+  take(packed(1, [sample(1, 5_000), sample(2, 6_000)], {}))
+  const [from, now] = [0, t0 + 1_000_000]
+  expect(store.series.history({}, { from, to: now + 1, limit: 10 }).map(({ at }) => at)).toEqual([now, now])
+  expect(told.values.flatMap(([values]) => values.map(({ at, value }) => ({ at, value })))).toEqual([
+    { at: now, value: 2 },
+  ])
+  expect(store.events.list()).toMatchObject([{ node: 'pi-7', code: 'clock-behind' }])
+})
