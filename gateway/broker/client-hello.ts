@@ -1,3 +1,5 @@
+import type { Socket } from 'node:net'
+
 // The first record of a TLS connection (RFC 8446, 4.1.2 and 5.1), read as far as the gateway must before it spends anything on a stranger. OpenSSL reads it again,
 // and judges it: nothing here is trusted.
 
@@ -19,7 +21,29 @@ export function firstRecordBytes(start: Uint8Array): number | null {
   return length === 0 || length > maxRecordBytes ? null : recordHeaderBytes + length
 }
 
-export const firstRecordHeaderBytes = recordHeaderBytes
+/**
+ * Calls back with the first record once all of it has come, or with null when it can't be one. What was read is put back, for TLS to read again. Not more is gathered than
+ * what the socket takes in one go beyond a record's end.
+ */
+export function awaitHello(socket: Socket, onHello: (record: Buffer | null) => void): void {
+  const pieces: Buffer[] = []
+  let [size, needed]: [number, number | null] = [0, null]
+  const read = () => socket.read() as Buffer | null
+  const onReadable = () => {
+    for (let piece = read(); piece !== null; piece = read()) {
+      pieces.push(piece)
+      size += piece.length
+    }
+    if (size < recordHeaderBytes || size < (needed ?? 0)) return
+    const bytes = Buffer.concat(pieces)
+    needed ??= firstRecordBytes(bytes)
+    if (needed !== null && size < needed) return
+    socket.off('readable', onReadable)
+    if (needed !== null) socket.unshift(bytes)
+    onHello(needed === null ? null : bytes)
+  }
+  socket.on('readable', onReadable)
+}
 
 /** The name of the ticket key, in hex, of the first session that a ClientHello offers to resume; null where it offers none, or can't be read. */
 export function ticketNameOf(record: Uint8Array): string | null {

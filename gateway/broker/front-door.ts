@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { addressGroup } from './address.ts'
 import { Buckets, type Rate } from './bucket.ts'
-import { firstRecordBytes, firstRecordHeaderBytes, ticketNameOf } from './client-hello.ts'
+import { awaitHello, ticketNameOf } from './client-hello.ts'
 
 /** What strangers may take of the gateway before their certificate was seen. All of it also counts for IPv6 by the /64. */
 export interface FrontDoorLimits {
@@ -98,7 +98,10 @@ export class FrontDoor {
     this.#byPeer.set(peer, visitor)
     this.#silent.add(visitor)
     socket.once('close', () => this.#left(visitor, peer))
-    this.#awaitHello(visitor)
+    awaitHello(socket, (hello) => {
+      if (hello === null) this.#end(visitor, 'it does not speak TLS')
+      else this.#queue(visitor, ticketNameOf(hello))
+    })
     if (this.#silent.size > this.#limits.maxSilent) this.#end(first(this.#silent)!, 'too many connections say nothing')
     this.#sweeper ??= setInterval(() => this.#sweep(), sweepEveryMs).unref()
   }
@@ -118,36 +121,9 @@ export class FrontDoor {
     return null
   }
 
-  #awaitHello(visitor: Visitor): void {
-    const { socket } = visitor
-    const pieces: Buffer[] = []
-    let size = 0
-    let needed: number | null = null
-    const read = () => socket.read() as Buffer | null
-    const onReadable = () => {
-      for (let piece = read(); piece !== null; piece = read()) {
-        pieces.push(piece)
-        size += piece.length
-      }
-      if (needed === null && size >= firstRecordHeaderBytes) {
-        needed = firstRecordBytes(Buffer.concat(pieces))
-        if (needed === null) {
-          this.#end(visitor, 'it does not speak TLS')
-          return
-        }
-      }
-      if (needed === null || size < needed) return
-      socket.off('readable', onReadable)
-      const hello = Buffer.concat(pieces)
-      visitor.ticketName = ticketNameOf(hello)
-      socket.unshift(hello)
-      this.#queue(visitor)
-    }
-    socket.on('readable', onReadable)
-  }
-
-  #queue(visitor: Visitor): void {
+  #queue(visitor: Visitor, ticketName: string | null): void {
     if (visitor.stage !== 'silent') return
+    visitor.ticketName = ticketName
     this.#silent.delete(visitor)
     if (this.#waiting >= this.#limits.maxWaiting) {
       this.#ports.onRefused(visitor.source.address, 'too many handshakes wait')
@@ -244,7 +220,9 @@ export class FrontDoor {
 
   #end(visitor: Visitor, why: string): void {
     const { address } = visitor.source
-    this.#rates.of(address, this.#ports.now()).charge(failureCost, this.#ports.now())
+    const now = this.#ports.now()
+    // Who waits in vain isn't at fault.
+    if (visitor.stage !== 'waiting') this.#rates.of(address, now).charge(failureCost, now)
     this.#ports.onRefused(address, why)
     visitor.socket.destroy()
     this.#forget(visitor)
