@@ -36,6 +36,7 @@ export class Forge {
   readonly component: Uint8Array
   /** The author's own releases 1, 2 and 3, by number. */
   readonly genuine: ReadonlyMap<number, Signed>
+  #spies = 0
 
   constructor({ fleet, keys, releases, component }: Facts) {
     const open = (seed: string) => seedSigner(bytesOf(seed), crypto)
@@ -64,7 +65,8 @@ export class Forge {
   spyware(signers: readonly Signer[], changes: Partial<Release> = {}): Signed {
     const [module] = this.genuine.get(3)!.release.modules
     const modules = [{ ...module!, spec: { ...module!.spec, config: { level: '666' } } }]
-    return this.signRelease({ app: 'spy', number: 1, floor: 0, modules, ...changes }, signers)
+    // Each another app: what the node says of one is never what it said of another.
+    return this.signRelease({ app: `spy-${++this.#spies}`, number: 1, floor: 0, modules, ...changes }, signers)
   }
 
   /** The section that asks for a release as a gateway would. */

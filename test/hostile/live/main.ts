@@ -3,21 +3,25 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { makeFixture } from './fixture.ts'
+import { asExpected, mutateAll } from './mutate.ts'
+import { mutations } from './mutations.ts'
 import type { Result } from './row.ts'
 import { runRows } from './run.ts'
-import { summary, table } from './screen.ts'
+import { outcomeLine, summary, table } from './screen.ts'
 
 const help = `Attacks a gateway and an agent that run on this machine, in a temporary folder, and shows how each attack is refused.
 
   npm run hostile                        all attacks, as a table; exit code 0 only if each is refused as expected
   npm run hostile -- --only rollback     those whose name begins so
   npm run hostile -- --json              one JSON document
+  npm run hostile -- --mutate            takes out each check in turn, and shows that exactly its attacks get through
 `
 
 const { values: options } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
+    mutate: { type: 'boolean', default: false },
     // A fleet that was made before: see makeFixture.
     fixture: { type: 'string' },
     help: { type: 'boolean', short: 'h', default: false },
@@ -37,6 +41,7 @@ async function main(): Promise<number> {
       progress('making a fleet …')
       await makeFixture(made)
     }
+    if (options.mutate) return await mutate(fixture)
     let count = 0
     const onResult = ({ name }: Result) => progress(`${++count} attacks, the last one ${name}`)
     progress('starting a gateway and an agent …')
@@ -50,6 +55,16 @@ async function main(): Promise<number> {
   } finally {
     if (made !== null) rmSync(made, { recursive: true, force: true })
   }
+}
+
+async function mutate(fixture: string): Promise<number> {
+  const chosen = mutations.filter(({ name }) => name.includes(options.only))
+  const outcomes = await mutateAll(chosen, fixture, (outcome) => {
+    progress('')
+    if (!options.json) process.stdout.write(`${outcomeLine(outcome)}\n`)
+  })
+  if (options.json) process.stdout.write(`${JSON.stringify({ outcomes })}\n`)
+  return outcomes.every(asExpected) ? 0 : 1
 }
 
 /** One line that replaces itself, on a terminal. */

@@ -53,7 +53,7 @@ async function runRow<T>(row: Row<T>, target: T, lane: Lane<T>): Promise<Result>
   return { name, sent, at, expected, code, refused, ms: Math.round(performance.now() - began), fault }
 }
 
-const longestMs = 10_000
+const longestMs = 20_000
 
 /** No attack may keep the others waiting. */
 async function within<T>(run: Promise<T> | undefined): Promise<T> {

@@ -1,14 +1,71 @@
+import { stdout } from 'node:process'
+import { asExpected, type Outcome } from './mutate.ts'
 import { goalOf, type Result } from './row.ts'
 
-export const summary = (results: readonly Result[], seconds: number): string =>
-  `${results.filter(({ refused }) => refused).length} of ${results.length} refused in ${seconds.toFixed(1)} s`
+const titles: Readonly<Record<string, string>> = {
+  arbitrary: 'Arbitrary software installation (TUF)',
+  endless: 'Endless data (TUF)',
+  extraneous: 'Extraneous dependencies (TUF)',
+  'fast-forward': 'Fast-forward (TUF)',
+  freeze: 'Indefinite freeze (TUF)',
+  mirrors: 'Malicious mirrors (TUF)',
+  'mix-and-match': 'Mix-and-match (TUF)',
+  rollback: 'Rollback (TUF)',
+  'key-compromise': 'Vulnerability to key compromise (TUF)',
+  wrong: 'Wrong software installation (TUF)',
+  'side-door': 'Side doors',
+  join: "Joining with what is another's",
+  renew: "Renewing with what is another's",
+  stranger: 'Strangers at the broker',
+  identity: 'Known, and not let in',
+  topics: 'Topics of others',
+  reports: "Reports that are not one's own",
+  api: 'The HTTP API',
+}
 
+const widths = { sent: 58 } as const
+
+const colour = (code: number, text: string): string => (stdout.isTTY ? `\x1b[${code}m${text}\x1b[0m` : text)
+const cut = (text: string, width: number): string =>
+  text.length > width ? `${text.slice(0, width - 1)}…` : text.padEnd(width)
+
+/** The attacks by their goals, at most 100 columns wide. */
 export function table(results: readonly Result[]): string {
-  return results
-    .map(
-      (r) =>
-        `${r.refused ? 'ok  ' : 'LET '} ${r.name.padEnd(36)} ${r.sent.padEnd(52)} ${r.at} ${r.code} ${r.ms} ${r.fault ?? ''}`,
-    )
+  const goals = [...new Set(results.map(goalOf))].sort((a, b) => order(a) - order(b))
+  return goals
+    .map((goal) => {
+      const rows = results.filter((row) => goalOf(row) === goal)
+      return `${colour(1, titles[goal] ?? goal)}\n${rows.map(line).join('\n')}\n`
+    })
     .join('\n')
 }
-void goalOf
+
+const order = (goal: string): number => {
+  const at = Object.keys(titles).indexOf(goal)
+  return at < 0 ? Number.POSITIVE_INFINITY : at
+}
+
+function line(row: Result): string {
+  const { name, sent, at, code, refused, expected, fault } = row
+  const start = `  ${cut(sent, widths.sent)} ${at.padEnd(8)}`
+  if (refused) return `${start} ${colour(32, code ?? '')}`
+  const why = fault ?? (code === null ? `let through; expected ${expected}` : `${code}; expected ${expected}`)
+  return `${start} ${colour(31, 'NOT REFUSED')} ${name}\n      ${why}`
+}
+
+export function summary(results: readonly Result[], seconds: number): string {
+  const refused = results.filter((row) => row.refused).length
+  const text = `${refused} of ${results.length} attacks refused as expected, in ${seconds.toFixed(1)} s`
+  return colour(refused === results.length ? 32 : 31, text)
+}
+
+export function outcomeLine(outcome: Outcome): string {
+  const { name, failed, held, surprising, fault, ms } = outcome
+  const start = `${asExpected(outcome) ? colour(32, 'as expected') : colour(31, 'UNEXPECTED ')} ${cut(name, 56)} ${String(failed.length).padStart(3)} let through  ${(ms / 1000).toFixed(1)} s`
+  const more = [
+    held.length > 0 ? `      still refused: ${held.join(', ')}` : null,
+    surprising.length > 0 ? `      let through too: ${surprising.join(', ')}` : null,
+    fault === null ? null : `      ${fault}`,
+  ]
+  return [start, ...more.filter((each) => each !== null)].join('\n')
+}

@@ -12,7 +12,7 @@ import { app, type Facts, victim } from './fixture.ts'
 import { Forge, type Signed, sha256 } from './forge.ts'
 
 /** After so long without a refusal, there is none. */
-const letThroughMs = 3_000
+const letThroughMs = 8_000
 /** So that there is a lower one. */
 const firstEpoch = 5
 
@@ -107,8 +107,12 @@ export class Victim {
     const running = sha256(this.genuine.payload)
     const followed = await this.evil.stateThat((state) => {
       const section = state.sections.find((each) => each.app === app)
-      const runs = section?.running != null && bytesEqual(section.running, running) && state.sections.length === 1
-      return (state.directive === directive.version && state.refused === null && runs) || undefined
+      const settled = section?.epoch === this.epoch && (section.status === 'trial' || section.status === 'confirmed')
+      const runs = settled && section.running !== null && bytesEqual(section.running, running)
+      return (
+        (state.directive === directive.version && state.refused === null && runs && state.sections.length === 1) ||
+        undefined
+      )
     })
     if (!followed) throw new Error(`the node does not follow its gateway; its last lines:\n${this.#lastLines()}`)
     this.version = directive.version
@@ -158,7 +162,7 @@ export class Victim {
   }
 
   /** The code in the next line of the agent's log that has one. Root metadata that is refused is told there. */
-  async logged(withinMs = letThroughMs): Promise<string | null> {
+  async logged(withinMs = 3_000): Promise<string | null> {
     const find = () => {
       while (this.#line < this.agent.lines.length) {
         const code = / code=([a-z0-9-]+)/.exec(this.agent.lines[this.#line++]!)?.[1]

@@ -81,7 +81,7 @@ const publish = (name: string, as: 'node' | 'client', what: string, topic: strin
 
 const subscribe = (name: string, as: 'node' | 'client', filter: string): TopicRow => ({
   name: `topics/${as}-subscribe-${name}`,
-  sent: `${as === 'node' ? thief : 'a client'} subscribes to ${filter.replace('hypha/garden/', '…/')}`,
+  sent: `${as === 'node' ? thief : 'a client'} subscribes to ${filter.replace('hypha/garden/', '…/').replace(digest, `${digest.slice(0, 8)}…`)}`,
   code: words.suback,
   threats: name.startsWith('chunks') ? ['THREAT.IMG.DISCLOSURE'] : ['THREAT.NET.ONPATH', 'THREAT.MFST.EXPOSURE'],
   run: ({ node, client }) => (as === 'node' ? node : client).subscribe(filter),
