@@ -22,6 +22,13 @@ describe('the releases of an app on a node', () => {
       { confirmed: null, trial: trial(0, 0), failed: null },
     ],
     [
+      'other signatures on what is confirmed, or on trial, change nothing of how it stands',
+      trying,
+      { kind: 'resign', installed: { ...two, record: Uint8Array.of(9) } },
+      { ...trying, trial: { ...trial(1, 0), installed: { ...two, record: Uint8Array.of(9) } } },
+    ],
+    ['signatures on what is installed no more are passed over', running, { kind: 'resign', installed: two }, running],
+    [
       'a newer release is tried beside the confirmed one',
       running,
       { kind: 'stage', installed: two },
