@@ -69,6 +69,7 @@ function watch(target: string, { seed, ms, replay }: Run): Promise<boolean> {
   })
   const begun = performance.now()
   let heard = performance.now() + 60_000
+  let printed = begun
   return new Promise((resolve) => {
     const end = (find: { input: Uint8Array; why: string } | null) => {
       clearInterval(watchdog)
@@ -89,6 +90,10 @@ function watch(target: string, { seed, ms, replay }: Run): Promise<boolean> {
       const outcomes = ended ? '' : `, ${told.outcomes} outcomes`
       const line = `${seconds.toFixed(0)} s: ${told.executions} executions, ${rate}/s${outcomes}`
       if (process.stdout.isTTY && !ended) process.stdout.write(`\r${line}   `)
+      if (!process.stdout.isTTY && !ended && heard - printed >= 10_000) {
+        printed = heard
+        process.stdout.write(`${line}\n`)
+      }
       if (ended) {
         process.stdout.write(`${process.stdout.isTTY ? '\r' : ''}${line}, ${told.find ? 'a find' : 'nothing found'}\n`)
         end(told.find)

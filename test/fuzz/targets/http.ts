@@ -113,10 +113,12 @@ export const httpTarget: Target = {
         const head = new TextDecoder().decode(end < 0 ? input : input.subarray(0, end))
         const [verb = 'GET', url = '/', type = 'json'] = head.split(' ')
         const method = methods.find((known) => known === verb) ?? 'GET'
-        if (url.includes('/follow')) return 'not asked'
+        const path = url.startsWith('/') ? url : `/${url}`
+        // The injector takes no others; on the wire they are refused by Node's parser.
+        if (path.includes('/follow') || !URL.canParse(path, 'http://gateway')) return 'not asked'
         const payload = end < 0 ? Buffer.alloc(0) : Buffer.from(input.subarray(end + 1))
         const headers = { 'content-type': types[type] ?? 'text/plain' }
-        const answer = await api.inject({ method, url: url.startsWith('/') ? url : `/${url}`, headers, payload })
+        const answer = await api.inject({ method, url: path, headers, payload })
         if (defects.length > 0) throw defects.pop()
         insist(answer.statusCode < 500 || answer.statusCode === 503, `${head} was answered with ${answer.statusCode}`)
         if (answer.statusCode < 400 || method === 'HEAD') return `${answer.statusCode}`
