@@ -3,7 +3,7 @@ interface Waiting<T> {
   readonly handled: () => void
 }
 
-export interface TurnBatch<T> {
+interface TurnBatch<T> {
   /** Resolves when the item was handled, or one that came after it in its place. */
   add(item: T): Promise<void>
   /** Handles what waits, now. */

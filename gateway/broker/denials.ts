@@ -1,13 +1,13 @@
 import { Buckets, type Rate } from './bucket.ts'
 
-export interface ReportRates {
+interface ReportRates {
   /** About one client, or one address of strangers. */
   readonly each: Rate
   /** About all of them together. */
   readonly all: Rate
 }
 
-export const defaultReportRates: ReportRates = {
+const defaultReportRates: ReportRates = {
   each: { perSecond: 1 / 60, burst: 10 },
   all: { perSecond: 10, burst: 200 },
 }

@@ -24,7 +24,7 @@ export interface FrontDoorLimits {
   readonly maxWaiting: number
 }
 
-export interface FrontDoorPorts {
+interface FrontDoorPorts {
   /** Begins the TLS handshake; `ticketName` is of the session that the client wants to resume. */
   readonly begin: (socket: Socket, ticketName: string | null) => void
   readonly onRefused: (address: string, why: string) => void

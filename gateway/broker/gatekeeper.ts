@@ -25,7 +25,7 @@ interface ConnectPacket {
   keepalive?: number
 }
 
-export interface GatekeeperOptions
+interface GatekeeperOptions
   extends Pick<BrokerOptions, 'fleet' | 'grantsOf' | 'admits' | 'mayReceive' | 'onError' | 'now'> {
   readonly onDenied: (denial: Omit<Denial, 'more'>) => void
 }
@@ -34,7 +34,7 @@ export type PublishPacket = Parameters<Aedes['authorizePublish']>[1]
 type Done = (error?: Error | null) => void
 
 /** What the gatekeeper has to know of the broker that it keeps. */
-export interface Kept {
+interface Kept {
   /** The client that has this id now. */
   current(id: string): Client | undefined
   /** Whether a QoS 2 message was received before and not released yet. */

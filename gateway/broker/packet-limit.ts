@@ -31,7 +31,7 @@ export interface PacketLimits {
   readonly packetsPerTurn: number
 }
 
-export interface PacketLimitPorts {
+interface PacketLimitPorts {
   readonly now: () => number
   /** The client sends too fast, and is read no faster than it may send; told once for each time that it goes on. */
   readonly onThrottled: () => void

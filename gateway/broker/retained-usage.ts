@@ -3,7 +3,7 @@ interface Entry {
   readonly bytes: number
 }
 
-export interface RetainedLimits {
+interface RetainedLimits {
   readonly maxRetainedPerClient: number
   readonly maxRetainedBytesPerClient: number
 }

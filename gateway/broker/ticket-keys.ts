@@ -12,7 +12,7 @@ export interface TicketKeys {
   current(): readonly Buffer[]
 }
 
-export interface TicketKeyTiming {
+interface TicketKeyTiming {
   /** How long sessions go under one key. */
   readonly rotateMs: number
   /** How long after that they can still be resumed. */
@@ -22,7 +22,7 @@ export interface TicketKeyTiming {
 const dayMs = 86_400_000
 
 /** A session can be resumed for seven days at most (RFC 8446, 4.6.1). */
-export const defaultTicketKeyTiming: TicketKeyTiming = { rotateMs: dayMs, keepMs: 7 * dayMs }
+const defaultTicketKeyTiming: TicketKeyTiming = { rotateMs: dayMs, keepMs: 7 * dayMs }
 
 interface Made {
   /** ms since 1970. */

@@ -1,5 +1,5 @@
 /** What is told between `hold` and `release` is told at `release`, in the same order; what is dropped, never. */
-export interface HeldSinks<S> {
+interface HeldSinks<S> {
   readonly sinks: S
   hold(): void
   release(): void
