@@ -103,7 +103,7 @@ async function restart(
 }
 
 export async function run({ quick, nodes: asked }: BenchOptions): Promise<BenchResult> {
-  const count = asked ?? (quick ? 500 : 2_000)
+  const count = asked ?? (quick ? 300 : 2_000)
   const fleet = await Fleet.start({ name: 'reconnect' })
   let crowd: Crowd | null = null
   try {
@@ -123,7 +123,7 @@ export async function run({ quick, nodes: asked }: BenchOptions): Promise<BenchR
     await fleet.gateway!.end()
     const key = readFileSync(join(home.gateway, 'ca.key'), 'utf8')
     const authority = await loadAuthority(fleet.name, { certificate: ca, key })
-    const bare = await measureBareTls(authority, nodes[0]!, quick ? 500 : 2_000)
+    const bare = await measureBareTls(authority, nodes[0]!, quick ? 300 : 2_000)
     return {
       bench: 'reconnect',
       sizes: { nodes: count, processes_of_nodes: processes },

@@ -8,7 +8,11 @@ import { addNode, temporaryStore } from '../store/support.ts'
 import { contentOf, directiveOf, fastBroker, sectionOf, slowBroker, topics } from './support.ts'
 
 /** Nodes whose directive lists one content of ten chunks, the last a short one. */
-function started(publish: Parameters<typeof createChunks>[0]['publish'], nodes = ['pi-7']) {
+function started(
+  publish: Parameters<typeof createChunks>[0]['publish'],
+  nodes = ['pi-7'],
+  options: Partial<Parameters<typeof createChunks>[0]> = {},
+) {
   const store = temporaryStore()
   const bytes = new Uint8Array(randomBytes(9 * 32_768 + 100))
   const content = store.contents.put(bytes)
@@ -25,6 +29,7 @@ function started(publish: Parameters<typeof createChunks>[0]['publish'], nodes =
     topics,
     publish,
     onProblem: (node, { code }) => problems.push(`${node} ${code}`),
+    ...options,
   })
   const ask = (node: string, ranges: { first: number; count: number }[], digest = content) =>
     chunks.onWant(node, want.encode({ digest: fromHex(digest), ranges }))
@@ -116,4 +121,26 @@ it('A broker that fails stops neither the other chunks nor the gateway', async (
   await chunks.idle()
   expect(broker.published).toHaveLength(3)
   expect(problems).toEqual(['pi-7 internal', 'pi-7 internal'])
+})
+
+it('A node that asks without end is served at its rate, and another as ever', async () => {
+  const broker = fastBroker()
+  let now = 0
+  const { chunks, ask } = started(broker.publish, ['pi-7', 'pi-8'], {
+    wantsPerSecond: 10,
+    wantBurst: 5,
+    now: () => now,
+  })
+  const askOften = async (node: string, times: number) => {
+    const before = broker.published.length
+    for (let time = 0; time < times; time++) {
+      ask(node, [{ first: 0, count: 1 }])
+      await chunks.idle()
+    }
+    return broker.published.length - before
+  }
+  expect(await askOften('pi-7', 100)).toBe(5)
+  expect(await askOften('pi-8', 3)).toBe(3)
+  now += 300
+  expect(await askOften('pi-7', 100)).toBe(3)
 })
