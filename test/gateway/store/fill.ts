@@ -16,6 +16,9 @@ export function fill(store: Store, node: string, app: string): void {
   })
   addNode(store, node)
   store.nodes.setPresence(node, { connection: 1, online: true, run: null, journal: null }, t0)
+  store.runs.add(node, new Uint8Array(8))
+  store.given.assign(node, instance)
+  store.given.sealedTo(node, app, 'token')
   addRelease(store, app)
   const core = store.contents.put(new TextEncoder().encode(`${app} core 1`))
   store.contents.putTransfer(
