@@ -82,9 +82,10 @@ export class Pipeline {
       if (directive.sections.some((section) => this.#apps.get(section.app)?.isNew(section) ?? true)) {
         this.#ports.sandbox.warm()
       }
-      await this.#ports.keepTrust()
+      // Before it is written down: a directive that is refused meanwhile must not be forgotten again.
       this.#refused = null
       this.#refusedMessage = null
+      await this.#ports.keepTrust()
       if (directive.leave) return await this.#ports.leave()
       this.#ports.offer(attachments)
       for (const { app } of directive.sections) this.#app(app, directive.sections)
