@@ -72,17 +72,9 @@ const rows: NodeRow[] = [
   ),
   {
     name: 'arbitrary/other-bytes',
-    sent: "other bytes in a signed content's place, three times",
+    sent: "other bytes in a signed content's place",
     code: 'content-mismatch',
-    threats: ['THREAT.IMG.NON_AUTH', 'THREAT.NET.REDIRECT', 'THREAT.IMG.REPLACE'],
-    run: (victim) =>
-      inChunks(victim, (core) => core.map((byte, index) => (index === core.length - 1 ? byte ^ 1 : byte))),
-  },
-  {
-    name: 'arbitrary/brotli-other-bytes',
-    sent: 'a transfer that decompresses to other bytes',
-    code: 'content-mismatch',
-    threats: ['THREAT.IMG.NON_AUTH', 'THREAT.IMG.EXTRA'],
+    threats: ['THREAT.IMG.NON_AUTH', 'THREAT.NET.REDIRECT', 'THREAT.IMG.EXTRA'],
     run(victim) {
       const other = victim.forge.core.map((byte, index) => (index === victim.forge.core.length - 1 ? byte ^ 1 : byte))
       return compressed(victim, other)
@@ -161,7 +153,7 @@ const rows: NodeRow[] = [
     'digest-mismatch',
     second,
     () => ({ release: sha256(foreign) }),
-    ['THREAT.MFST.TOCTOU'],
+    ['THREAT.MFST.OVERRIDE'],
   ),
   release('mix-and-match/size', 'a signed content with another size', 'size-mismatch', second, (victim, signed) => ({
     contents: victim.forge.section(signed).contents.map((content) => grown(victim, content)),
@@ -343,18 +335,6 @@ async function untilAsked(victim: Victim, digest: string): Promise<void> {
     'the node to ask for a content',
     () => victim.evil.wants.some((want) => toHex(want.digest) === digest) || undefined,
   )
-}
-
-/** Forged chunks, as long as the node asks for them. */
-async function inChunks(victim: Victim, forge: (core: Uint8Array) => Uint8Array): Promise<string | null> {
-  const { section, digest, core } = unheard(victim)
-  const chunk = forge(core)
-  const timer = setInterval(() => void victim.evil.sendChunk(digest, 0, chunk), 20)
-  try {
-    return await victim.sectionRefusalOf(section)
-  } finally {
-    clearInterval(timer)
-  }
 }
 
 /** A signed content whose transfer is brotli of something else. */

@@ -75,15 +75,17 @@ const publish = (name: string, as: 'node' | 'client', what: string, topic: strin
   name: `topics/${as}-publish-${name}`,
   sent: `${as === 'node' ? thief : 'a client'} publishes ${what}`,
   code: words.dropped,
-  threats: as === 'node' ? ['THREAT.NET.ONPATH'] : [],
   run: (target) => publishes(target, as, topic),
 })
+
+const threatsOf = (name: string): readonly string[] =>
+  name.startsWith('chunks') ? ['THREAT.IMG.DISCLOSURE'] : name === 'directive' ? ['THREAT.MFST.EXPOSURE'] : []
 
 const subscribe = (name: string, as: 'node' | 'client', filter: string): TopicRow => ({
   name: `topics/${as}-subscribe-${name}`,
   sent: `${as === 'node' ? thief : 'a client'} subscribes to ${filter.replace('hypha/garden/', '…/').replace(digest, `${digest.slice(0, 8)}…`)}`,
   code: words.suback,
-  threats: name.startsWith('chunks') ? ['THREAT.IMG.DISCLOSURE'] : ['THREAT.NET.ONPATH', 'THREAT.MFST.EXPOSURE'],
+  threats: threatsOf(name),
   run: ({ node, client }) => (as === 'node' ? node : client).subscribe(filter),
 })
 
