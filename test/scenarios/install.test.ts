@@ -25,7 +25,7 @@ describe.skipIf(process.getuid?.() !== 0)('A device with nothing but a shell, cu
   let agent: Stranger | null = null
 
   beforeAll(async () => {
-    root = cleanRoot()
+    root = await cleanRoot()
     network = new Stranger('unshare', ['--net', 'sh', '-c', 'ip link set lo up && echo up && exec sleep 3600'])
     await network.line(/up/)
     fleet = await Fleet.start({ through: ['nsenter', `--net=/proc/${network.child.pid}/ns/net`] })

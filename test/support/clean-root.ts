@@ -1,15 +1,17 @@
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 
 // A Debian as small as it gets, made by debootstrap from the mirror that apt on this machine uses: what a device is before anything was installed on it.
 
 const folder = '/var/cache/hypha-tests'
+const run = promisify(execFile)
 const said = (program: string, args: readonly string[]) => execFileSync(program, args, { encoding: 'utf8' })
 
 /** A fresh root with curl and nothing of Hypha's. The first one takes half a minute; later ones are copies of what it left in /var/cache. */
-export function cleanRoot(): string {
+export async function cleanRoot(): Promise<string> {
   const suite = suiteOfApt()
   const made = join(folder, `${suite.release}-${process.arch}`)
   if (!existsSync(made)) {
@@ -17,18 +19,15 @@ export function cleanRoot(): string {
     const fresh = `${made}.new`
     rmSync(fresh, { recursive: true, force: true })
     const args = ['--variant=minbase', '--include=curl,ca-certificates', suite.release, fresh, suite.mirror]
-    const { status, stdout, stderr } = spawnSync('debootstrap', args, {
-      encoding: 'utf8',
-      env: { ...process.env, ...suite.proxy },
-    })
-    if (status !== 0) throw new Error(`debootstrap ended with ${status}:\n${stdout.slice(-2_000)}${stderr}`)
+    // Not the Sync form: for half a minute nobody would hear from this process.
+    await run('debootstrap', args, { env: { ...process.env, ...suite.proxy }, maxBuffer: 1 << 26 })
     rmSync(join(fresh, 'var/cache/apt'), { recursive: true, force: true })
     renameSync(fresh, made)
   }
   const root = mkdtempSync(join(tmpdir(), 'hypha-root-'))
   rmSync(root, { recursive: true })
   // Devices, links, owners and modes as they are.
-  execFileSync('cp', ['-a', made, root])
+  await run('cp', ['-a', made, root])
   return root
 }
 
