@@ -1,12 +1,16 @@
 import type { Target } from './target.ts'
 import { abiTarget } from './targets/abi.ts'
 import { cborTarget } from './targets/cbor.ts'
+import { clientHelloTarget } from './targets/client-hello.ts'
 import { coseTargets } from './targets/cose.ts'
 import { httpTarget } from './targets/http.ts'
+import { ingestTarget } from './targets/ingest.ts'
 import { journalTarget, recordTarget } from './targets/journal.ts'
 import { messageTargets } from './targets/messages.ts'
 import { mqttTarget } from './targets/mqtt.ts'
+import { rootDraftTarget } from './targets/root-draft.ts'
 import { serialTarget } from './targets/serial.ts'
+import { tarTarget } from './targets/tar.ts'
 import { keyFileTarget, manifestTarget, nodeFileTarget, witTarget } from './targets/texts.ts'
 import { joinUrlTarget, topicsTarget } from './targets/topics.ts'
 import { transferTarget } from './targets/transfer.ts'
@@ -17,6 +21,7 @@ export const targets: readonly Target[] = [
   cborTarget,
   ...coseTargets,
   ...messageTargets,
+  rootDraftTarget,
   topicsTarget,
   joinUrlTarget,
   coreTarget,
@@ -27,9 +32,12 @@ export const targets: readonly Target[] = [
   witTarget,
   keyFileTarget,
   transferTarget,
+  tarTarget,
   journalTarget,
   recordTarget,
   serialTarget,
+  ingestTarget,
   httpTarget,
+  clientHelloTarget,
   mqttTarget,
 ]
