@@ -32,12 +32,12 @@ const cut = (text: string, width: number): string =>
 /** The attacks by their goals, at most 100 columns wide. */
 export function table(results: readonly Result[]): string {
   const goals = [...new Set(results.map(goalOf))].sort((a, b) => order(a) - order(b))
-  return goals
-    .map((goal) => {
-      const rows = results.filter((row) => goalOf(row) === goal)
-      return `${colour(1, titles[goal] ?? goal)}\n${rows.map(line).join('\n')}\n`
-    })
-    .join('\n')
+  const head = `  ${cut('what was sent', widths.sent)} where    refusal`
+  const groups = goals.map((goal) => {
+    const rows = results.filter((row) => goalOf(row) === goal)
+    return `${colour(1, titles[goal] ?? goal)}\n${rows.map(line).join('\n')}\n`
+  })
+  return [head, '', ...groups].join('\n')
 }
 
 const order = (goal: string): number => {
