@@ -74,6 +74,8 @@ export class Victim {
     this.rootVersion = 1
     this.gatewayKey = this.forge.gateway
     await this.obey()
+    // Once more, so that there is an older one.
+    await this.obey()
     await eventually('its telemetry', () => this.evil.levels.includes(3) || undefined)
   }
 
