@@ -39,7 +39,7 @@ export const abiTarget: Target = {
   name: 'abi',
   about: 'what a hostile guest answers and passes, by the canonical ABI',
   maxBytes: 4_096,
-  short: 4_000,
+  short: 2_000,
   prepare: () => ({
     seeds: funcs.map((_, index) => {
       const bytes = new Uint8Array(300)

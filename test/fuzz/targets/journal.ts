@@ -64,7 +64,7 @@ export const journalTarget: Target = {
   name: 'journal',
   about: "a node's journal as a damaged disk gives it back",
   maxBytes: 8_192,
-  short: 3_000,
+  short: 1_200,
   prepare: async (): Promise<Prepared> => {
     const segment = await written()
     return {

@@ -74,7 +74,7 @@ export const mqttTarget: Target = {
   name: 'mqtt',
   about: "a node's bytes at the broker's TLS port: another client notices nothing",
   maxBytes: 4_096,
-  short: 150,
+  short: 60,
   async prepare(): Promise<Prepared> {
     const authority = await createAuthority('greens')
     const db = new Database(':memory:')

@@ -79,7 +79,7 @@ const toml = [
 ]
 
 export const manifestTarget = fileTarget(
-  { name: 'manifest', about: 'hypha.toml of an app', words: toml, short: 1_000, maxBytes: 4_096 },
+  { name: 'manifest', about: 'hypha.toml of an app', words: toml, short: 400, maxBytes: 4_096 },
   'hypha.toml',
   [manifest],
   (_path, folder) => loadManifest(folder),
@@ -178,7 +178,7 @@ export const keyFileTarget: Target = {
   name: 'key-file-text',
   about: "a person's key file: its text, and opening it",
   maxBytes: 8_192,
-  short: 600,
+  short: 250,
   words: ['#', '\n', '=', '==', 'AAAA', '\0'],
   async prepare() {
     const folder = mkdtempSync(join(tmpdir(), 'hypha-fuzz-'))

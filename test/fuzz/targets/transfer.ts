@@ -6,7 +6,7 @@ const maxBytes = 100_000
 export const transferTarget: Target = {
   name: 'transfer',
   about: 'a compressed content, and how large it may become',
-  short: 1_500,
+  short: 800,
   prepare: () => ({
     seeds: [new Uint8Array(100_000), Uint8Array.from({ length: 500 }, (_, at) => at * at)].map(brotli.compress),
     run(input) {

@@ -22,7 +22,7 @@ export const coreTarget: Target = {
   name: 'wasm-core',
   about: 'a core module: sections, types, code',
   maxBytes: 32_768,
-  short: 4_000,
+  short: 2_500,
   prepare: async () => ({
     seeds: [await wat(small), await wat(echoText(types))],
     run(input) {
@@ -38,7 +38,7 @@ export const componentTarget: Target = {
   name: 'wasm-component',
   about: 'a component: analysis and core form',
   maxBytes: 65_536,
-  short: 3_000,
+  short: 1_000,
   prepare: async () => ({
     seeds: [await echoComponent(types), await echoComponent(['string', { kind: 'list', of: 'u8' }])],
     run(input) {
