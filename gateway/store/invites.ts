@@ -63,6 +63,7 @@ export function createInvites(db: Database, fleet: string, nodes: NodeStore, run
     WHERE fleet = ? AND token_digest = ? AND used_at IS NULL`)
   const withdraw = db.prepare('DELETE FROM invites WHERE fleet = ? AND token_digest = ?')
   const withdrawOf = db.prepare('DELETE FROM invites WHERE fleet = ? AND node = ?')
+  const withdrawOthers = db.prepare('DELETE FROM invites WHERE fleet = ? AND node = ? AND used_at IS NULL')
   const expire = db.prepare('DELETE FROM invites WHERE fleet = ? AND expires < ?')
 
   const redeem = db.transaction((tokenDigest: string, by: InviteUse): boolean => {
@@ -75,6 +76,8 @@ export function createInvites(db: Database, fleet: string, nodes: NodeStore, run
     runs.forget(id)
     const replaced = replaces && nodes.replace({ ...keys, labels: labels.length > 0 ? labels : null })
     if (!replaced) nodes.put({ ...keys, labels })
+    // The name is given: whoever finds an older line that was not used must not take it from the device that has joined.
+    withdrawOthers.run(fleet, id)
     return true
   })
 
@@ -90,7 +93,7 @@ export function createInvites(db: Database, fleet: string, nodes: NodeStore, run
     listInvites: (): Invite[] => list.all(fleet).map(fromRow),
     /**
      * In one transaction: marks an unused invitation as used and enters the node. A node that is there under this name is replaced: its operator invited
-     * it anew, and its old keys and certificate count no more. False, and nothing done, if the invitation was used meanwhile or is gone.
+     * it anew, and its old keys and certificate count no more. Other invitations for the name that were not used are void. False, and nothing done, if the invitation was used meanwhile or is gone.
      */
     redeemInvite: (tokenDigest: string, by: InviteUse): boolean => redeem.immediate(tokenDigest, by),
     withdrawInvite: (tokenDigest: string): boolean => withdraw.run(fleet, tokenDigest).changes > 0,
