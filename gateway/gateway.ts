@@ -156,7 +156,7 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
   const ingest = createIngest({
     store,
     route: ({ app, module, home, node, topic }) =>
-      pipeline.targets(app, { kind: 'instance', node, module, home }, topic),
+      pipeline.planner.targets(app, { kind: 'instance', node, module, home }, topic),
     sinks: {
       ack: (node, bytes) => void publish(topics.down(node, 'ack'), bytes).catch(onFailure),
       values: (values) => {
@@ -194,7 +194,7 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
     ingest,
     chunks,
     reports,
-    pipeline,
+    planner: pipeline.planner,
     sender,
     onProblem: onNodeProblem,
   })
@@ -230,7 +230,7 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
     open: {
       join: async (body) => {
         const answer = await handleJoin(body, enrol)
-        pipeline.replanSoon()
+        pipeline.planner.replanSoon()
         return answer
       },
       renew: (body) =>

@@ -3,7 +3,7 @@ import { checkTopic, type FleetTopics } from '@hypha/core/wire/topics.ts'
 import type { MessageHandler } from './broker/broker.ts'
 import { world } from './distribute/route.ts'
 import type { Ingest } from './ingest/ingest.ts'
-import type { Pipeline } from './services/pipeline.ts'
+import type { Planner } from './services/planner.ts'
 import type { NodeReports } from './services/reports.ts'
 import type { Store } from './store/store.ts'
 import { createTurnBatch } from './turn-batch.ts'
@@ -14,7 +14,7 @@ export interface NodeMessagePorts {
   readonly ingest: Ingest
   readonly chunks: { onWant(node: string, bytes: Uint8Array): void }
   readonly reports: NodeReports
-  readonly pipeline: Pick<Pipeline, 'targets'>
+  readonly planner: Pick<Planner, 'targets'>
   readonly sender: { flush(node: string): Promise<void> }
   readonly onProblem: (from: string, error: HyphaError) => void
 }
@@ -29,7 +29,7 @@ const maxMessageBytes = 32_768
 
 /** Hands each PUBLISH that passed the broker's rules to whom it concerns. Never throws for bad bytes: that would make the client send them again. */
 export function createNodeMessages(ports: NodeMessagePorts): MessageHandler {
-  const { topics, store, ingest, chunks, reports, pipeline, sender, onProblem } = ports
+  const { topics, store, ingest, chunks, reports, planner, sender, onProblem } = ports
 
   /** From a client that is no node, to the inboxes of an app's modules. Durable when this returns, and with it the PUBACK. */
   function fromWorld(app: string, topic: string, payload: Uint8Array): void {
@@ -40,7 +40,7 @@ export function createNodeMessages(ports: NodeMessagePorts): MessageHandler {
         `A message for ${app} has ${payload.length} bytes, at most ${maxMessageBytes} are allowed`,
       )
     }
-    const targets = pipeline.targets(app, world, topic) ?? []
+    const targets = planner.targets(app, world, topic) ?? []
     const queuedAt = Date.now()
     const nodes = store.transaction(() =>
       targets.flatMap((target) => {

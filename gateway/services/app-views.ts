@@ -130,7 +130,7 @@ export class AppViews {
   #releaseSummary(found: StoredRelease): ReleaseSummary {
     const { app, number, label, digest, createdAt, pending } = found
     const current = this.#store.apps.latestPlan(app)?.release === digest
-    const { signed, threshold, signedBy } = this.#pipeline.signed(found)
+    const { signed, threshold, signedBy } = this.#pipeline.pushes.signed(found)
     return { app, number, label, digest, createdAt, current, pending, signed, threshold, signedBy: [...signedBy] }
   }
 

@@ -32,14 +32,14 @@ export function configServices({ store, clock }: GatewayDeps, pipeline: Pipeline
       const record = { app, module, node, key, setting }
       store.settings.set(record, clock.now())
       audit(by, 'config.set', app, { module, node, key, ...(secret ? { secret } : { value }) })
-      pipeline.replan()
+      pipeline.planner.replan()
       return entryOf(record)
     },
     unset: async (app, key, { module = null, node = null }, by) => {
       known(app)
       if (!store.settings.remove({ app, module, node, key })) throw notFound('setting', `${key} of ${app}`)
       audit(by, 'config.unset', app, { module, node, key })
-      pipeline.replan()
+      pipeline.planner.replan()
     },
   }
 }

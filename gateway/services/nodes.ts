@@ -38,7 +38,7 @@ export function nodeServices(deps: GatewayDeps, pipeline: Pipeline, audit: Audit
       // What ingest remembers of whom it listens to.
       store.series.generation++
       outlet.nodeRevoked(id)
-      pipeline.replan()
+      pipeline.planner.replan()
       return { node: nodeDetail(store, known(id)), secrets: store.given.secretsOf(id) }
     },
     change: async (id, { addLabels = [], removeLabels = [], zone }, by) => {
@@ -48,7 +48,7 @@ export function nodeServices(deps: GatewayDeps, pipeline: Pipeline, audit: Audit
       store.nodes.setLabels(id, [...labels].sort())
       if (zone !== undefined) store.nodes.setZone(id, zone)
       audit(by, 'node.change', id, { labels: [...labels].sort(), ...(zone === undefined ? {} : { zone }) })
-      pipeline.replan()
+      pipeline.planner.replan()
       return nodeDetail(store, known(id))
     },
   }

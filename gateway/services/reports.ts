@@ -47,7 +47,7 @@ export class NodeReports {
     const inventory = planKey(state.tier, state.inventory, record.fingerprint)
     if (this.#inventories.get(node) === inventory) return
     this.#inventories.set(node, inventory)
-    this.#pipeline.replanSoon()
+    this.#pipeline.planner.replanSoon()
   }
 
   /** Another device has the node's name: it is to be given the directive, also where that says the same as before. */
@@ -55,7 +55,7 @@ export class NodeReports {
     this.#inventories.delete(node)
     this.progress.forget(node)
     try {
-      this.#pipeline.replan()
+      this.#pipeline.planner.replan()
     } catch (error) {
       this.#deps.onFailure(error)
     }
@@ -66,7 +66,7 @@ export class NodeReports {
 
   presence(_node: string, online: boolean): void {
     // What has no place may have one now. Who goes away keeps what it has.
-    if (online && this.#pipeline.incomplete) this.#pipeline.replanSoon()
+    if (online && this.#pipeline.planner.incomplete) this.#pipeline.planner.replanSoon()
   }
 
   async #forget(node: string): Promise<void> {

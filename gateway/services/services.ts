@@ -16,8 +16,9 @@ import type { GatewayDeps } from './deps.ts'
 import { Feeds } from './feeds.ts'
 import { nodeNotices, nodeServices } from './nodes.ts'
 import { notFound } from './not-found.ts'
-import { Pipeline, type Pushed } from './pipeline.ts'
+import { Pipeline } from './pipeline.ts'
 import { unknownText } from './proof.ts'
+import type { Pushed } from './pushes.ts'
 import type { Replanned } from './replan.ts'
 import { NodeReports } from './reports.ts'
 import { rootNotices, rootServices } from './root.ts'
@@ -93,14 +94,14 @@ function signatureNotices({ store }: GatewayDeps, pipeline: Pipeline): string[] 
   const waiting = store.apps.list().flatMap(({ id }) => {
     const found = store.apps.allReleases(id).find(({ pending }) => pending)
     if (found === undefined) return []
-    const { signed: count, threshold } = pipeline.signed(pipeline.releases.byDigest(found.digest)!)
+    const { signed: count, threshold } = pipeline.pushes.signed(pipeline.releases.byDigest(found.digest)!)
     return [`${id} ${found.number} is signed ${count} of ${threshold}, and waits: hypha sign ${id}@${found.number}.`]
   })
   const weak = store.apps.list().flatMap(({ id }) => {
     const current = store.apps.latestPlan(id)
     const found = current && pipeline.releases.byDigest(current.release)
     if (!found) return []
-    const { signed: count, threshold } = pipeline.signed(found, 'inForce')
+    const { signed: count, threshold } = pipeline.pushes.signed(found, 'inForce')
     if (count >= threshold) return []
     return [
       `${id} ${found.number} has ${count} of ${threshold} signatures of the release role: hypha sign ${id}@${found.number}.`,
@@ -138,7 +139,7 @@ function appServices(pipeline: Pipeline, views: AppViews, audit: Audit): Service
     return { app, number, digest, epoch, plan, pending, signed, threshold, signedBy: [...made.signedBy] }
   }
   const rolledBack = ({ after: plan, release, epoch }: Replanned): Pushed => {
-    return { release, plan, epoch, pending: false, ...pipeline.signed(release) }
+    return { release, plan, epoch, pending: false, ...pipeline.pushes.signed(release) }
   }
   return {
     list: async () => views.list(),
@@ -168,17 +169,17 @@ function appServices(pipeline: Pipeline, views: AppViews, audit: Audit): Service
     },
     push: async ({ envelope, components }, by) => {
       authoriseApp(by, appIn(envelope))
-      return answer(await pipeline.push(envelope, components), 'app.push', by)
+      return answer(await pipeline.pushes.push(envelope, components), 'app.push', by)
     },
     sign: async (app, number, envelope, by) => {
       authoriseApp(by, app)
-      return answer(await pipeline.sign(app, number, envelope), 'release.sign', by)
+      return answer(await pipeline.pushes.sign(app, number, envelope), 'release.sign', by)
     },
     envelope: async (app, number) => views.envelope(app, number),
     pushed: async (app, number) => views.pushed(app, number),
     rollback: async (app, number, by) => {
       authoriseApp(by, app)
-      return answer(rolledBack(await pipeline.rollback(app, number)), 'app.rollback', by)
+      return answer(rolledBack(await pipeline.pushes.rollback(app, number)), 'app.rollback', by)
     },
   }
 }

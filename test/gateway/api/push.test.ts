@@ -204,7 +204,7 @@ test('a secret reaches each node sealed to that node, is never shown, and is the
   expect(fromUtf8(openSealed(sealed, keys.secretKey)!)).toBe('s3cret')
   expect(configOf('pi-7')).not.toEqual(sealed)
   const before = versions(gateway)
-  gateway.pipeline.replan()
+  gateway.pipeline.planner.replan()
   expect(versions(gateway)).toEqual(before)
   expect(versions(gateway)).toMatchObject({ 'gw-edge': 1, 'pi-9': 2 })
   expect(JSON.stringify((await call(socket, 'GET', '/v1/audit')).json)).not.toContain('s3cret')

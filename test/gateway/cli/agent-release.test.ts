@@ -89,7 +89,7 @@ test('the gateway takes a release of the agent only with its files, and no other
   const refusal = async (changes: Partial<Release>, components = [archive]) => {
     const made = makeRelease({ app: 'hypha-agent', modules: [], files, ...changes })
     const envelope = signRelease(releasePayload(made), [keys.release])
-    return gateway.pipeline.push(envelope, components).then(
+    return gateway.pipeline.pushes.push(envelope, components).then(
       () => null,
       (error) => error.code,
     )

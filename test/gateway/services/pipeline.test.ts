@@ -74,7 +74,7 @@ test('a shared instance stays where it is while its node is away', async () => {
     gateway.clock.now(),
   )
   gateway.reports.presence('gw-edge', false)
-  gateway.pipeline.replan()
+  gateway.pipeline.planner.replan()
   expect(await placeOf(gateway, 'ledger')).toBe('gw-edge')
 })
 
@@ -121,15 +121,15 @@ test('messages are routed as the plan in force says', async () => {
   ]
   await push(gateway, app)
   const from = { kind: 'instance', node: 'pi-7', module: 'sampler', home: 'pi-7' } as const
-  expect(gateway.pipeline.targets('greenhouse', from, 'climate/t')).toEqual([
+  expect(gateway.pipeline.planner.targets('greenhouse', from, 'climate/t')).toEqual([
     { app: 'greenhouse', node: 'gw-edge', module: 'ledger', home: null },
   ])
-  expect(gateway.pipeline.targets('greenhouse', from, 'sum')).toBeNull()
-  expect(gateway.pipeline.targets('greenhouse', { kind: 'world' }, 'sum')!.map(({ home }) => home)).toEqual([
+  expect(gateway.pipeline.planner.targets('greenhouse', from, 'sum')).toBeNull()
+  expect(gateway.pipeline.planner.targets('greenhouse', { kind: 'world' }, 'sum')!.map(({ home }) => home)).toEqual([
     'pi-7',
     'pi-8',
   ])
-  expect(gateway.pipeline.targets('nothing', from, 'climate/t')).toBeNull()
+  expect(gateway.pipeline.planner.targets('nothing', from, 'climate/t')).toBeNull()
 })
 
 test('the views show what nodes report', async () => {

@@ -51,7 +51,7 @@ describe('a directive that a node proves to hold, and that a restored gateway do
     expect(await notices()).toEqual([`${text}.`])
     // Neither what others do nor another proof of the same changes that.
     await gateway.services.config.set('greenhouse', 'level', { value: '1' }, operator)
-    gateway.pipeline.replan()
+    gateway.pipeline.planner.replan()
     prove(held({}, unknownRelease))
     expect(now()).toEqual(held({}, unknownRelease))
     expect(await events()).toHaveLength(1)

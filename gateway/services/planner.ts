@@ -1,0 +1,87 @@
+import { type AppRoutes, appRoutes, type Publisher, routeMessage, type Target } from '../distribute/route.ts'
+import { changesOf } from './changes.ts'
+import type { GatewayDeps } from './deps.ts'
+import type { Feeds } from './feeds.ts'
+import { type Outcome, replan, type Workshop } from './replan.ts'
+
+/** Nodes that report one after another within this time cause one replan. */
+const debounceMs = 200
+
+/** Where everything that changes where modules run goes through: one change after another, each a transaction in which nothing waits. */
+export class Planner {
+  readonly shop: Workshop
+  readonly #deps: GatewayDeps
+  readonly #feeds: Feeds
+  #routes: ReadonlyMap<string, AppRoutes> = new Map()
+  /** The end of the queue of changes that wait for something on the way. */
+  #last: Promise<unknown> = Promise.resolve()
+  /** Whether something has no place, and may have one when a node comes. */
+  incomplete = false
+  #cancelReplan: (() => void) | null = null
+
+  constructor(deps: GatewayDeps, feeds: Feeds, shop: Workshop) {
+    this.#deps = deps
+    this.#feeds = feeds
+    this.shop = shop
+  }
+
+  stop(): void {
+    this.#cancelReplan?.()
+    this.#cancelReplan = null
+  }
+
+  /** Something that plans depend on has changed: places and directs anew, now. */
+  replan(): void {
+    this.change(() => replan(this.shop))
+  }
+
+  /** As `replan`, a little later and once for many. */
+  replanSoon(): void {
+    this.#cancelReplan ??= this.#deps.clock.after(debounceMs, () => {
+      this.#cancelReplan = null
+      this.replanInBackground()
+    })
+  }
+
+  /** The instances on other nodes that a message is for; null if its publisher may not publish it, or the app isn't known. */
+  targets(app: string, from: Publisher, topic: string): Target[] | null {
+    const routes = this.#routes.get(app)
+    return routes === undefined ? null : routeMessage(routes, from, topic)
+  }
+
+  /** Pushes, rollbacks and removals one after another: the last one that was asked for is the one that counts. */
+  inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(run)
+    // Who asked hears of a failure; the next one doesn't care.
+    this.#last = turn.catch(() => undefined)
+    return turn
+  }
+
+  /** As `replan`; what fails is told, since nobody asked. */
+  replanInBackground(): void {
+    try {
+      this.replan()
+    } catch (error) {
+      this.#deps.onFailure(error)
+    }
+  }
+
+  /** One transaction: what it decided goes out after it was committed. */
+  change(run: () => Outcome): Outcome {
+    const { store, outlet, clock } = this.#deps
+    const { outcome, events } = store.transaction(() => {
+      const outcome = run()
+      const at = clock.now()
+      const items = [...outcome.apps.values()].flatMap(changesOf)
+      return { outcome, events: items.map((item) => store.events.add({ ...item, at })) }
+    })
+    this.#routes = new Map(
+      [...outcome.apps].map(([app, { after, release }]) => [app, appRoutes(after, release.release)]),
+    )
+    this.incomplete = [...outcome.apps.values()].some(({ after }) => !after.complete)
+    for (const made of outcome.directives) outlet.directive(made)
+    if (outcome.inputsMoved.length > 0) outlet.inputsMoved(outcome.inputsMoved)
+    this.#feeds.events.publish(events)
+    return outcome
+  }
+}
