@@ -5,7 +5,7 @@ import { clientHelloTarget } from './targets/client-hello.ts'
 import { coseTargets } from './targets/cose.ts'
 import { httpTarget } from './targets/http.ts'
 import { ingestTarget } from './targets/ingest.ts'
-import { journalTarget, recordTarget } from './targets/journal.ts'
+import { checkpointTarget, journalTarget, recordTarget } from './targets/journal.ts'
 import { messageTargets } from './targets/messages.ts'
 import { mqttTarget } from './targets/mqtt.ts'
 import { rootDraftTarget } from './targets/root-draft.ts'
@@ -35,6 +35,7 @@ export const targets: readonly Target[] = [
   tarTarget,
   journalTarget,
   recordTarget,
+  checkpointTarget,
   serialTarget,
   ingestTarget,
   httpTarget,

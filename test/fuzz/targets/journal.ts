@@ -1,5 +1,7 @@
+import { Image } from '@hypha/agent/report/image.ts'
 import { readRecord } from '@hypha/agent/report/records.ts'
 import { recover } from '@hypha/agent/report/recovery.ts'
+import { crc32 } from '@hypha/core/bytes/crc32.ts'
 import type { Files, OpenFile } from '@hypha/core/ports/files.ts'
 import { gatewaySource, ledger, open, sampler, settle, turn } from '../../support/journal-run.ts'
 import { LossyFiles } from '../../support/lossy-files.ts'
@@ -100,10 +102,33 @@ export const recordTarget: Target = {
       at += length + 4
     }
     const dictionary = () => ({
-      instances: [{ kind: 'instance', id: 0, ...sampler } as never],
+      instances: [sampler, ledger].map((instance, id) => ({ kind: 'instance', id, ...instance }) as never),
       metrics: ['temperature'],
       lastMs: 0,
     })
     return { seeds: bodies, run: (input) => outcome(reads(() => readRecord(input, dictionary()))) }
+  },
+}
+
+export const checkpointTarget: Target = {
+  name: 'journal-checkpoint',
+  about: "a journal's checkpoint whose checksum holds",
+  maxBytes: 4_096,
+  short: 1_500,
+  prepare: async () => {
+    const image = new Image(gatewaySource)
+    const segment = await written()
+    const { image: grown } = recover(new OneFolder({ 'j/1.log': segment }), 'j') ?? { image }
+    return {
+      seeds: [image.encode(0, 1).slice(4), grown.encode(1, 20).slice(4)],
+      run(input) {
+        const framed = new Uint8Array(4 + input.length)
+        new DataView(framed.buffer).setUint32(0, crc32(input), true)
+        framed.set(input, 4)
+        const result = reads(() => Image.decode(framed))
+        if ('value' in result) reads(() => result.value.image.encode(result.value.covers, result.value.next))
+        return outcome(result)
+      },
+    }
   },
 }

@@ -43,14 +43,14 @@ const sampler = makeModule({
         name: 'hypha:host/sensor@0.1.0',
         funcs: [
           {
-            name: 'read',
-            params: [{ name: 'id', type: 'string' }],
-            result: { kind: 'result', ok: 'f64', err: 'string' },
-          },
-          {
             name: 'all',
             params: [{ name: 'of', type: { kind: 'list', of: { kind: 'tuple', items: ['u8', 'char'] } } }],
             result: { kind: 'record', fields: [{ name: 'x', type: { kind: 'option', of: 's64' } }] },
+          },
+          {
+            name: 'read',
+            params: [{ name: 'id', type: 'string' }],
+            result: { kind: 'result', ok: 'f64', err: 'string' },
           },
         ],
       },

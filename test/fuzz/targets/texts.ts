@@ -44,7 +44,7 @@ config = { unit = "C", "limit" = "21.5" }
 requires = ["room=north"]
 http = ["api.example:443"]
 isolate = true
-memory = "256K"
+memory = "256KiB"
 
 [module.ledger]
 source = "ledger"
@@ -93,29 +93,32 @@ export const nodeFileTarget: Target = {
   short: 3_000,
   prepare: () => ({
     seeds: [
-      `labels = ["room=north"]
-memory = "64M"
+      `labels = ["floor=2", "greenhouse"]
+memory = "64MiB"
 components = true
 
-[sensor.temperature]
-kind = "file"
-path = "/sys/class/hwmon/hwmon0/temp1_input"
+[sensor.cpu]
+driver = "sysfs"
+path = "/sys/class/thermal/thermal_zone0/temp"
 scale = 0.001
 
-[sensor.rain]
-kind = "command"
-command = ["/usr/bin/rain", "--json"]
-timeout = "2s"
+[sensor.outdoor]
+driver = "replay"
+file = "weather.csv"
+column = "temp_max"
+rows-per-s = 10
 
-[actuator.pump]
-kind = "file"
-path = "/sys/class/gpio/gpio4/value"
+[actuator.fan]
+driver = "file"
+path = "/sys/class/pwm/pwmchip0/pwm0/duty_cycle"
+max = 100
 
 [http]
-hosts = ["api.example:443"]
+allow = ["Example.com:443"]
+timeout = "2s"
 
-[mqtt]
-url = "mqtt://127.0.0.1:1883"
+[sql]
+max = "8MiB"
 `,
       'labels = []\n',
     ].map(toUtf8),
