@@ -48,6 +48,22 @@ export const errorTable = {
     means: 'A message lacks a field, or a field is of another type or outside its range.',
     mend: 'Bring both sides to versions that speak the same protocol.',
   },
+  // Deltas
+  'delta-malformed': {
+    act: 'peer',
+    means: 'A patch does not obey its format, or does not fit the file that it is applied to.',
+    mend: 'Make the patch again, from the very file that it is to be applied to.',
+  },
+  'delta-base-wrong': {
+    act: 'caller',
+    means: 'A patch was made from another file than the one that it is applied to.',
+    mend: 'Apply it to the file that it was made from; hypha delta show prints its SHA-256.',
+  },
+  'delta-too-large': {
+    act: 'caller',
+    means: 'A file is longer than the 64 MiB that a patch may be made from or make.',
+    mend: 'Send the file whole.',
+  },
   // Names
   'id-invalid': {
     act: 'caller',

@@ -1,0 +1,195 @@
+import { malformed, mostRecordBytes } from './limits.ts'
+import { squash, stretch } from './logistic.ts'
+
+/** Most contexts that are mixed for one bit. */
+export const maxInputs = 6
+
+/** Sets of weights that a mixer chooses from. */
+const weightSets = 256
+const initialWeight = 26_214 // 0.4 in 16.16
+const learningRate = 10
+
+/** A probability stays this far from 0 and 1, of 65,536. */
+const leastChance = 24
+
+/** How fast a cell learns, by how often it was used: 65536 / (uses + 1.4), at most as for `slowest` uses [D 3.3]. */
+const slowest = 100
+const rates = Int32Array.from({ length: 256 }, (_, uses) =>
+  Math.floor((655_360 / (Math.min(uses, slowest) * 10 + 14)) | 0),
+)
+
+/** Bytes of zeros that a decoder may take after the end of a patch; the encoder leaves zeros at the end away [D 3.5]. */
+const borrowedZeros = 8
+
+/** What a coder has learnt: starts the next one where this one ended. */
+export interface Learnt {
+  readonly chances: Uint16Array
+  readonly uses: Uint8Array
+  readonly weights: Int32Array
+}
+
+/**
+ * Codes bits with adaptive probabilities, alone or mixed in the logistic domain, in integers only [D 3]. One class for both directions: what is written
+ * and what is read walk the same state. In the encoder a bit is coded and returned; in the decoder the given bit is ignored.
+ */
+export class Coder {
+  readonly encoding: boolean
+  /** Contexts of the bit that comes next, for `mix`: any 32-bit numbers. */
+  readonly contexts = new Int32Array(maxInputs)
+  readonly #chances: Uint16Array
+  readonly #uses: Uint8Array
+  readonly #weights: Int32Array
+  readonly #cells = new Int32Array(maxInputs)
+  readonly #inputs = new Int32Array(maxInputs)
+  readonly #shift: number
+  #low = 0
+  #high = 0xffffffff
+  #value = 0
+  #bytes: Uint8Array<ArrayBuffer>
+  #at = 0
+  #filled = 0
+  #ended: boolean
+  #begun: boolean
+  /** Bits spent so far; only the encoder counts them, and only if asked. */
+  spent = 0
+  counting = false
+
+  constructor(bits: number, encoding: boolean, learnt?: Learnt) {
+    this.#shift = 32 - bits
+    this.encoding = encoding
+    this.#chances = learnt?.chances.slice() ?? new Uint16Array(1 << bits).fill(32_768)
+    this.#uses = learnt?.uses.slice() ?? new Uint8Array(1 << bits)
+    this.#weights = learnt?.weights.slice() ?? new Int32Array(weightSets * maxInputs).fill(initialWeight)
+    this.#bytes = new Uint8Array(1024)
+    this.#ended = encoding
+    this.#begun = encoding
+  }
+
+  get learnt(): Learnt {
+    return { chances: this.#chances, uses: this.#uses, weights: this.#weights }
+  }
+
+  /** Bytes of a patch, as they come. */
+  feed(chunk: Uint8Array): void {
+    if (this.#filled + chunk.length > this.#bytes.length) {
+      const rest = this.#bytes.subarray(this.#at, this.#filled)
+      const grown = new Uint8Array(Math.max(1024, 2 * (rest.length + chunk.length)))
+      grown.set(rest)
+      this.#bytes = grown
+      this.#filled = rest.length
+      this.#at = 0
+    }
+    this.#bytes.set(chunk, this.#filled)
+    this.#filled += chunk.length
+  }
+
+  /** No more bytes will come. */
+  end(): void {
+    this.#ended = true
+  }
+
+  /** Whether the next record might need bytes that haven't come yet. */
+  get starved(): boolean {
+    if (!this.#ended && this.#filled - this.#at < mostRecordBytes) return true
+    if (!this.#begun) {
+      this.#begun = true
+      for (let i = 0; i < 4; i++) this.#value = ((this.#value << 8) | this.#next()) >>> 0
+    }
+    return false
+  }
+
+  /** Whether all bytes of the patch were needed: nothing hangs on behind. */
+  get usedUp(): boolean {
+    return this.#at >= this.#filled
+  }
+
+  #next(): number {
+    if (this.#at < this.#filled) return this.#bytes[this.#at++]!
+    if (this.#at++ >= this.#filled + borrowedZeros) throw malformed('it ends too early')
+    return 0
+  }
+
+  #put(byte: number): void {
+    if (this.#at === this.#bytes.length) {
+      const grown = new Uint8Array(this.#bytes.length * 2)
+      grown.set(this.#bytes)
+      this.#bytes = grown
+    }
+    this.#bytes[this.#at++] = byte
+  }
+
+  /** One bit with a chance of a one of `chance` / 65536. */
+  code(chance: number, given: number): number {
+    const range = (this.#high - this.#low) >>> 0
+    const middle = this.#low + (range >>> 16) * chance + (((range & 0xffff) * chance) >>> 16)
+    let bit = given
+    if (!this.encoding) bit = this.#value <= middle ? 1 : 0
+    else if (this.counting) this.spent -= Math.log2((bit === 1 ? chance : 65_536 - chance) / 65_536)
+    if (bit === 1) this.#high = middle
+    else this.#low = middle + 1
+    while (((this.#low ^ this.#high) & 0xff000000) === 0) {
+      if (this.encoding) this.#put(this.#high >>> 24)
+      else this.#value = ((this.#value << 8) | this.#next()) >>> 0
+      this.#low = (this.#low << 8) >>> 0
+      this.#high = ((this.#high << 8) | 255) >>> 0
+    }
+    return bit
+  }
+
+  /** One bit in one context. */
+  bit(context: number, given: number): number {
+    const cell = Math.imul(context, 0x9e3779b1) >>> this.#shift
+    const chance = this.#chances[cell]!
+    const bit = this.code(chance < leastChance ? leastChance : Math.min(chance, 65_536 - leastChance), given)
+    this.#update(cell, bit)
+    return bit
+  }
+
+  #update(cell: number, bit: number): void {
+    const chance = this.#chances[cell]!
+    const uses = this.#uses[cell]!
+    const rate = rates[uses]!
+    this.#chances[cell] = bit === 1 ? chance + (((65_535 - chance) * rate) >>> 16) : chance - ((chance * rate) >>> 16)
+    if (uses < 255) this.#uses[cell] = uses + 1
+  }
+
+  /** One bit by the first `count` of `contexts`, each with `node` added; mixed by the weights of `set`. */
+  mix(count: number, node: number, set: number, given: number): number {
+    const cells = this.#cells
+    const inputs = this.#inputs
+    const weights = this.#weights
+    const first = (set & (weightSets - 1)) * maxInputs
+    let sum = 0
+    for (let i = 0; i < count; i++) {
+      const cell = Math.imul(this.contexts[i]! + node, 0x9e3779b1) >>> this.#shift
+      cells[i] = cell
+      const input = this.#uses[cell] === 0 ? 0 : stretch[this.#chances[cell]! >> 4]!
+      inputs[i] = input
+      sum += Math.imul(input, weights[first + i]!) >> 8
+    }
+    sum >>= 8
+    const guess = squash[sum > 2047 ? 4095 : sum < -2047 ? 1 : sum + 2048]!
+    const chance = guess * 16 + 8
+    const bit = this.code(chance < leastChance ? leastChance : Math.min(chance, 65_536 - leastChance), given)
+    const error = ((bit << 12) - guess) * learningRate
+    for (let i = 0; i < count; i++) {
+      weights[first + i]! += (Math.imul(inputs[i]!, error) + 0x2000) >> 14
+      this.#update(cells[i]!, bit)
+    }
+    return bit
+  }
+
+  /** Ends the stream with the fewest bytes that tell its number; what is missing is read as zeros. */
+  finish(): Uint8Array<ArrayBuffer> {
+    for (let count = 0; count <= 4; count++) {
+      const unit = 2 ** (32 - 8 * count)
+      const number = Math.ceil(this.#low / unit) * unit
+      if (number > this.#high) continue
+      for (let i = 0; i < count; i++) this.#put(Math.floor(number / 2 ** (24 - 8 * i)) & 255)
+      break
+    }
+    let end = this.#at
+    while (end > 0 && this.#bytes[end - 1] === 0) end--
+    return this.#bytes.slice(0, end)
+  }
+}

@@ -1,0 +1,214 @@
+import type { Coder } from './coder.ts'
+import { context, Place } from './contexts.ts'
+import { type Instruction, shape } from './instruction.ts'
+import { maxImmediates } from './limits.ts'
+import type { Maps } from './maps.ts'
+import type { NumberCoder } from './numbers.ts'
+import { isFixed, Kind, prefixed } from './opcodes.ts'
+
+/** How many things of a kind the new module has: an index needs as many bits [D 5.8]. */
+export interface IndexSpaces {
+  readonly functions: number
+  readonly globals: number
+  readonly types: number
+}
+
+/** Local indices from here on are told behind an escape. */
+const manyLocals = 255
+
+/** Numbers below this aren't taken for addresses where they are inserted. */
+const leastAddress = 1024
+
+/** Opcodes and immediates that no prediction tells, from the instructions before them [D 5.8]. */
+export class ImmediateCoder {
+  readonly #numbers: NumberCoder
+  readonly #coder: Coder
+  readonly #maps: Maps
+  readonly #spaces: IndexSpaces
+  /** Whether numbers of the modules are padded at all. */
+  readonly #padded: boolean
+  /** The last three opcodes, ten bits each. */
+  #opcodes = 0
+  #local = 0
+  #constant = 0
+  #offset = 0
+
+  constructor(numbers: NumberCoder, maps: Maps, spaces: IndexSpaces, padded: boolean) {
+    this.#numbers = numbers
+    this.#coder = numbers.coder
+    this.#maps = maps
+    this.#spaces = spaces
+    this.#padded = padded
+  }
+
+  /** What an instruction tells for the next ones. */
+  remember(instruction: Instruction): void {
+    this.#opcodes = ((this.#opcodes << 10) | instruction.op) & 0x3fffffff
+    for (let i = 0; i < instruction.count; i++) {
+      const kind = instruction.kind[i]!
+      if (kind === Kind.local) this.#local = instruction.low[i]!
+      else if (kind === Kind.i32) this.#constant = instruction.low[i]!
+      else if (kind === Kind.offset) this.#offset = instruction.low[i]!
+    }
+  }
+
+  /** A whole instruction, where `expected` is the old opcode at this place, or -1. */
+  *insert(now: Instruction, expected: number): Generator<void, void, void> {
+    const given = this.#numbers.encoding
+    now.op = this.#opcode(now.op, expected)
+    if (given) {
+      for (let i = 0; i < now.count; i++) this.#field(now, i)
+      return
+    }
+    now.count = 0
+    const { op } = now
+    if (op !== 0x0e && op !== 0x1c && op !== 0x1f) {
+      shape(op, (kind) => this.#append(now, kind))
+      return
+    }
+    // Immediates without an end: the kinds are collected first, as far as each depends on those before.
+    const gathering = shapeSteps(op)
+    for (let kind = gathering.next(0); !kind.done; ) {
+      while (this.#coder.starved) yield
+      kind = gathering.next(this.#append(now, kind.value))
+    }
+  }
+
+  #append(now: Instruction, kind: number): number {
+    const i = now.count
+    now.add(kind, 0)
+    this.#field(now, i)
+    return now.low[i]!
+  }
+
+  #opcode(given: number, expected: number): number {
+    const one = this.#opcodes & 0x3ff
+    const { contexts } = this.#coder
+    contexts[0] = context(Place.opcode, one, 0)
+    contexts[1] = context(Place.opcode, this.#opcodes & 0xfffff, 1)
+    contexts[2] = context(Place.opcode, expected, 2)
+    contexts[3] = context(Place.opcode, 0, 3)
+    contexts[4] = context(Place.opcode, one, 4, this.#local)
+    const { fc, fd, fe } = prefixed
+    const prefix = given < fc ? given : given < fd ? 0xfc : given < fe ? 0xfd : 0xfe
+    const first = this.#numbers.mixedTree(5, expected < 0 ? 16 : 17, 8, prefix)
+    if (first < 0xfc || first > 0xfe) return first
+    const base = first === 0xfc ? fc : first === 0xfd ? fd : fe
+    return base + this.#numbers.tree(context(Place.opcode, first, 5), 9, given - base)
+  }
+
+  /** An immediate that isn't as expected. */
+  change(now: Instruction, i: number, expected: number, old: number): void {
+    const kind = now.kind[i]!
+    const given = this.#numbers.encoding ? now.low[i]! : 0
+    if (kind === Kind.i32 || kind === Kind.offset) {
+      const stays = old !== expected && this.#numbers.flag(context(Place.immediate, kind, 0), given === old)
+      now.low[i] = stays
+        ? old
+        : (expected + this.#numbers.sint(context(Place.immediate, kind, 1), (given - expected) | 0)) | 0
+      this.#pad(now, i)
+    } else if (kind === Kind.local || kind === Kind.func || kind === Kind.global || kind === Kind.type)
+      this.#field(now, i)
+    else this.#plain(now, i, context(Place.immediate, kind, 2))
+  }
+
+  /** An immediate of an inserted instruction. */
+  #field(now: Instruction, i: number): void {
+    const numbers = this.#numbers
+    const kind = now.kind[i]!
+    const given = numbers.encoding ? now.low[i]! : 0
+    const { op } = now
+    switch (kind) {
+      case Kind.local:
+        now.low[i] = this.#codeLocal(op, given)
+        break
+      case Kind.func:
+      case Kind.global:
+      case Kind.type:
+        now.low[i] = this.#codeIndex(kind, given)
+        break
+      case Kind.i32: {
+        const near = given >= this.#maps.lowest && this.#maps.highest > 0 && given >= leastAddress
+        const one = this.#opcodes & 0x3ff
+        now.low[i] = numbers.flag(context(Place.constant, one), near)
+          ? (this.#constant + numbers.sint(context(Place.constant, 0, 1), (given - this.#constant) | 0)) | 0
+          : numbers.mixedSint(context(Place.constant, 0, 2), context(Place.constant, one, 3, this.#local), given)
+        break
+      }
+      case Kind.offset:
+        now.low[i] =
+          numbers.mixedUint(context(Place.offset, op), context(Place.offset, this.#offset, 1, this.#local), given) | 0
+        break
+      case Kind.align:
+        now.low[i] = numbers.tree(context(Place.immediate, op, 3), 8, given & 0xff)
+        break
+      default:
+        this.#plain(now, i, context(Place.immediate, kind, 4, op))
+        return
+    }
+    this.#pad(now, i)
+  }
+
+  #plain(now: Instruction, i: number, ctx: number): void {
+    const numbers = this.#numbers
+    const kind = now.kind[i]!
+    const given = numbers.encoding
+    if (kind === Kind.label || kind === Kind.count) now.low[i] = numbers.uint(ctx, given ? now.low[i]! : 0) | 0
+    else now.low[i] = numbers.sint(ctx, given ? now.low[i]! : 0)
+    if (kind === Kind.i64 || kind === Kind.f64) {
+      const sign = now.low[i]! >> 31
+      now.high[i] = numbers.sint(ctx + 1, given ? now.high[i]! ^ sign : 0) ^ sign
+    } else now.high[i] = 0
+    this.#pad(now, i)
+  }
+
+  #pad(now: Instruction, i: number): void {
+    const kind = now.kind[i]!
+    if (!this.#padded || isFixed(kind)) {
+      now.pad[i] = 0
+      return
+    }
+    const given = this.#numbers.encoding ? now.pad[i]! : 0
+    const is = this.#numbers.flag(context(Place.pad, kind, now.op), given > 0)
+    now.pad[i] = is ? this.#numbers.tree(context(Place.pad, kind, 0, 1), 4, given) : 0
+  }
+
+  #codeLocal(op: number, given: number): number {
+    const { contexts } = this.#coder
+    contexts[0] = context(Place.local, op)
+    contexts[1] = context(Place.local, this.#local, 1, op)
+    contexts[2] = context(Place.local, this.#opcodes & 0xfffff, 2)
+    const local = this.#numbers.mixedTree(3, 32, 8, given >>> 0 >= manyLocals ? manyLocals : given)
+    return local < manyLocals
+      ? local
+      : manyLocals + (this.#numbers.uint(context(Place.local, 0, 3), given - manyLocals) | 0)
+  }
+
+  #codeIndex(kind: number, given: number): number {
+    const { functions, globals, types } = this.#spaces
+    const bits = Math.max(
+      1,
+      32 - Math.clz32((kind === Kind.func ? functions : kind === Kind.global ? globals : types) - 1),
+    )
+    const beyond = given >>> 0 >= 2 ** bits
+    if (this.#numbers.flag(context(Place.index, kind), beyond))
+      return this.#numbers.uint(context(Place.index, kind, 1), given) | 0
+    const { contexts } = this.#coder
+    contexts[0] = context(Place.index, kind, 2)
+    contexts[1] = context(Place.index, kind, 3, this.#opcodes & 0x3ff)
+    return this.#numbers.mixedTree(2, 33, bits, given)
+  }
+}
+
+/** The kinds of immediates of br_table, select and try_table, one at a time; each is answered with what was read. */
+function* shapeSteps(op: number): Generator<number, void, number> {
+  if (op === 0x1f) yield Kind.blockType
+  const count = yield Kind.count
+  const each = op === 0x0e ? Kind.label : op === 0x1c ? Kind.valueType : Kind.catchKind
+  for (let left = Math.min(count >>> 0, maxImmediates) + (op === 0x0e ? 1 : 0); left > 0; left--) {
+    const read = yield each
+    if (each !== Kind.catchKind) continue
+    if (read < 2) yield Kind.tag
+    yield Kind.label
+  }
+}
