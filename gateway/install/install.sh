@@ -40,7 +40,11 @@ read_arguments() {
     case $1 in
       --prefix)
         [ $# -gt 1 ] || fail '--prefix needs a folder.'
-        case $2 in /*) prefix=$2 ;; *) prefix=$(pwd)/$2 ;; esac
+        case $2 in
+          '' | / | *[\'\"\\]*) fail "--prefix can't be \"$2\": give a folder of your own, without quotes in its name." ;;
+          /*) prefix=$2 ;;
+          *) prefix=$(pwd)/$2 ;;
+        esac
         home=$prefix/home
         for_system=no
         shift
@@ -110,6 +114,19 @@ as_user() {
   if [ $for_system = no ]; then "$@"; else $(drop_to_user) "$@"; fi
 }
 
+# What this script makes is named by a digest; whatever else lies in a folder that somebody chose is not touched.
+has_digest_name() {
+  case ${1##*/} in *[!0-9a-f]*) return 1 ;; esac
+  each_name=${1##*/}
+  [ ${#each_name} = 64 ]
+}
+
+remove_files() {
+  for each in "$@"; do
+    if has_digest_name "${each%/}"; then rm -rf "${each%/}"; fi
+  done
+}
+
 is_digest() { [ -f "$1" ] && [ "$(sha256sum <"$1")" = "$2  -" ]; }
 
 # A new file beside the old one, which it replaces in one step.
@@ -154,8 +171,11 @@ fetch() {
   # More than it should have, or all of it and not the right bytes: no use to go on from there.
   if [ -f "$file" ] && [ "$(wc -c <"$file")" -ge "$2" ]; then rm -f "$file"; fi
   say "fetching $3, $(($2 / 1024)) KB"
-  # -k: the digest says whether it is right, whoever sent it.
-  curl -fsSk --proto '=https' --connect-timeout 20 --retry 8 --retry-max-time 900 --max-filesize "$2" -C - -o "$file" "$gateway/install/file/$1" </dev/null ||
+  # -k: the digest says whether it is right, whoever sent it. He may also send without an end, which curl alone does not notice before version 8.4.
+  (
+    ulimit -f $(($2 / 512 + 1))
+    curl -fsSk --proto '=https' --connect-timeout 20 --speed-limit 100 --speed-time 60 --retry 8 --retry-max-time 900 --max-filesize "$2" -C - -o "$file" "$gateway/install/file/$1" </dev/null
+  ) ||
     fail "$3 could not be fetched from $gateway." 'Run the same line again: it goes on from what has arrived.'
   if ! is_digest "$file" "$1"; then
     rm -f "$file"
@@ -224,12 +244,12 @@ install_programs() {
 HYPHA_LAUNCHER
   place "$prefix/bin/hypha-agent" 755 <<HYPHA_COMMAND
 #!/bin/sh
-# The agent's command line, as the user that the agent runs as.
+# The agent's command line, as the user that the agent runs as: root reads nothing that this user has written, which may be a link to anywhere.
 prefix='$prefix'
+if [ $for_system = yes ] && [ "\$(id -u)" = 0 ]; then exec $(drop_to_user) "\$prefix/bin/hypha-agent" "\$@"; fi
 export HYPHA_AGENT_HOME='$home'
 slot=\$HYPHA_AGENT_HOME/agent/slots/\$(cat "\$HYPHA_AGENT_HOME/agent/current") || exit 1
 set -- "\$prefix/runtime/current/bin/node" "\$slot/main.js" "\$@"
-if [ $for_system = yes ] && [ "\$(id -u)" = 0 ]; then exec $(drop_to_user) "\$@"; fi
 exec "\$@"
 HYPHA_COMMAND
   place "$prefix/bin/hypha-agent-uninstall" 755 <<HYPHA_UNINSTALL
@@ -286,10 +306,11 @@ install() {
   join_fleet
   start_agent
   # Runtimes of earlier versions: the one that runs keeps its file open until it ends.
-  for each in "$prefix"/runtime/*/; do
-    case $each in */"$node"/ | */current/) ;; *) rm -rf "$each" ;; esac
+  for each_runtime in "$prefix"/runtime/*/; do
+    case $each_runtime in */"$node"/) ;; *) remove_files "$each_runtime" ;; esac
   done
-  rm -rf "$prefix/download"
+  remove_files "$prefix"/download/*
+  rmdir "$prefix/download" 2>/dev/null || true
 }
 
 uninstall() {
@@ -300,10 +321,17 @@ uninstall() {
     if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
     if [ "$(readlink $command_link 2>/dev/null)" = "$prefix/bin/hypha-agent" ]; then rm -f $command_link; fi
   fi
-  rm -rf "${prefix:?}/runtime" "${prefix:?}/bin" "${prefix:?}/download"
+  remove_files "$prefix"/runtime/* "$prefix"/download/*
+  rm -rf "$prefix/runtime/.new"
+  rm -f "$prefix/runtime/current" "$prefix/runtime/current.new"
+  for each in hypha-agent hypha-agent-start hypha-agent-uninstall install.sh; do
+    rm -f "$prefix/bin/$each" "$prefix/bin/$each.new"
+  done
+  for each in runtime bin download; do rmdir "$prefix/$each" 2>/dev/null || true; done
   say 'the program is removed'
   if [ $purge = yes ]; then
-    rm -rf "$home"
+    # A folder of this name in which no agent ever lay is somebody else's.
+    if [ $for_system = yes ] || [ -d "$home/agent" ]; then rm -rf "$home"; fi
     if [ $for_system = yes ] && id $user >/dev/null 2>&1; then
       if command -v userdel >/dev/null; then userdel $user; else deluser $user; fi
     fi

@@ -34,9 +34,12 @@ export function makeScript({ gateway, agent, runtimes }: ScriptParts): string {
 export const gatewayUrl = (host: string, port: number): string =>
   `https://${host.includes(':') ? `[${host}]` : host}:${port}`
 
+/** The script has some 30,000. Whoever answers could send without an end. */
+const maxScriptBytes = 1_000_000
+
 /**
  * The line that installs on a device. It names the installer's SHA-256, so it doesn't matter who answers or what certificate he shows; the installer is checked
  * and run in a folder that nobody else can write.
  */
 export const installLine = (gateway: string, script: string, url: string): string =>
-  `(h=${script}; cd "$(mktemp -d)" && curl -fsSk ${gateway}/install/$h.sh -o hypha.sh && echo "$h  hypha.sh" | sha256sum -c - && $(command -v sudo) sh hypha.sh '${url}')`
+  `(h=${script}; d=$(mktemp -d) && cd "$d" && curl -fsSk ${gateway}/install/$h.sh -m 300 | head -c ${maxScriptBytes} >hypha.sh && echo "$h  hypha.sh" | sha256sum -c - && $(command -v sudo) sh hypha.sh '${url}')`

@@ -46,6 +46,12 @@ describe('the installer', () => {
       expect(script).toContain(readFileSync(join(project, path), 'utf8').trimEnd())
   })
 
+  it('has root read nothing that the user of the agent may write: the command line becomes that user first', () => {
+    const command = script.slice(script.indexOf('<<HYPHA_COMMAND'), script.lastIndexOf('HYPHA_COMMAND'))
+    expect(command.indexOf('exec $(drop_to_user)')).toBeGreaterThan(0)
+    expect(command.indexOf('exec $(drop_to_user)')).toBeLessThan(command.indexOf('$(cat '))
+  })
+
   it('does nothing when it was cut off anywhere', () => {
     const body = script.slice(script.indexOf('\n') + 1)
     for (let part = 1; part < 40; part++) {
@@ -66,6 +72,13 @@ describe('the line that installs', () => {
     expect(line).toContain('curl -fsSk https://[fd00::2]:8443/install/$h.sh')
     expect(line.indexOf('sha256sum -c -')).toBeLessThan(line.indexOf('sh hypha.sh'))
     expect(line).toContain(`'${url}'`)
+  })
+
+  it('goes on only in a folder of its own, and takes no more than a script has', () => {
+    const line = installLine(gatewayUrl('fd00::2', 8443), digest('d'), url)
+    expect(line).toContain('d=$(mktemp -d) && cd "$d" && curl')
+    expect(line).toContain('| head -c 1000000 >hypha.sh && echo')
+    expect(script.length).toBeLessThan(1_000_000)
   })
 
   it('is one that a shell parses', () => {
