@@ -44,6 +44,8 @@ const unless = (name: string, file: string, condition: string, ...fails: readonl
 const without = (name: string, file: string, statement: string, ...fails: readonly string[]): Mutation =>
   one(name, file, statement, '', ...fails)
 
+const hostOrModule = "ofHost !== (provider.kind === 'host')"
+const exportsIt = '!callee?.world.exports.some((exported) => withoutVersion(exported.name) === withoutVersion(wanted))'
 const beforeRoot =
   "const payload = verifyThreshold(opened, 'root', current.root, `root (version ${current.version})`, crypto)"
 const ownRoot = "verifyThreshold(opened, 'root', root.root, 'root (its own)', crypto)"
@@ -212,7 +214,18 @@ export const mutations: readonly Mutation[] = [
     'extraneous/link',
     'side-door/network',
   ),
-  unless('who serves a link', runnable, "ofHost !== (provider.kind === 'host')", 'extraneous/module-for-host'),
+  {
+    ...unless('who serves a link', runnable, hostOrModule),
+    backedBy: 'a module that is to serve an interface has to export it',
+  },
+  {
+    name: 'who serves a link, and whether it can',
+    cuts: [
+      { file: runnable, find: `if (${hostOrModule})`, replace: 'if (false)' },
+      { file: runnable, find: `if (${exportsIt})`, replace: 'if (false)' },
+    ],
+    fails: ['extraneous/module-for-host'],
+  },
   unless('links that are missing', runnable, 'missing.length > 0', 'mix-and-match/unlinked'),
   {
     ...one(
@@ -265,7 +278,6 @@ export const mutations: readonly Mutation[] = [
     'two signatures by one key',
     cose,
     'new Set(parts.map((part) => toHex(part.kid))).size !== parts.length',
-    'endless/signatures',
     'key-compromise/one-key-signs-twice',
   ),
   unless(

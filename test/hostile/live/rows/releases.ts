@@ -75,17 +75,14 @@ const rows: NodeRow[] = [
     sent: "other bytes in a signed content's place",
     code: 'content-mismatch',
     threats: ['THREAT.IMG.NON_AUTH', 'THREAT.NET.REDIRECT', 'THREAT.IMG.EXTRA'],
-    run(victim) {
-      const other = victim.forge.core.map((byte, index) => (index === victim.forge.core.length - 1 ? byte ^ 1 : byte))
-      return compressed(victim, other)
-    },
+    run: (victim) => compressed(victim, (core) => core.map((byte, at) => (at === core.length - 1 ? byte ^ 1 : byte))),
   },
 
   {
     name: 'endless/brotli-bomb',
     sent: '16 MiB of zeros in a few bytes of brotli',
     code: 'bytes-too-long',
-    run: (victim) => compressed(victim, new Uint8Array(16 * 1024 * 1024)),
+    run: (victim) => compressed(victim, () => new Uint8Array(16 * 1024 * 1024)),
   },
   {
     name: 'endless/chunk-over-size',
@@ -95,14 +92,18 @@ const rows: NodeRow[] = [
     async run(victim) {
       const { section, digest, core } = unheard(victim)
       await untilAsked(victim, digest)
-      await victim.evil.sendChunk(digest, 0, new Uint8Array(core.length + 1))
-      await victim.evil.sendChunk(digest, 1, core)
-      // What was too long is as if it had never come: the genuine chunk still finds its place.
-      await victim.evil.sendChunk(digest, 0, core)
+      const send = async () => {
+        await victim.evil.sendChunk(digest, 0, new Uint8Array(core.length + 1))
+        await victim.evil.sendChunk(digest, 1, core)
+        // What was too long is as if it had never come: the genuine chunk still finds its place.
+        await victim.evil.sendChunk(digest, 0, core)
+      }
+      const timer = setInterval(() => void send(), 20)
       const ran = await victim.evil.stateThat((state) => {
         const found = state.sections.find((each) => each.app === section.app)
         return found?.running != null || found?.status === 'refused' ? found.status : undefined
       })
+      clearInterval(timer)
       return ran === 'trial' || ran === 'confirmed' ? words.passedOver : null
     },
   },
@@ -338,9 +339,9 @@ async function untilAsked(victim: Victim, digest: string): Promise<void> {
 }
 
 /** A signed content whose transfer is brotli of something else. */
-async function compressed(victim: Victim, other: Uint8Array): Promise<string | null> {
-  const bytes = new Uint8Array(brotliCompressSync(other, { params: { [constants.BROTLI_PARAM_QUALITY]: 2 } }))
+async function compressed(victim: Victim, forge: (core: Uint8Array) => Uint8Array): Promise<string | null> {
   const core = new Uint8Array([...victim.forge.core, 0, 2, 1, 0x79])
+  const bytes = new Uint8Array(brotliCompressSync(forge(core), { params: { [constants.BROTLI_PARAM_QUALITY]: 2 } }))
   const [module] = victim.forge.genuine.get(3)!.release.modules
   const modules = [{ ...module!, core: { digest: sha256(core), size: core.length } }]
   const signed = victim.forge.spyware([victim.forge.release], { modules })
