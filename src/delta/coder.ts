@@ -50,7 +50,7 @@ export class Coder {
   #filled = 0
   #ended: boolean
   #begun: boolean
-  /** Bits spent so far; only the encoder counts them, and only if asked. */
+  /** Bits spent so far, where they are counted. */
   spent = 0
   counting = false
 
@@ -124,7 +124,7 @@ export class Coder {
     const middle = this.#low + (range >>> 16) * chance + (((range & 0xffff) * chance) >>> 16)
     let bit = given
     if (!this.encoding) bit = this.#value <= middle ? 1 : 0
-    else if (this.counting) this.spent -= Math.log2((bit === 1 ? chance : 65_536 - chance) / 65_536)
+    if (this.counting) this.spent -= Math.log2((bit === 1 ? chance : 65_536 - chance) / 65_536)
     if (bit === 1) this.#high = middle
     else this.#low = middle + 1
     while (((this.#low ^ this.#high) & 0xff000000) === 0) {

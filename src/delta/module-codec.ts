@@ -62,7 +62,7 @@ export function* codeModule(
     sink,
     slots: new Int32Array(),
   }
-  const begun = sink.length
+  const begun = sink.total
   sink.put(moduleHeader)
   const now = target?.module.sections
   const count = codeCount(parts, Place.sections, 0, old.sections.length, now?.length ?? 0, length)
@@ -87,12 +87,12 @@ export function* codeModule(
     const size = codeSize(parts, id, was, section, length)
     sink.byte(id)
     sink.uleb(size, pad)
-    const start = sink.length
+    const start = sink.total
     yield* codeSection(parts, id, was, section, size, target, watcher)
-    if (sink.length - start !== size) throw malformed(`section ${id} has ${sink.length - start} bytes, not ${size}`)
+    if (sink.total - start !== size) throw malformed(`section ${id} has ${sink.total - start} bytes, not ${size}`)
     watcher.section?.(id, numbers.coder.spent - spent)
   }
-  if (sink.length - begun !== length) throw malformed(`the module has ${sink.length - begun} bytes, not ${length}`)
+  if (sink.total - begun !== length) throw malformed(`the module has ${sink.total - begun} bytes, not ${length}`)
 }
 
 /** A section's size goes before it, so that the decoder never has to go back: code takes up what the others leave [D 4.5]. */

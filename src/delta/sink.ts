@@ -3,8 +3,10 @@ import { malformed } from './limits.ts'
 /** Bytes of a module, written front to back; never more than `limit`, whatever a patch says [D 2.3]. */
 export class Sink {
   bytes: Uint8Array<ArrayBuffer>
+  /** Bytes that are held. */
   length = 0
   readonly limit: number
+  #taken = 0
 
   constructor(limit: number, capacity = 4096) {
     this.limit = limit
@@ -67,6 +69,20 @@ export class Sink {
   word(value: number): void {
     this.reserve(4)
     for (let shift = 0; shift < 32; shift += 8) this.bytes[this.length++] = value >>> shift
+  }
+
+  /** All bytes written so far. */
+  get total(): number {
+    return this.#taken + this.length
+  }
+
+  /** The bytes that are held; they are given away. */
+  take(): Uint8Array<ArrayBuffer> {
+    const taken = this.bytes.slice(0, this.length)
+    this.#taken += this.length
+    this.length = 0
+    if (this.#taken > this.limit) throw malformed(`more comes out than its ${this.limit} bytes`)
+    return taken
   }
 
   view(): Uint8Array<ArrayBuffer> {
