@@ -3,6 +3,7 @@ import { HyphaError } from '@hypha/core/errors.ts'
 import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
 import { addSignature, keyId, openEnvelope, type Signer, signaturesBy } from '@hypha/core/trust/cose.ts'
 import { type Role, type RootMetadata, rootMetadata } from '@hypha/core/trust/root.ts'
+import { verifyFirstRoot } from '@hypha/core/trust/root-chain.ts'
 import { checkRoot } from '@hypha/core/trust/shape.ts'
 import { maxRootBytes } from '@hypha/core/trust/snapshot.ts'
 import { rootChain } from '@hypha/core/wire/messages/root-chain.ts'
@@ -49,7 +50,8 @@ export function signDraft(draft: RootDraft, signers: readonly Signer[]): RootDra
 export const encodeDraft = ({ beforeEnvelope, envelope }: RootDraft): Uint8Array<ArrayBuffer> =>
   rootChain.encode({ envelopes: [beforeEnvelope, envelope] })
 
-/** Reads a draft's file. Throws `root-version` where the two don't follow each other, `root-unusable`, and what envelopes throw. */
+/** Reads a draft's file. Throws `root-version` where the two don't follow each other, `root-unusable`, and what envelopes throw; `threshold-not-met`
+ * where the one before isn't signed by enough of its own keys. */
 export function decodeDraft(bytes: Uint8Array): RootDraft {
   const { envelopes } = rootChain.decode(bytes)
   const [beforeEnvelope, envelope] = envelopes
@@ -60,6 +62,8 @@ export function decodeDraft(bytes: Uint8Array): RootDraft {
   if (next.version !== before.version + 1 || next.fleet !== before.fleet) {
     throw new HyphaError('root-version', `Root metadata ${next.version} can't follow ${before.version}`)
   }
+  // It says what changes, and must not be what somebody has only written down. Whether it is the one in force is for who knows that to say.
+  verifyFirstRoot(beforeEnvelope, before.fleet, nodeCrypto)
   checkRoot(next)
   return { before, beforeEnvelope, next, envelope }
 }

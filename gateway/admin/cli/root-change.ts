@@ -1,11 +1,13 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { bytesEqual, toHex } from '@hypha/core/bytes/text.ts'
 import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
 import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
 import { nodeFiles } from '@hypha/core/platform/files.ts'
-import { type Signer, seedSigner } from '@hypha/core/trust/cose.ts'
+import { openEnvelope, type Signer, seedSigner } from '@hypha/core/trust/cose.ts'
 import type { RootMetadata } from '@hypha/core/trust/root.ts'
-import { verifyFirstRoot, verifyNextRoot } from '@hypha/core/trust/root-chain.ts'
+import { type VerifiedRoot, verifyFirstRoot, verifyNextRoot } from '@hypha/core/trust/root-chain.ts'
+import { maxRootBytes } from '@hypha/core/trust/snapshot.ts'
 import { rootChain } from '@hypha/core/wire/messages/root-chain.ts'
 import { type Moved, settleNames, usedKeyFile } from '../../keys/key-folder.ts'
 import {
@@ -30,6 +32,8 @@ import { openKey } from './keys.ts'
 export interface CurrentRoot {
   readonly root: RootMetadata
   readonly envelope: Uint8Array
+  /** What whoever signs what follows it has to know; null where nothing. */
+  readonly doubt: string | null
 }
 
 export const draftPath = (cli: Cli): string => join(cli.home.roots, 'next.root')
@@ -46,27 +50,75 @@ export async function fleetOf(cli: Cli): Promise<string | null> {
   return readFleetFile(cli.home).fleet
 }
 
-/** From the fleet's folder, else from the gateway; the chain is verified in either case. Throws what `Roots` and the gateway throw. */
-export async function currentRoot(cli: Cli): Promise<CurrentRoot> {
+/** All versions of root metadata that are known here, the newest last, each verified by the one before. */
+interface KnownRoots {
+  readonly by: 'home' | 'gateway'
+  readonly chain: readonly VerifiedRoot[]
+  readonly envelopes: readonly Uint8Array[]
+}
+
+/** From the fleet's folder, else from the gateway, whose word it is what the first one is. Throws what `Roots` and the gateway throw. */
+async function knownRoots(cli: Cli): Promise<KnownRoots> {
   if (hasRoots(cli)) {
-    const roots = openRoots(cli, (await fleetOf(cli))!)
-    return { root: roots.current, envelope: roots.chain.at(-1)! }
+    const fleet = (await fleetOf(cli))!
+    return { by: 'home', ...verified(fleet, openRoots(cli, fleet).chain) }
   }
   const { fleet, envelopes } = await cli.api.request<RootView>('GET', '/v1/root')
-  const [first, ...rest] = envelopes.map((text) => new Uint8Array(Buffer.from(text, 'base64')))
-  let envelope = first ?? new Uint8Array()
-  let { root } = verifyFirstRoot(envelope, fleet, nodeCrypto)
-  for (const next of rest) {
-    root = verifyNextRoot(root, next, nodeCrypto).root
-    envelope = next
-  }
-  return { root, envelope }
+  const given = envelopes.map((text) => new Uint8Array(Buffer.from(text, 'base64')))
+  return { by: 'gateway', ...verified(fleet, given) }
 }
+
+function verified(fleet: string, envelopes: readonly Uint8Array[]): Omit<KnownRoots, 'by'> {
+  const [first = new Uint8Array(), ...rest] = envelopes
+  const chain = [verifyFirstRoot(first, fleet, nodeCrypto)]
+  for (const next of rest) chain.push(verifyNextRoot(chain.at(-1)!.root, next, nodeCrypto))
+  return { chain, envelopes }
+}
+
+/** From the fleet's folder, else from the gateway; the chain is verified in either case. Throws what `Roots` and the gateway throw. */
+export async function currentRoot(cli: Cli): Promise<CurrentRoot> {
+  const { by, chain, envelopes } = await knownRoots(cli)
+  const first = toHex(nodeCrypto.sha256(envelopes[0]!))
+  const doubt =
+    by === 'home'
+      ? null
+      : `This machine has no root metadata, and goes by the gateway's word: that its first version has the SHA-256 ${first}. hypha init has printed it, and every join URL names it (root=…). If it is another, give no passphrase: end this with Ctrl-C.`
+  return { root: chain.at(-1)!.root, envelope: envelopes.at(-1)!, doubt }
+}
+
+/** Who says that the version that a draft follows is the fleet's: its folder here, the gateway, or nobody but the draft itself. */
+export type VouchedBy = 'home' | 'gateway' | 'draft'
+
+/**
+ * Holds the version that a draft follows against what is known here. What a draft changes is told against it, so that one who could write it as he likes could have others sign what they don't see. Throws
+ * `root-version` where it is another than the one of that number that is known here.
+ */
+export async function vouchedBy(cli: Cli, { before, beforeEnvelope }: RootDraft): Promise<VouchedBy> {
+  const known = await orNull(knownRoots(cli))
+  const same = known?.chain.find(({ root }) => root.fleet === before.fleet && root.version === before.version)
+  if (known === null || same === undefined) return 'draft'
+  if (bytesEqual(same.payload, openEnvelope(beforeEnvelope, 'root', maxRootBytes).unverifiedPayload)) return known.by
+  throw new HyphaError(
+    'root-version',
+    `The draft follows a version ${before.version} of root metadata that is not the fleet's`,
+    { mend: 'Do not sign it: what it changes is not what it shows. Ask who made it.' },
+  )
+}
+
+/** What whoever is to sign a draft has to know of who vouches for it; null where nothing. */
+export const doubtOf = (by: VouchedBy, { before }: RootDraft): string | null =>
+  by === 'home'
+    ? null
+    : `${by === 'gateway' ? "Only the gateway's word says" : 'Nothing on this machine says'} that version ${before.version} was as the draft has it: sign it only if you know every key of it (hypha root show FILE lists them all).`
 
 /** As `currentRoot`; null where this machine has neither a fleet's folder nor a gateway in reach. */
 export async function currentRootOrNull(cli: Cli): Promise<CurrentRoot | null> {
+  return orNull(currentRoot(cli))
+}
+
+async function orNull<T>(known: Promise<T>): Promise<T | null> {
   try {
-    return await currentRoot(cli)
+    return await known
   } catch (thrown) {
     const error = asHyphaError(thrown)
     if (error.code === 'gateway-unreachable') return null
@@ -100,6 +152,7 @@ export async function changeRoot(
 ): Promise<ChangeResult> {
   const path = draftPath(cli)
   refuseSecondDraft(cli, current.root)
+  if (current.doubt !== null) cli.note(current.doubt)
   const signers = await openSigners(cli, keyFiles)
   const known = new Set(signers.map(({ kid }) => kid.join()))
   const draft = makeDraft(current.envelope, changes, [...signers, ...also.filter(({ kid }) => !known.has(kid.join()))])
@@ -107,13 +160,16 @@ export async function changeRoot(
   return finish(cli, path, draft)
 }
 
-/** Adds signatures to a draft, and submits it when it has enough and this is the fleet's machine. */
+/** Adds signatures to a draft, and submits it when it has enough and this is the fleet's machine. Throws `root-version` where it follows what isn't the fleet's. */
 export async function signRootDraft(
   cli: Cli,
   path: string,
   keyFiles: readonly string[] | undefined,
 ): Promise<ChangeResult> {
-  const draft = signDraft(readDraft(path), await openSigners(cli, keyFiles))
+  const given = readDraft(path)
+  const doubt = doubtOf(await vouchedBy(cli, given), given)
+  if (doubt !== null) cli.note(doubt)
+  const draft = signDraft(given, await openSigners(cli, keyFiles))
   writeDraft(path, draft)
   return finish(cli, path, draft)
 }

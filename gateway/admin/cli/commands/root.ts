@@ -29,7 +29,9 @@ export function registerRoot(program: Command): void {
       examples: ['root', 'root show next.root', 'root show --json'],
     },
     async (cli, _options, path) => {
-      const { currentRootOrNull, draftPath, progressOf, readDraft } = await import('../root-change.ts')
+      const { currentRootOrNull, doubtOf, draftPath, progressOf, readDraft, vouchedBy } = await import(
+        '../root-change.ts'
+      )
       const { describeRoot, describeSignatures, rootJson } = await import('../root-told.ts')
       const { changesOf, standingsOf } = await import('../../../keys/root-draft.ts')
       const { keyFilesIn } = await import('../../../keys/key-folder.ts')
@@ -37,12 +39,15 @@ export function registerRoot(program: Command): void {
       if (path !== undefined) {
         const draft = readDraft(path)
         const signatures = standingsOf(draft)
-        cli.print({ ...rootJson(draft.next), changes: changesOf(draft), signatures }, () =>
+        const vouched = await vouchedBy(cli, draft)
+        const doubt = doubtOf(vouched, draft)
+        cli.print({ ...rootJson(draft.next), changes: changesOf(draft), signatures, vouchedBy: vouched }, () =>
           [
             `A draft, ${progressOf(signatures)}:`,
             ...changesOf(draft).map((change) => `  ${change}`),
             `\n${describeSignatures(signatures)}`,
             `\n${describeRoot(draft.next, keys)}`,
+            ...(doubt === null ? [] : [`\n! ${doubt}`]),
           ].join('\n'),
         )
         return
