@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { toHex } from '@hypha/core/bytes/text.ts'
-import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
+import { asHyphaError, type HyphaError } from '@hypha/core/errors.ts'
 import { systemClock } from '@hypha/core/platform/clock.ts'
 import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
 import { nodeFiles } from '@hypha/core/platform/files.ts'
@@ -15,22 +15,22 @@ import { createBroker } from './broker/aedes-broker.ts'
 import type { Broker } from './broker/broker.ts'
 import { ticketKeysInFile } from './broker/ticket-keys.ts'
 import { createChunks, transferSizes } from './distribute/chunks.ts'
-import { type Publish, sendDirective } from './distribute/directive-packet.ts'
+import type { Publish } from './distribute/directive-packet.ts'
 import { createInputSender } from './distribute/inputs.ts'
 import { startEdgeAgent } from './edge-agent.ts'
 import { type Authority, loadAuthority } from './enrol/ca.ts'
 import { tokenDigest } from './enrol/invites.ts'
-import { handleJoin, handleRenew } from './enrol/join.ts'
+import { createEnrolment, refusalOf } from './enrolment.ts'
 import { type FleetFile, type HyphaHome, readFleetFile } from './home.ts'
 import { createIngest } from './ingest/ingest.ts'
 import { createInstallables } from './install/installables.ts'
 import { GatewayKey } from './keys/gateway-key.ts'
 import { createNodeMessages } from './node-messages.ts'
+import { createOutlet } from './outlet.ts'
 import { Roots } from './roots.ts'
-import type { Outlet } from './services/deps.ts'
 import { releasedAgent } from './services/released-agent.ts'
 import { createGateway } from './services/services.ts'
-import { nodeOf, World } from './services/world.ts'
+import { World } from './services/world.ts'
 import { defaultRetention } from './store/retention.ts'
 import { openStore, type Store } from './store/store.ts'
 
@@ -50,7 +50,6 @@ export interface RunningGateway {
 export const gatewayVersion = '0.1.0'
 
 const retainEveryMs = 3_600_000
-const goodbyeMs = 1_000
 const rollupEveryMs = 5_000
 const keyEveryMs = 2_000
 
@@ -86,46 +85,7 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
     if (problem === null) log.info(`root metadata version ${version} is in force`)
     else tellFailure(log, problem)
   }
-  const outlet: Outlet = {
-    directive: ({ directive }) => {
-      // Its directive stays in the store, so that those of the device that takes its place go on above it.
-      if (store.nodes.admission(directive.node)?.revoked) return
-      chunks.forget(directive.node)
-      sendDirective(directive.node, distribution).catch(onFailure)
-    },
-    nodeForgotten: (node) => {
-      for (const topic of [topics.presence(node), topics.state(node), topics.down(node, 'directive')]) clear(topic)
-      world.forget((value) => value.node === node || value.home === node)
-      for (const { topic } of valuesFrom(node)) clear(topic)
-      // A moment later, so that it still hears that it is to leave, and that its last word has arrived.
-      setTimeout(() => void broker.forget(node).catch(onFailure), goodbyeMs).unref()
-    },
-    nodeRevoked: (node) => {
-      for (const topic of [topics.presence(node), topics.state(node), topics.down(node, 'directive')]) clear(topic)
-      broker.forget(node).catch(onFailure)
-    },
-    nodeReplaced: (node) => {
-      for (const topic of [topics.presence(node), topics.state(node)]) clear(topic)
-      broker.forget(node).catch(onFailure)
-    },
-    appRemoved: (app) => {
-      world.forget((value) => value.app === app)
-      for (const { topic } of broker.retained(topics.valuesOf(app))) clear(topic)
-    },
-    clientRemoved: (name) => {
-      broker.forget(name).catch(onFailure)
-    },
-    root: publishRoot,
-    inputsMoved: (nodes) => {
-      for (const node of nodes) void sender.flush(node)
-    },
-  }
-  const valuesFrom = (node: string) => {
-    const own = [...broker.retained(topics.valuesOfDevice(node))]
-    const shared = [...broker.retained(topics.valuesOfDevice('site'))].filter(({ payload }) => nodeOf(payload) === node)
-    return [...own, ...shared]
-  }
-  const clear = (topic: string) => void publish(topic, new Uint8Array(), { retain: true, qos: 1 }).catch(onFailure)
+  const outlet = createOutlet({ topics, broker, world, distribution, chunks, sender, publishRoot, onFailure })
 
   const { services, pipeline, reports, feeds } = createGateway({
     store,
@@ -200,18 +160,18 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
   })
   broker.onMessage(messages)
 
-  const enrol = {
+  const enrolment = createEnrolment({
+    store,
     authority,
-    invites: store.invites,
-    crypto: nodeCrypto,
-    now: systemClock.now,
     root: () => roots.first,
     broker: () => ({ host: file.hosts[0]!, port: file.mqttPort }),
-    joined: (node: string) => {
+    // A device that joins under the name of another takes its place.
+    joined: (node) => {
       outlet.nodeReplaced(node)
       reports.replaced(node)
+      pipeline.planner.replanSoon()
     },
-  }
+  })
   const install = createInstallables({
     folder: join(home.gateway, 'install'),
     address: () => ({ host: file.hosts[0]!, httpPort: file.httpPort }),
@@ -227,27 +187,7 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
       find: (token) => store.tokens.find(tokenDigest(token), systemClock.now()),
     },
     tls: { certificate: server.certificate, key: server.key },
-    open: {
-      join: async (body) => {
-        const answer = await handleJoin(body, enrol)
-        pipeline.planner.replanSoon()
-        return answer
-      },
-      renew: (body) =>
-        handleRenew(body, {
-          ...enrol,
-          findNode: (node) => {
-            const found = store.nodes.get(node)
-            if (found === null || found.removedAt !== null) return null
-            return {
-              ...found,
-              refused: refusalOf(node, { revoked: found.revoked !== null, cloned: found.clonedAt !== null }),
-            }
-          },
-          recordCertificate: (node, issued) =>
-            void store.nodes.setCertificate(node, issued.fingerprint, issued.expiresAt),
-        }),
-    },
+    open: enrolment,
   })
 
   await listenOnSocket(local, home.socket)
@@ -323,16 +263,6 @@ interface BrokerParts {
   readonly authority: Authority
   readonly store: Store
   readonly log: Log
-}
-
-/** Why a node with the right keys isn't let in; null where it is. */
-function refusalOf(
-  node: string,
-  { revoked, cloned }: { readonly revoked: boolean; readonly cloned: boolean },
-): HyphaError | null {
-  if (revoked) return new HyphaError('node-revoked', `${node} was revoked`, { where: node })
-  if (!cloned) return null
-  return new HyphaError('cloned-identity', `Two machines have the keys of ${node}: neither is let in`, { where: node })
 }
 
 function openBroker({ home, file, server, authority, store, log }: BrokerParts): Promise<Broker> {

@@ -35,11 +35,14 @@ export function directivePacket(
 /** Hands bytes to the broker; resolves when they are durable (retained) or with all that are subscribed. */
 export type Publish = (topic: string, bytes: Uint8Array, options?: { retain?: boolean; qos?: 0 | 1 }) => Promise<void>
 
+export interface DirectivePorts {
+  readonly store: Pick<Store, 'directives' | 'contents'>
+  readonly topics: FleetTopics
+  readonly publish: Publish
+}
+
 /** Sends a node the directive that the store has for it, retained: a node that is away finds it when it comes. False where there is none. */
-export async function sendDirective(
-  node: string,
-  { store, topics, publish }: { store: Pick<Store, 'directives' | 'contents'>; topics: FleetTopics; publish: Publish },
-): Promise<boolean> {
+export async function sendDirective(node: string, { store, topics, publish }: DirectivePorts): Promise<boolean> {
   const record = store.directives.get(node)
   if (!record) return false
   const packet = directivePacket(record.directive, record.envelope, (digest) => store.contents.transferBytes(digest))

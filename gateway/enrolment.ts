@@ -1,0 +1,46 @@
+import { HyphaError } from '@hypha/core/errors.ts'
+import { systemClock } from '@hypha/core/platform/clock.ts'
+import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
+import type { OpenHandlers } from './admin/api/routes/open.ts'
+import type { Authority } from './enrol/ca.ts'
+import { handleJoin, handleRenew } from './enrol/join.ts'
+import type { Store } from './store/store.ts'
+
+export interface EnrolmentPorts {
+  readonly store: Store
+  readonly authority: Authority
+  /** The envelope of the first root metadata. */
+  readonly root: () => Uint8Array
+  readonly broker: () => { readonly host: string; readonly port: number }
+  readonly joined: (node: string) => void
+}
+
+/** How nodes come by their certificates: the two requests that nobody needs a token for. */
+export function createEnrolment({ store, ...ports }: EnrolmentPorts): OpenHandlers {
+  const deps = { ...ports, invites: store.invites, crypto: nodeCrypto, now: systemClock.now }
+  return {
+    join: (body) => handleJoin(body, deps),
+    renew: (body) =>
+      handleRenew(body, {
+        ...deps,
+        findNode: (node) => {
+          const found = store.nodes.get(node)
+          if (found === null || found.removedAt !== null) return null
+          const refused = refusalOf(node, { revoked: found.revoked !== null, cloned: found.clonedAt !== null })
+          return { ...found, refused }
+        },
+        recordCertificate: (node, issued) =>
+          void store.nodes.setCertificate(node, issued.fingerprint, issued.expiresAt),
+      }),
+  }
+}
+
+/** Why a node with the right keys isn't let in; null where it is. */
+export function refusalOf(
+  node: string,
+  { revoked, cloned }: { readonly revoked: boolean; readonly cloned: boolean },
+): HyphaError | null {
+  if (revoked) return new HyphaError('node-revoked', `${node} was revoked`, { where: node })
+  if (!cloned) return null
+  return new HyphaError('cloned-identity', `Two machines have the keys of ${node}: neither is let in`, { where: node })
+}

@@ -1,0 +1,66 @@
+import type { FleetTopics } from '@hypha/core/wire/topics.ts'
+import type { Broker } from './broker/broker.ts'
+import { type DirectivePorts, sendDirective } from './distribute/directive-packet.ts'
+import type { Outlet } from './services/deps.ts'
+import { nodeOf, type World } from './services/world.ts'
+import type { Store } from './store/store.ts'
+
+const goodbyeMs = 1_000
+
+export interface OutletPorts {
+  readonly topics: FleetTopics
+  readonly broker: Broker
+  readonly world: World
+  readonly distribution: DirectivePorts & { readonly store: Pick<Store, 'nodes'> }
+  readonly chunks: { forget(node: string): void }
+  readonly sender: { flush(node: string): Promise<void> }
+  readonly publishRoot: () => Promise<void>
+  readonly onFailure: (error: unknown) => void
+}
+
+/** Carries what the services decided to the broker. */
+export function createOutlet(ports: OutletPorts): Outlet {
+  const { topics, broker, world, distribution, chunks, sender, publishRoot, onFailure } = ports
+  const { store, publish } = distribution
+  const valuesFrom = (node: string) => {
+    const own = [...broker.retained(topics.valuesOfDevice(node))]
+    const shared = [...broker.retained(topics.valuesOfDevice('site'))].filter(({ payload }) => nodeOf(payload) === node)
+    return [...own, ...shared]
+  }
+  const clear = (topic: string) => void publish(topic, new Uint8Array(), { retain: true, qos: 1 }).catch(onFailure)
+
+  return {
+    directive: ({ directive }) => {
+      // Its directive stays in the store, so that those of the device that takes its place go on above it.
+      if (store.nodes.admission(directive.node)?.revoked) return
+      chunks.forget(directive.node)
+      sendDirective(directive.node, distribution).catch(onFailure)
+    },
+    nodeForgotten: (node) => {
+      for (const topic of [topics.presence(node), topics.state(node), topics.down(node, 'directive')]) clear(topic)
+      world.forget((value) => value.node === node || value.home === node)
+      for (const { topic } of valuesFrom(node)) clear(topic)
+      // A moment later, so that it still hears that it is to leave, and that its last word has arrived.
+      setTimeout(() => void broker.forget(node).catch(onFailure), goodbyeMs).unref()
+    },
+    nodeRevoked: (node) => {
+      for (const topic of [topics.presence(node), topics.state(node), topics.down(node, 'directive')]) clear(topic)
+      broker.forget(node).catch(onFailure)
+    },
+    nodeReplaced: (node) => {
+      for (const topic of [topics.presence(node), topics.state(node)]) clear(topic)
+      broker.forget(node).catch(onFailure)
+    },
+    appRemoved: (app) => {
+      world.forget((value) => value.app === app)
+      for (const { topic } of broker.retained(topics.valuesOf(app))) clear(topic)
+    },
+    clientRemoved: (name) => {
+      broker.forget(name).catch(onFailure)
+    },
+    root: publishRoot,
+    inputsMoved: (nodes) => {
+      for (const node of nodes) void sender.flush(node)
+    },
+  }
+}
