@@ -131,16 +131,16 @@ async function retainedTopics(): Promise<string[]> {
     '-i',
     'reader',
     ...tls,
-    '--retained-only',
+    // Not --retained-only: with it the client ends at the first message that comes while it is there.
     '-F',
-    '%t',
+    '%r %t',
     '-W',
     '2',
   ]
   const reader = new Stranger('mosquitto_sub', [...args, '-t', 'hypha/test/v/#', '-t', 'hypha/test/m/#'])
   await reader.ended
   await fleet.hypha(['client', 'rm', 'reader'])
-  return reader.lines
+  return reader.lines.filter((line) => line.startsWith('1 ')).map((line) => line.slice(2))
 }
 
 test('A removed app is gone from the gateway, from what the broker retains, and from every node, while the one beside it goes on', async () => {
@@ -172,7 +172,8 @@ test('An app that comes back under its name begins anew, above the old epoch', a
   const ticks = await lastValue(fleet, { app: 'goner', metric: 'goner-ticks' })
   expect(ticks.value).toBeLessThan(1_000)
   const app = await fleet.json<{ epoch: number; release: number }>(['app', 'goner'])
-  expect(app.release).toBe(1)
+  // The author's home remembers which numbers it has signed: none is ever given to another release.
+  expect(app.release).toBe(2)
   expect(app.epoch).toBeGreaterThan(1)
   expect(await fleet.json(['config', 'list', 'goner'])).toEqual([])
   await fleet.hypha(['app', 'rm', 'goner'])
