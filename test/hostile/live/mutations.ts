@@ -231,8 +231,8 @@ export const mutations: readonly Mutation[] = [
     ...one(
       'cap of what a transfer decompresses to',
       'src/platform/compress.ts',
-      '{ maxOutputLength: Math.max(1, maxBytes) }',
-      '{}',
+      ', maxOutputLength: Math.max(1, maxBytes) }',
+      ' }',
     ),
     backedBy: 'what came out is measured once more; the cap is there to spare the memory',
   },
