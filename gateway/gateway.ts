@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { toHex } from '@hypha/core/bytes/text.ts'
-import { asHyphaError, type HyphaError } from '@hypha/core/errors.ts'
+import { asHyphaError } from '@hypha/core/errors.ts'
 import { systemClock } from '@hypha/core/platform/clock.ts'
 import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
 import { nodeFiles } from '@hypha/core/platform/files.ts'
@@ -25,7 +25,7 @@ import { type FleetFile, type HyphaHome, readFleetFile } from './home.ts'
 import { createIngest } from './ingest/ingest.ts'
 import { createInstallables } from './install/installables.ts'
 import { GatewayKey } from './keys/gateway-key.ts'
-import { createNodeMessages } from './node-messages.ts'
+import { createNodeMessages, tellNodeProblems } from './node-messages.ts'
 import { createOutlet } from './outlet.ts'
 import { Roots } from './roots.ts'
 import { releasedAgent } from './services/released-agent.ts'
@@ -69,7 +69,7 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
   // Whatever the last run believed: a node is online when it has said so to this one.
   store.nodes.setAllOffline()
   const onFailure = (error: unknown) => tellFailure(log, error)
-  const onNodeProblem = (node: string, error: HyphaError) => log.warn(error.message, { code: error.code, node })
+  const onNodeProblem = tellNodeProblems(log, systemClock.monotonic)
 
   const broker = await openBroker({ home, file, server, authority, store, log })
   const publish: Publish = (topic, bytes, options) => broker.publish(topic, bytes, options)

@@ -1,6 +1,8 @@
 import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
+import type { Log } from '@hypha/core/platform/log.ts'
 import { checkTopic, type FleetTopics } from '@hypha/core/wire/topics.ts'
 import type { MessageHandler } from './broker/broker.ts'
+import { ReportLimiter } from './broker/denials.ts'
 import { world } from './distribute/route.ts'
 import type { Ingest } from './ingest/ingest.ts'
 import type { Planner } from './services/planner.ts'
@@ -26,6 +28,15 @@ interface Word {
 }
 
 const maxMessageBytes = 32_768
+
+/** Tells of what nodes do wrong, as refusals are told: a node may send a thousand wrong messages a second, and must not fill the log with them. */
+export function tellNodeProblems(log: Log, now: () => number): NodeMessagePorts['onProblem'] {
+  const limiter = new ReportLimiter(now)
+  return (node, { message, code }) => {
+    const more = limiter.admit(node)
+    if (more !== null) log.warn(message, { code, node, ...(more > 0 ? { more } : {}) })
+  }
+}
 
 /** Hands each PUBLISH that passed the broker's rules to whom it concerns. Never throws for bad bytes: that would make the client send them again. */
 export function createNodeMessages(ports: NodeMessagePorts): MessageHandler {

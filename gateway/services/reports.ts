@@ -27,7 +27,7 @@ export class NodeReports {
   constructor(deps: GatewayDeps, pipeline: Pipeline) {
     this.#deps = deps
     this.#pipeline = pipeline
-    this.progress = createProgress((_node, error) => deps.onFailure(error))
+    this.progress = createProgress()
     // The plan at the start is made from these: after a restart the whole fleet says the same again.
     for (const { id, tier, inventory, fingerprint } of deps.store.nodes.list()) {
       if (inventory !== null) this.#inventories.set(id, planKey(tier, inventory, fingerprint))
