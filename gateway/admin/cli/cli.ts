@@ -3,6 +3,7 @@ import { asHyphaError, exitCodes, HyphaError as Failure, type HyphaError } from 
 import { type Command, CommanderError } from 'commander'
 import { type HyphaHome, hyphaHome } from '../../home.ts'
 import { ApiClient, type ApiTarget } from './client.ts'
+import { printableLines } from './table.ts'
 
 /** Options that every command takes. */
 interface GlobalOptions {
@@ -84,9 +85,9 @@ function openCli(options: GlobalOptions): Cli {
       client ??= new ApiClient(apiTarget(home, credentials))
       return client
     },
-    print: (result, text) => void process.stdout.write(`${json ? JSON.stringify(result) : text()}\n`),
+    print: (result, text) => void process.stdout.write(`${json ? JSON.stringify(result) : printableLines(text())}\n`),
     note: (line) => {
-      if (!json) process.stderr.write(`${line}\n`)
+      if (!json) process.stderr.write(`${printableLines(line)}\n`)
     },
   }
 }
@@ -142,7 +143,7 @@ function misspelt(program: Command, argv: readonly string[], { message }: Comman
 function describeError(error: HyphaError): string {
   const where = error.where === undefined ? '' : ` (${error.where})`
   const trace = error.code === 'internal' ? `${error.cause instanceof Error ? error.cause.stack : error.stack}\n` : ''
-  return `hypha: ${error.message}${where} [${error.code}]\n${error.mend}\n${trace}`
+  return printableLines(`hypha: ${error.message}${where} [${error.code}]\n${error.mend}\n${trace}`)
 }
 
 /** A whole number between two bounds, from the command line. */

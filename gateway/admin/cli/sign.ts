@@ -23,7 +23,7 @@ import { type Cli, parseDuration, wholeNumber } from './cli.ts'
 import { openKey } from './keys.ts'
 import { confirm } from './prompt.ts'
 import { waitsFor } from './push.ts'
-import { formatBytes, listing } from './table.ts'
+import { formatBytes, listing, printable } from './table.ts'
 import { awaitRollout, type Outcome } from './wait.ts'
 
 /** As they stand on the command line. */
@@ -169,7 +169,7 @@ async function describe(cli: Cli, { view, wanted, by, pinned }: Checked): Promis
   )
   const files = (wanted.files ?? []).map(
     ({ name, arch, artifact }) =>
-      `file      ${name}${arch === null ? '' : ` for ${arch}`}, ${formatBytes(artifact.size)}, ${toHex(artifact.digest)}`,
+      `file      ${name}${arch === null ? '' : ` for ${printable(arch)}`}, ${formatBytes(artifact.size)}, ${toHex(artifact.digest)}`,
   )
   const kept = new Set(wanted.modules.map(({ name }) => name))
   const gone = (running?.modules ?? []).filter(({ name }) => !kept.has(name)).map(({ name }) => name)

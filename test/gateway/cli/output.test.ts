@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { planTree, refusalTree } from '../../../gateway/admin/cli/plan-tree.ts'
-import { formatBytes, listing, printable, sparkline, table } from '../../../gateway/admin/cli/table.ts'
+import { formatBytes, listing, printable, printableLines, sparkline, table } from '../../../gateway/admin/cli/table.ts'
 import type { Plan } from '../../../gateway/plan.ts'
 
 const devices = Array.from({ length: 100 }, (_, index) => `pi-${index}`)
@@ -88,6 +88,12 @@ test('a table fits any width that leaves its columns something, and nothing in i
       },
     ),
   )
+})
+
+test('what a label or a file says hides nothing of what whoever signs it looks at', () => {
+  for (const steering of ['\x1b[2J', '\r', '\x9b2K', '\u202e', '\u2066', '\u200b', '\u2028', '\ufeff'])
+    expect(printableLines(`first ${steering} line\nsecond`)).toMatch(/^first [ -~]* line\nsecond$/)
+  expect(printableLines('Ein Gewächshaus, 温室, 🌱')).toBe('Ein Gewächshaus, 温室, 🌱')
 })
 
 test('a listing goes on below its values', () => {
