@@ -25,7 +25,7 @@ const borrowedZeros = 8
 export interface Learnt {
   readonly chances: Uint16Array
   readonly uses: Uint8Array
-  readonly weights: Int32Array
+  readonly weights?: Int32Array
 }
 
 /**
@@ -59,7 +59,7 @@ export class Coder {
     this.encoding = encoding
     this.#chances = learnt?.chances.slice() ?? new Uint16Array(1 << bits).fill(32_768)
     this.#uses = learnt?.uses.slice() ?? new Uint8Array(1 << bits)
-    this.#weights = learnt?.weights.slice() ?? new Int32Array(weightSets * maxInputs).fill(initialWeight)
+    this.#weights = learnt?.weights?.slice() ?? new Int32Array(weightSets * maxInputs).fill(initialWeight)
     this.#bytes = new Uint8Array(1024)
     this.#ended = encoding
     this.#begun = encoding
