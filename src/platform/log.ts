@@ -22,10 +22,12 @@ export function createLog(options: { json: boolean; write?: (line: string) => vo
       }
       const time = new Date().toTimeString().slice(0, 8)
       const rest = present.map(([key, value]) => ` ${key}=${quote(String(value))}`).join('')
-      write(`${time} ${level === 'info' ? '' : `${level}: `}${message}${rest}\n`)
+      write(`${time} ${level === 'info' ? '' : `${level}: `}${visible(message)}${rest}\n`)
     }
   return { info: at('info'), warn: at('warn'), error: at('error') }
 }
 
-// Control characters of what others sent never reach a terminal.
-const quote = (value: string) => (/^[\w.:/@+-]*$/.test(value) ? value : JSON.stringify(value))
+// Control characters of what others sent never reach a terminal, and make no line that looks like one of ours.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+const visible = (text: string) => text.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/g, ' ')
+const quote = (value: string) => (/^[\w.:/@+-]*$/.test(value) ? value : visible(JSON.stringify(value)))
