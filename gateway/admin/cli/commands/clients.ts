@@ -4,6 +4,7 @@ import { HyphaError } from '@hypha/core/errors.ts'
 import type { Command } from 'commander'
 import type { ClientMade, ClientView } from '../../api/schemas/access.ts'
 import { defineCommand, parseDuration } from '../cli.ts'
+import { writeSecret } from '../secret-file.ts'
 import { listing, relativeTime, table } from '../table.ts'
 
 export function registerClients(program: Command): void {
@@ -40,7 +41,7 @@ export function registerClients(program: Command): void {
       }
       try {
         writeFileSync(files.certificate, made.certificate)
-        writeFileSync(files.key, made.key, { mode: 0o600 })
+        writeSecret(files.key, made.key)
         writeFileSync(files.ca, made.ca)
       } catch (cause) {
         throw new HyphaError('argument-invalid', `The files can't be written: ${(cause as Error).message}`, {

@@ -1,8 +1,8 @@
-import { writeFileSync } from 'node:fs'
 import { HyphaError } from '@hypha/core/errors.ts'
 import type { Command } from 'commander'
 import type { Status, TokenMade, TokenView } from '../../api/schemas/access.ts'
 import { defineCommand, parseDuration } from '../cli.ts'
+import { writeSecret } from '../secret-file.ts'
 import { listing, relativeTime, table } from '../table.ts'
 
 export function registerTokens(program: Command): void {
@@ -35,7 +35,7 @@ export function registerTokens(program: Command): void {
       if (options.save !== undefined) {
         const { api, ca } = await cli.api.request<Status>('GET', '/v1/status')
         const content = { host: api.host, port: api.port, token: made.token, ca }
-        writeFileSync(options.save, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 })
+        writeSecret(options.save, `${JSON.stringify(content, null, 2)}\n`)
       }
       cli.print(made, () =>
         options.save === undefined
