@@ -2,6 +2,7 @@
 import { Decoder, Encoder, Tag } from 'cbor-x/index-no-eval'
 import { HyphaError } from '../errors.ts'
 import { ByteReader } from './reader.ts'
+import { fromUtf8 } from './text.ts'
 
 const options = {
   mapsAsObjects: false,
@@ -36,8 +37,8 @@ export function untag(item: unknown): { readonly tag: number; readonly item: unk
 }
 
 /**
- * Decodes exactly one item. Refused are bytes after it, indefinite lengths, tags other than `allowedTag`, and nesting
- * deeper than 16. `what` names the thing in the error. [P 2.1]
+ * Decodes exactly one item. Refused are bytes after it, indefinite lengths, tags other than `allowedTag`, nesting deeper than 16, text that is not
+ * UTF-8, and maps with a key twice: two readers could take them for different things (RFC 8949, 5.6). `what` names the thing in the error. [P 2.1]
  */
 export function decodeCbor(bytes: Uint8Array, what: string, allowedTag?: number): unknown {
   const reader = new ByteReader(bytes, what)
@@ -61,15 +62,22 @@ function checkItem(reader: ByteReader, allowedTag: number | undefined, depth: nu
   const argument = readArgument(reader, first & 0x1f)
   switch (major) {
     case 2:
-    case 3:
       reader.skip(argument)
       return
+    case 3:
+      checkText(reader, argument)
+      return
     case 4:
+      checkRoom(reader, argument)
+      for (let index = 0; index < argument; index++) checkItem(reader, allowedTag, depth + 1)
+      return
     case 5: {
-      const items = major === 4 ? argument : argument * 2
-      if (items > reader.left)
-        throw reader.fail(`${items} items are announced, ${reader.left} bytes are left`, 'bytes-truncated')
-      for (let index = 0; index < items; index++) checkItem(reader, allowedTag, depth + 1)
+      checkRoom(reader, argument * 2)
+      const keys: MapKeys = { small: 0, others: null }
+      for (let index = 0; index < argument; index++) {
+        checkKey(reader, keys)
+        checkItem(reader, allowedTag, depth + 1)
+      }
       return
     }
     case 6:
@@ -79,6 +87,43 @@ function checkItem(reader: ByteReader, allowedTag: number | undefined, depth: nu
     default:
       return
   }
+}
+
+function checkRoom(reader: ByteReader, items: number): void {
+  if (items > reader.left)
+    throw reader.fail(`${items} items are announced, ${reader.left} bytes are left`, 'bytes-truncated')
+}
+
+/** Nearly all text is ASCII, which needs no decoding to be judged. */
+function checkText(reader: ByteReader, length: number): void {
+  const bytes = reader.take(length)
+  if (bytes.some((byte) => byte > 127)) fromUtf8(bytes)
+}
+
+/** The keys of one map so far: those from 0 to 23 as bits. */
+interface MapKeys {
+  small: number
+  others: Set<string> | null
+}
+
+/** A key of a map: a whole number or text, and not there yet. */
+function checkKey(reader: ByteReader, keys: MapKeys): void {
+  const at = reader.at
+  const first = reader.u8()
+  const major = first >> 5
+  if (major !== 0 && major !== 1 && major !== 3) throw reader.fail('a key of a CBOR map is neither a number nor text')
+  const argument = readArgument(reader, first & 0x1f)
+  let fresh: boolean
+  if (major === 0 && argument < 24) {
+    fresh = (keys.small & (1 << argument)) === 0
+    keys.small |= 1 << argument
+  } else {
+    const key = major === 3 ? `"${fromUtf8(reader.take(argument))}` : `${major} ${argument}`
+    keys.others ??= new Set()
+    fresh = !keys.others.has(key)
+    keys.others.add(key)
+  }
+  if (!fresh) throw reader.fail('a CBOR map has a key twice', 'bytes-malformed', at)
 }
 
 function readArgument(reader: ByteReader, info: number): number {

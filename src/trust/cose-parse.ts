@@ -86,8 +86,7 @@ function readHeader(header: unknown, labels: readonly number[]): Header {
     throw malformed(`A protected header should be at most ${maxHeaderBytes} bytes`)
   }
   const map = decodeCbor(header, 'protected header')
-  // The first byte of a map of fewer than 24 entries states their number: a label given twice makes the map smaller.
-  if (!(map instanceof Map) || header[0] !== 0xa0 + labels.length || map.size !== labels.length) {
+  if (!(map instanceof Map) || map.size !== labels.length) {
     throw malformed(`A protected header should have exactly the labels ${labels.join(', ')}`)
   }
   const missing = labels.find((label) => !map.has(label))

@@ -32,5 +32,16 @@ describe('errors', () => {
     const cause = new TypeError('boom')
     expect(asHyphaError(cause)).toMatchObject({ code: 'internal', message: 'boom', cause })
     expect(asHyphaError('text').message).toBe('text')
+    expect(asHyphaError(null).code).toBe('internal')
+  })
+
+  it('tell of a file that the system refuses as such, and of nothing else that it refuses', () => {
+    const refused = (code: string, syscall: string) =>
+      asHyphaError(Object.assign(new Error(`${code}: ${syscall} '/a'`), { code, syscall, path: '/a' }))
+    expect(refused('EISDIR', 'read')).toMatchObject({ code: 'file-failed', where: '/a' })
+    expect(refused('EROFS', 'open')).toMatchObject({ code: 'file-failed', where: '/a' })
+    expect(refused('ENOSPC', 'write')).toMatchObject({ code: 'disk-full' })
+    expect(refused('EACCES', 'connect').code).toBe('internal')
+    expect(refused('EACCES', 'listen').code).toBe('internal')
   })
 })

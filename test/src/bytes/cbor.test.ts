@@ -51,6 +51,12 @@ describe('CBOR', () => {
     ['nesting of 20 arrays', `${'81'.repeat(20)}00`],
     ['a tag', 'c11a514b67b0'],
     ['a reserved length', '1c'],
+    ['a key that is there twice', 'a201020103'],
+    ['a key that is there twice, once in a longer form', 'a20102180103'],
+    ['a key of text that is there twice', 'a2616101616102'],
+    ['a key that is a list', 'a1810102'],
+    ['text that is not UTF-8', '62c328'],
+    ['a key that is not UTF-8', 'a162c32801'],
   ])('refuses %s', (_, hex) => {
     expect(() => decodeCbor(fromHex(hex), 'test')).toThrow(HyphaError)
   })
