@@ -2,6 +2,7 @@ import { HyphaError } from '@hypha/core/errors.ts'
 import { systemClock } from '@hypha/core/platform/clock.ts'
 import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
 import type { OpenHandlers } from './admin/api/routes/open.ts'
+import { Buckets } from './broker/bucket.ts'
 import type { Authority } from './enrol/ca.ts'
 import { handleJoin, handleRenew } from './enrol/join.ts'
 import type { Store } from './store/store.ts'
@@ -15,9 +16,13 @@ export interface EnrolmentPorts {
   readonly joined: (node: string) => void
 }
 
+/** Certificates of one node: an honest one asks once in months, and some times more where answers are lost. Each costs the gateway some milliseconds. */
+const renewalRate = { perSecond: 1 / 60, burst: 10 }
+
 /** How nodes come by their certificates: the two requests that nobody needs a token for. */
 export function createEnrolment({ store, ...ports }: EnrolmentPorts): OpenHandlers {
   const deps = { ...ports, invites: store.invites, crypto: nodeCrypto, now: systemClock.now }
+  const renewals = new Buckets(renewalRate)
   return {
     join: (body) => handleJoin(body, deps),
     renew: (body) =>
@@ -29,6 +34,7 @@ export function createEnrolment({ store, ...ports }: EnrolmentPorts): OpenHandle
           const refused = refusalOf(node, { revoked: found.revoked !== null, cloned: found.clonedAt !== null })
           return { ...found, refused }
         },
+        mayRenew: (node) => renewals.of(node, systemClock.monotonic()).take(1, systemClock.monotonic()),
         recordCertificate: (node, issued) =>
           void store.nodes.setCertificate(node, issued.fingerprint, issued.expiresAt),
       }),

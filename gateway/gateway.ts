@@ -19,7 +19,6 @@ import type { Publish } from './distribute/directive-packet.ts'
 import { createInputSender } from './distribute/inputs.ts'
 import { startEdgeAgent } from './edge-agent.ts'
 import { type Authority, loadAuthority } from './enrol/ca.ts'
-import { tokenDigest } from './enrol/invites.ts'
 import { createEnrolment, refusalOf } from './enrolment.ts'
 import { type FleetFile, type HyphaHome, readFleetFile } from './home.ts'
 import { createIngest } from './ingest/ingest.ts'
@@ -28,6 +27,7 @@ import { GatewayKey } from './keys/gateway-key.ts'
 import { createNodeMessages, tellNodeProblems } from './node-messages.ts'
 import { createOutlet } from './outlet.ts'
 import { Roots } from './roots.ts'
+import { callerByToken } from './services/access.ts'
 import { releasedAgent } from './services/released-agent.ts'
 import { createGateway } from './services/services.ts'
 import { World } from './services/world.ts'
@@ -184,7 +184,7 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
     ...apiOptions,
     trust: {
       kind: 'tokens',
-      find: (token) => store.tokens.find(tokenDigest(token), systemClock.now()),
+      find: callerByToken({ store, clock: systemClock }),
     },
     tls: { certificate: server.certificate, key: server.key },
     open: enrolment,

@@ -534,13 +534,14 @@ export const errorTable = {
   },
   'too-many-attempts': {
     act: 'later',
-    means: 'Too many requests with a wrong token came from one address, or from all together.',
+    means:
+      'Too many requests with a wrong token came from one address, or from all together; or one node asks for certificates without end.',
     mend: 'Wait a minute, then try again with the right token.',
   },
   'request-invalid': {
     act: 'caller',
     means: "A request to the gateway's API is not of the form that it should have.",
-    mend: 'Hold it against /openapi.json of the gateway.',
+    mend: 'Give what the message asks for; /openapi.json of the gateway has the form of every request.',
   },
   'audit-broken': {
     act: 'operator',
@@ -744,8 +745,29 @@ export class HyphaError extends Error {
   }
 }
 
-/** Any thrown value as a `HyphaError`; what is none becomes `internal` with the value as its cause. */
+/** What the system says of a file or folder that can't be used as asked: nobody's defect but the place's. */
+const fileTroubles: Readonly<Record<string, ErrorCode>> = {
+  ENOSPC: 'disk-full',
+  EDQUOT: 'disk-full',
+  ENOENT: 'file-failed',
+  EISDIR: 'file-failed',
+  ENOTDIR: 'file-failed',
+  EACCES: 'file-failed',
+  EPERM: 'file-failed',
+  EROFS: 'file-failed',
+  EIO: 'file-failed',
+  ELOOP: 'file-failed',
+  ENAMETOOLONG: 'file-failed',
+}
+
+/** Any thrown value as a `HyphaError`: `file-failed` or `disk-full` where the system refused a file; what is nothing known becomes `internal` with the value as its cause. */
 export function asHyphaError(thrown: unknown): HyphaError {
   if (thrown instanceof HyphaError) return thrown
+  const { code, syscall, path } = (thrown ?? {}) as { code?: unknown; syscall?: unknown; path?: unknown }
+  const trouble = typeof syscall === 'string' ? fileTroubles[String(code)] : undefined
+  if (trouble !== undefined && !/^(connect|listen|bind|spawn|getaddrinfo)/.test(String(syscall))) {
+    const where = typeof path === 'string' ? { where: path } : {}
+    return new HyphaError(trouble, (thrown as Error).message, { ...where, cause: thrown })
+  }
   return new HyphaError('internal', thrown instanceof Error ? thrown.message : String(thrown), { cause: thrown })
 }

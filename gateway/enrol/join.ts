@@ -82,12 +82,14 @@ const unknownToken = (request: JoinRequest) =>
 export interface RenewDeps extends Omit<EnrolDeps, 'invites' | 'joined'> {
   /** A joined node's tier and Ed25519 key, and why it isn't let in; null for one that is unknown or was removed. */
   readonly findNode: (node: string) => { tier: Tier; publicKey: Uint8Array; refused?: HyphaError | null } | null
+  /** Whether a node that has proven its key is given one more now; always, if left out. */
+  readonly mayRenew?: (node: string) => boolean
   /** Keeps what the broker will ask for when the node connects with the new certificate. */
   readonly recordCertificate: (node: string, issued: Issued) => void
 }
 
 /** Answers the body of POST /v1/renew. Throws `join-proof-invalid`, also for nodes that are unknown: who can't prove a key learns nothing;
- * `node-revoked` and `cloned-identity` to who can. */
+ * `node-revoked`, `cloned-identity` and `too-many-attempts` to who can. */
 export async function handleRenew(body: Uint8Array, deps: RenewDeps): Promise<Uint8Array> {
   const request = renewRequest.decode(body)
   const node = deps.findNode(request.node)
@@ -95,6 +97,12 @@ export async function handleRenew(body: Uint8Array, deps: RenewDeps): Promise<Ui
     throw new HyphaError('join-proof-invalid', `The request is not signed by the key of a joined node ${request.node}`)
   }
   if (node.refused) throw node.refused
+  // Only now: whoever can't prove a key takes nothing from who can.
+  if (deps.mayRenew?.(request.node) === false) {
+    throw new HyphaError('too-many-attempts', `${request.node} asks for certificates again and again`, {
+      where: request.node,
+    })
+  }
   const issued = await deps.authority.issueNode({ id: request.node, publicKey: node.publicKey })
   // Revoked or replaced meanwhile: what was issued for the old key must not become the node's.
   const now = deps.findNode(request.node)

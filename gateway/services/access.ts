@@ -64,6 +64,10 @@ function inviteServices(deps: GatewayDeps, audit: Audit): Services['invites'] {
     create: async ({ node, tier, labels, hours, replace = false }, by) => {
       const known = store.nodes.get(node)
       checkName(node, known, replace)
+      // The broker knows both by one name: the client would end the node's connections.
+      if (store.clients.get(node) !== null) {
+        throw new HyphaError('name-taken', `There is an MQTT client ${node} already`, { where: node })
+      }
       const { host, httpPort } = deps.address()
       const made = createInvite(
         {
@@ -173,7 +177,8 @@ function clientServices(deps: GatewayDeps, audit: Audit): Services['clients'] {
         write: publish.map((filter) => worldFilter(store.fleet, filter, 'm')),
         read: subscribe.map((filter) => worldFilter(store.fleet, filter, 'm or v')),
       }
-      const taken = () => store.clients.get(name) !== null || store.nodes.get(name) !== null
+      const invited = () => store.invites.listInvites().some(({ node, used }) => node === name && used === null)
+      const taken = () => store.clients.get(name) !== null || store.nodes.get(name) !== null || invited()
       const refuse = () => new HyphaError('name-taken', `There is a client or a node ${name} already`, { where: name })
       if (taken()) throw refuse()
       const issued = await authority.issueClient({ name, ...(days === undefined ? {} : { days }) })

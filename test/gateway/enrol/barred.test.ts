@@ -53,3 +53,16 @@ it.each([
     expect(recorded).toEqual([])
   },
 )
+
+it('A node that asks for certificates without end gets some and no more, and who proves no key takes none of them', async () => {
+  const { keys, body, recorded, deps } = await started()
+  let left = 2
+  const limited = (publicKey: Uint8Array): RenewDeps => ({
+    ...deps(() => ({ tier: 'device', publicKey, refused: null })),
+    mayRenew: () => left-- > 0,
+  })
+  await expect(handleRenew(body, limited(makeKeys().publicKey))).rejects.toMatchObject({ code: 'join-proof-invalid' })
+  for (let count = 0; count < 2; count++) await handleRenew(body, limited(keys.publicKey))
+  await expect(handleRenew(body, limited(keys.publicKey))).rejects.toMatchObject({ code: 'too-many-attempts' })
+  expect(recorded).toEqual(['pi-7', 'pi-7'])
+})
