@@ -53,8 +53,13 @@ function withHeader(kind: number, bits: number | null, body: Uint8Array): Patch 
   return { kind: patchKindNames[kind]!, bytes }
 }
 
-/** Null where one of the files has something that the wasm-aware form doesn't know. */
-function makeWasmPatch(base: Uint8Array, content: Uint8Array, compressor: Compressor, bits: number): Patch | null {
+/** The wasm-aware patch; null where one of the files has something that its form doesn't know. */
+export function makeWasmPatch(
+  base: Uint8Array,
+  content: Uint8Array,
+  compressor: Compressor,
+  bits: number = tableBits.most,
+): Patch | null {
   try {
     const patch = codeWasm(base, content, bits)
     return patch !== null && bytesEqual(applyPatch(base, patch.bytes, compressor), content) ? patch : null

@@ -3,6 +3,7 @@ import { abiTarget } from './targets/abi.ts'
 import { cborTarget } from './targets/cbor.ts'
 import { clientHelloTarget } from './targets/client-hello.ts'
 import { coseTargets } from './targets/cose.ts'
+import { patchBaseTarget, patchMakeTarget, patchTarget } from './targets/delta.ts'
 import { httpTarget } from './targets/http.ts'
 import { ingestTarget } from './targets/ingest.ts'
 import { checkpointTarget, journalTarget, recordTarget } from './targets/journal.ts'
@@ -27,6 +28,9 @@ export const targets: readonly Target[] = [
   coreTarget,
   componentTarget,
   abiTarget,
+  patchTarget,
+  patchBaseTarget,
+  patchMakeTarget,
   manifestTarget,
   nodeFileTarget,
   witTarget,
