@@ -20,7 +20,7 @@ export interface FrontDoorLimits {
   /** Where others wait, a handshake that takes longer than this makes room for them; in any case it ends after the second. */
   readonly handshakeGraceMs: number
   readonly handshakeTimeoutMs: number
-  /** Whole ClientHellos that wait for their turn; beyond, a connection is refused, and its node comes back later. */
+  /** Whole ClientHellos that wait for their turn; beyond, one of the address that has most of them is refused, and its node comes back later. */
   readonly maxWaiting: number
 }
 
@@ -125,7 +125,7 @@ export class FrontDoor {
     if (visitor.stage !== 'silent') return
     visitor.ticketName = ticketName
     this.#silent.delete(visitor)
-    if (this.#waiting >= this.#limits.maxWaiting) {
+    if (this.#waiting >= this.#limits.maxWaiting && !this.#shorten(visitor.source)) {
       this.#ports.onRefused(visitor.source.address, 'too many handshakes wait')
       visitor.socket.destroy()
       return
@@ -136,6 +136,16 @@ export class FrontDoor {
     this.#waiting++
     this.#turns.add(visitor.source)
     this.#schedule()
+  }
+
+  /** Makes a place in a full line, at the cost of the address that has most in it; false where that is the newcomer's own. */
+  #shorten(newcomer: Source): boolean {
+    let longest = newcomer
+    for (const source of this.#turns) if (source.waiting.size > longest.waiting.size) longest = source
+    // With one less it must still have as much as the newcomer then has: else they would push each other out.
+    if (longest.waiting.size <= newcomer.waiting.size + 1) return false
+    this.#end([...longest.waiting].at(-1)!, 'too many handshakes wait, most of them from this address')
+    return true
   }
 
   #schedule(): void {
