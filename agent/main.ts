@@ -53,7 +53,7 @@ async function main(): Promise<void> {
       const { fleet, node, tier } = identity
       print(
         { fleet, node, tier, home },
-        `${node} has joined ${fleet} as ${tier}. Its folder is ${home}.\nNext: hypha-agent run`,
+        `${node} has joined ${fleet} as ${tier}. Its folder is ${home}.\nNext: hypha-agent run${values.home === undefined ? '' : ` --home ${home}`}`,
       )
       return
     }
@@ -109,11 +109,11 @@ try {
   await main()
 } catch (thrown) {
   const error = asHyphaError(thrown)
-  const where = error.where === undefined ? '' : ` (${error.where})`
+  const where = error.where === undefined || error.message.includes(error.where) ? '' : ` (${error.where})`
   stderr.write(
     argv.includes('--json')
       ? `${JSON.stringify({ error })}\n`
-      : `hypha-agent: ${error.message}${where}\n${error.mend}\n${error.code === 'internal' ? `${error.stack}\n` : ''}`,
+      : `hypha-agent: ${error.message}${where} [${error.code}]\n${error.mend}\n${error.code === 'internal' ? `${error.stack}\n` : ''}`,
   )
   exit(exitCodes[error.act])
 }

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { toHex } from '@hypha/core/bytes/text.ts'
-import { asHyphaError } from '@hypha/core/errors.ts'
+import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
 import { systemClock } from '@hypha/core/platform/clock.ts'
 import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
 import { nodeFiles } from '@hypha/core/platform/files.ts'
@@ -250,7 +250,17 @@ async function openAuthority(home: HyphaHome, fleet: string): Promise<Authority>
 /** The gateway's own keys for secrets at rest, made at its first start. */
 function openBoxKeys(home: HyphaHome) {
   const path = join(home.gateway, 'box.key')
-  if (existsSync(path)) return boxKeysOf(readFileSync(path))
+  if (existsSync(path)) {
+    try {
+      return boxKeysOf(readFileSync(path))
+    } catch (cause) {
+      throw new HyphaError('home-malformed', `${path}: ${asHyphaError(cause).message}`, {
+        where: path,
+        mend: 'Bring the file back from a backup: it alone opens the secrets in the database.',
+        cause,
+      })
+    }
+  }
   const made = makeBoxKeys(nodeCrypto)
   writeFileSync(path, made.secretKey, { mode: 0o600, flush: true })
   return made

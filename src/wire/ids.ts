@@ -6,9 +6,15 @@ export const idPattern = /^[a-z0-9][a-z0-9-]{0,39}$/
 /** Names of fleets, nodes, apps and modules. [P 2.5] */
 export const id = text(40, idPattern)
 
+/** What a name is made of, for people. */
+export const idForm = '1 to 40 characters from a-z, 0-9 and the hyphen, beginning with a letter or digit'
+
 /** `what` says what the name is for: "node", "app". Throws `id-invalid`. */
 export function checkId(what: string, name: string): string {
-  if (!idPattern.test(name)) throw new HyphaError('id-invalid', `"${name}" can't be the name of a ${what}`)
+  if (!idPattern.test(name))
+    throw new HyphaError('id-invalid', `"${name}" can't be the name of a ${what}`, {
+      mend: `Choose ${idForm}.`,
+    })
   return name
 }
 

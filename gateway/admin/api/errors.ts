@@ -1,4 +1,5 @@
 import { type Actor, asHyphaError, type ErrorCode, HyphaError } from '@hypha/core/errors.ts'
+import { idForm, idPattern } from '@hypha/core/wire/ids.ts'
 import type { FastifyError } from 'fastify'
 
 const byActor: Readonly<Record<Actor, number>> = {
@@ -31,6 +32,16 @@ const byCode: Partial<Readonly<Record<ErrorCode, number>>> = {
 
 export const statusOf = (error: HyphaError): number => byCode[error.code] ?? byActor[error.act]
 
+const odd = 'is not of the form that it should have'
+
+/** What a field should have been, as people say it. */
+function wanted({ keyword, params, message }: NonNullable<FastifyError['validation']>[number]): string {
+  const { allowedValues, pattern } = (params ?? {}) as { allowedValues?: unknown; pattern?: unknown }
+  if (keyword === 'enum' && Array.isArray(allowedValues)) return `must be one of ${allowedValues.join(', ')}`
+  if (keyword === 'pattern' && pattern === idPattern.source) return `must be ${idForm}`
+  return message ?? odd
+}
+
 /** Whatever a handler or Fastify itself threw, as one of our errors. */
 export function toHyphaError(thrown: unknown): HyphaError {
   if (thrown instanceof HyphaError) return thrown
@@ -38,9 +49,7 @@ export function toHyphaError(thrown: unknown): HyphaError {
   if (validation !== undefined) {
     const [first] = validation
     const where = `${validationContext ?? 'request'}${(first?.instancePath ?? '').replaceAll('/', '.')}`
-    return new HyphaError('request-invalid', `${where} ${first?.message ?? 'is not of the form that it should have'}`, {
-      where,
-    })
+    return new HyphaError('request-invalid', `${where} ${first === undefined ? odd : wanted(first)}`, { where })
   }
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     return new HyphaError('bytes-too-long', 'The body of the request is over its cap', { cause: thrown })

@@ -141,7 +141,7 @@ function misspelt(program: Command, argv: readonly string[], { message }: Comman
 }
 
 function describeError(error: HyphaError): string {
-  const where = error.where === undefined ? '' : ` (${error.where})`
+  const where = error.where === undefined || error.message.includes(error.where) ? '' : ` (${error.where})`
   const trace = error.code === 'internal' ? `${error.cause instanceof Error ? error.cause.stack : error.stack}\n` : ''
   return printableLines(`hypha: ${error.message}${where} [${error.code}]\n${error.mend}\n${trace}`)
 }

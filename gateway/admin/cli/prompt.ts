@@ -13,7 +13,12 @@ export async function askPassphrase(question: string): Promise<string | null> {
 /** A new passphrase, asked twice at a terminal. @throws HyphaError `passphrase-needed`. */
 export async function askNewPassphrase(question: string): Promise<string> {
   const first = await askPassphrase(question)
-  if (first === null || first === '') {
+  if (first === '') {
+    throw new HyphaError('passphrase-needed', 'The new keys need a passphrase, and an empty one was given', {
+      mend: 'Run the command again, and give one.',
+    })
+  }
+  if (first === null) {
     throw new HyphaError(
       'passphrase-needed',
       'The new keys need a passphrase, and there is no terminal to ask for one',

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { bytesEqual, toHex } from '@hypha/core/bytes/text.ts'
 import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
@@ -141,23 +141,31 @@ export interface ChangeResult {
 }
 
 /**
- * Makes the next version of root metadata with a change, signs it with the keys at hand (`keyFiles`, else the home's root key; and `also`), and submits it when enough have
- * signed. Throws `argument-invalid` where another draft waits, and what the parts throw.
+ * Makes the next version of root metadata with a change, signs it with the keys at hand (`signers`, and `also`), and submits it when enough have signed. Throws
+ * `argument-invalid` where another draft waits, and what the parts throw.
  */
 export async function changeRoot(
   cli: Cli,
   current: CurrentRoot,
   changes: RootChanges,
-  { keyFiles, also = [] }: { readonly keyFiles: readonly string[] | undefined; readonly also?: readonly Signer[] },
+  { signers, also = [] }: { readonly signers: readonly Signer[]; readonly also?: readonly Signer[] },
 ): Promise<ChangeResult> {
   const path = draftPath(cli)
   refuseSecondDraft(cli, current.root)
-  if (current.doubt !== null) cli.note(current.doubt)
-  const signers = await openSigners(cli, keyFiles)
   const known = new Set(signers.map(({ kid }) => kid.join()))
   const draft = makeDraft(current.envelope, changes, [...signers, ...also.filter(({ kid }) => !known.has(kid.join()))])
   writeDraft(path, draft)
   return finish(cli, path, draft)
+}
+
+/** The root keys at hand, opened (`keyFiles`, else the home's root key), after whoever gives their passphrases was told what to doubt. Throws what `openKey` throws. */
+export async function openRootKeys(
+  cli: Cli,
+  current: CurrentRoot,
+  keyFiles: readonly string[] | undefined,
+): Promise<Signer[]> {
+  if (current.doubt !== null) cli.note(current.doubt)
+  return openSigners(cli, keyFiles)
 }
 
 /** Adds signatures to a draft, and submits it when it has enough and this is the fleet's machine. Throws `root-version` where it follows what isn't the fleet's. */
@@ -195,8 +203,26 @@ export function readDraft(path: string): RootDraft {
       mend: 'Begin one with hypha key rotate, add or revoke, or with hypha root renew.',
     })
   }
-  return decodeDraft(new Uint8Array(readFileSync(path)))
+  // Judged before it is read: what is no file has no end.
+  const stat = statSync(path)
+  if (!stat.isFile() || stat.size > maxDraftBytes) throw noDraft(path)
+  try {
+    return decodeDraft(new Uint8Array(readFileSync(path)))
+  } catch (cause) {
+    const { code } = asHyphaError(cause)
+    throw code.startsWith('bytes-') || code === 'message-malformed' ? noDraft(path, cause) : cause
+  }
 }
+
+/** Of two envelopes of root metadata, with their signatures. */
+const maxDraftBytes = 65_536
+
+const noDraft = (path: string, cause?: unknown): HyphaError =>
+  new HyphaError(
+    'bytes-malformed',
+    `${path} holds no draft of root metadata${cause === undefined ? '' : `: ${asHyphaError(cause).message}`}`,
+    { where: path, mend: 'Check that it is the file that was handed on, and that all of it was copied.', cause },
+  )
 
 /** "signed 1 of 2", for each of the thresholds that are to be met. */
 export const progressOf = (standings: readonly Standing[]): string =>

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -66,6 +66,30 @@ test('renewing changes nothing but the end', async () => {
   const { changes, version } = await jsonOf(folder, ['root', 'renew', '--days', '100'])
   expect([version, changes]).toEqual([before.version + 1, [expect.stringMatching(/^expires .* instead of /)]])
   expect((await jsonOf(folder, ['root'])).roles).toEqual(before.roles)
+})
+
+test('no key is made where the root key does not open, and a key that nobody has is said to be none', async () => {
+  const files = readdirSync(join(folder, 'keys'))
+  const wrong = await runHypha(folder, ['key', 'rotate', 'release', '--json'], { env: { HYPHA_PASSPHRASE: 'wrong' } })
+  expect([wrong.code, JSON.parse(wrong.stderr).error.code]).toEqual([2, 'passphrase-wrong'])
+  expect(readdirSync(join(folder, 'keys'))).toEqual(files)
+  expect(await failed('key', 'revoke', 'release', 'deadbeef')).toMatchObject({
+    exit: 2,
+    code: 'argument-invalid',
+    message: expect.stringContaining('"deadbeef" is neither the id of a release key'),
+  })
+})
+
+test('what is no draft is named, and neither read without end nor taken for a defect', async () => {
+  const garbage = join(folder, 'garbage')
+  writeFileSync(garbage, 'no draft')
+  for (const path of [garbage, folder, '/dev/zero']) {
+    expect(await failed('root', 'show', path)).toMatchObject({
+      exit: 6,
+      code: 'bytes-malformed',
+      message: expect.stringContaining(`${path} holds no draft of root metadata`),
+    })
+  }
 })
 
 test('a rotated key takes the place of the old one under its name', async () => {

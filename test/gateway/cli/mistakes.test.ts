@@ -46,6 +46,16 @@ test('what the gateway refuses comes through with its code, its advice and its e
   expect(JSON.parse(stderr).error).toMatchObject({ code: 'not-found', mend: expect.stringContaining('hypha nodes') })
 })
 
+test('a field that the gateway refuses is told with what it takes', async () => {
+  const { folder } = await fleetOnSocket()
+  const message = async (...args: string[]) =>
+    JSON.parse((await runHypha(folder, [...args, '--json'])).stderr).error.message as string
+  expect(await message('invite', 'pi-9', '--tier', 'moon')).toBe('body.tier must be one of mcu, device, edge, cloud')
+  expect(await message('invite', 'PI')).toBe(
+    'body.node must be 1 to 40 characters from a-z, 0-9 and the hyphen, beginning with a letter or digit',
+  )
+})
+
 test.each([
   [['push', '--timeout', '5 minutes'], /--timeout should be a duration such as 30s/],
   [['rollback', 'greenhouse', 'two'], /The number should be a whole number/],

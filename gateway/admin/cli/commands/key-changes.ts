@@ -82,7 +82,7 @@ export function registerKeyChanges(key: Command): void {
     },
     async (cli, options, name) => {
       const role = roleOf(name)
-      await change(cli, role, options.key, async (root) => {
+      await change(cli, role, options.key, async (root, openRootKeys) => {
         const old = options.old === undefined ? defaultOld(cli, root, role) : keyOf(options.old, root, role)
         if (options.new !== undefined) {
           return {
@@ -91,6 +91,8 @@ export function registerKeyChanges(key: Command): void {
           }
         }
         checkNamed(root, role, old)
+        // Whoever can't sign for it makes no key: its file would lie there, and nothing would name it.
+        await openRootKeys()
         const made = await makeKey(cli, role, { out: undefined, unlocked: false, fleet: root.fleet })
         cli.note(`The new ${role} key is in ${made.path}.`)
         const also = role === 'root' ? [seedSigner(made.seed, nodeCrypto)] : []
@@ -134,16 +136,24 @@ export function registerKeyChanges(key: Command): void {
   )
 }
 
-type Change = (root: RootMetadata) => Promise<{ readonly changes: RootChanges; readonly also: readonly Signer[] }>
+type Change = (
+  root: RootMetadata,
+  openRootKeys: () => Promise<unknown>,
+) => Promise<{ readonly changes: RootChanges; readonly also: readonly Signer[] }>
 
 async function change(cli: Cli, role: KeyRole, keyFiles: readonly string[] | undefined, make: Change): Promise<void> {
-  const { changeRoot, currentRoot, refuseSecondDraft } = await import('../root-change.ts')
+  const { changeRoot, currentRoot, openRootKeys, refuseSecondDraft } = await import('../root-change.ts')
   const { describeChange } = await import('../root-told.ts')
   const current = await currentRoot(cli)
   // Before a key is made that nobody would use.
   refuseSecondDraft(cli, current.root)
-  const { changes, also } = await make(current.root)
-  const result = await changeRoot(cli, current, changes, { keyFiles, also })
+  let opened: Promise<Signer[]> | undefined
+  const openOnce = () => {
+    opened ??= openRootKeys(cli, current, keyFiles)
+    return opened
+  }
+  const { changes, also } = await make(current.root, openOnce)
+  const result = await changeRoot(cli, current, changes, { signers: await openOnce(), also })
   cli.print(result, () => [describeChange(result, current.root.fleet), ...advice(role, result)].join('\n'))
 }
 
@@ -177,6 +187,15 @@ function keyOf(given: string, root: RootMetadata, role: KeyRole): Uint8Array {
     throw new HyphaError('argument-invalid', `Root metadata version ${root.version} names no ${role} key ${given}`, {
       mend: 'hypha root show lists those that it names.',
     })
+  }
+  if (!existsSync(given)) {
+    throw new HyphaError(
+      'argument-invalid',
+      `"${given}" is neither the id of a ${role} key, nor a public key, nor a key file`,
+      {
+        mend: 'Ids have 16 hex digits (hypha root show lists them), public keys have 64.',
+      },
+    )
   }
   const info = readKeyInfo(given)
   if (info.role === role && info.fleet === root.fleet) return info.publicKey

@@ -107,11 +107,11 @@ export function registerRoot(program: Command): void {
     },
     async (cli, options) => {
       const days = wholeNumber(options.days, '--days', 1, 36_500)
-      const { changeRoot, currentRoot } = await import('../root-change.ts')
+      const { changeRoot, currentRoot, openRootKeys } = await import('../root-change.ts')
       const { describeChange } = await import('../root-told.ts')
       const current = await currentRoot(cli)
       const changes = { expiresMs: Date.now() + days * 86_400_000 }
-      const result = await changeRoot(cli, current, changes, { keyFiles: options.key })
+      const result = await changeRoot(cli, current, changes, { signers: await openRootKeys(cli, current, options.key) })
       cli.print(result, () => describeChange(result, current.root.fleet))
     },
   )
