@@ -1,4 +1,5 @@
 import { isIPv6, type Socket } from 'node:net'
+import { Buckets, type Rate } from './broker/bucket.ts'
 
 /**
  * Whom an address counts as. One customer of IPv6 has a whole /64 to choose from, so that all of it counts as one; an IPv4 address that came through an IPv6
@@ -23,6 +24,8 @@ export interface ConnectionLimits {
   readonly total: number
   /** Open at once from one address. */
   readonly perAddress: number
+  /** New ones from one address: each costs a handshake, which is more than most requests. */
+  readonly rate: Rate
 }
 
 /**
@@ -36,9 +39,17 @@ export class Connections {
   /** By address and port: what a TLS socket and the TCP socket under it have in common. */
   readonly #strangers = new Map<string, Socket>()
   readonly #vouched = new Set<string>()
+  readonly #rates: Buckets
+  readonly #now: () => number
 
-  constructor(limits: ConnectionLimits, onRefused: (address: string, why: string) => void = () => undefined) {
+  constructor(
+    limits: ConnectionLimits,
+    now: () => number,
+    onRefused: (address: string, why: string) => void = () => undefined,
+  ) {
     this.#limits = limits
+    this.#now = now
+    this.#rates = new Buckets(limits.rate)
     this.#onRefused = onRefused
   }
 
@@ -48,6 +59,10 @@ export class Connections {
     const group = addressGroup(address)
     const count = this.#perGroup.get(group) ?? 0
     const { total, perAddress } = this.#limits
+    const now = this.#now()
+    if (!this.#rates.of(group, now).take(1, now)) {
+      return this.#refuse(socket, address, 'too many new connections from one address')
+    }
     if (count >= perAddress)
       return this.#refuse(socket, address, `more than ${perAddress} connections from one address`)
     if (this.#strangers.size + this.#vouched.size >= total && !this.#makeRoom()) {

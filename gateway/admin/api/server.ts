@@ -57,6 +57,8 @@ export interface TransportLimits extends ConnectionLimits {
 export const defaultTransportLimits: TransportLimits = {
   total: 1_000,
   perAddress: 100,
+  // A fleet may stand behind one router, and join at once, with two connections each.
+  rate: { perSecond: 100, burst: 5_000 },
   handshakeMs: 10_000,
   headersMs: 10_000,
   requestMs: 120_000,
@@ -75,7 +77,7 @@ export async function createApi(services: Services, options: ApiOptions): Promis
   const { trust, tls, onDefect = () => undefined, monotonic = () => performance.now() } = options
   const failures = new Failures({ ...defaultFailureLimits, ...options.failureLimits }, monotonic)
   const limits = { ...defaultTransportLimits, ...options.transportLimits }
-  const connections = new Connections(limits)
+  const connections = new Connections(limits, monotonic)
   const follower = new Follower()
   const common = {
     bodyLimit: maxBodyBytes,

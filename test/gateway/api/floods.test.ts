@@ -1,6 +1,7 @@
 import { connect as connectTcp, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls'
 import { expect, onTestFinished, test } from 'vitest'
+import type { TransportLimits } from '../../../gateway/admin/api/server.ts'
 import { call, type Where } from './calls.ts'
 import { onTls, startGateway } from './gateway.ts'
 
@@ -18,7 +19,7 @@ const limits = {
 
 const join = async () => Uint8Array.of(1)
 
-async function start(changes: Partial<typeof limits> = {}): Promise<Where> {
+async function start(changes: Partial<TransportLimits> = {}): Promise<Where> {
   const open = { join, renew: join }
   return onTls(await startGateway(), { transportLimits: { ...limits, ...changes }, open })
 }
@@ -132,4 +133,11 @@ test('when strangers from many addresses take all places, the oldest of them giv
   expect(await answers(where)).toBe(200)
   expect((await call({ ...where, token }, 'GET', '/v1/status')).status).toBe(200)
   expect(followed).toBe(true)
+})
+
+test('an address that connects without end is refused before its handshake costs anything, and no other is', async () => {
+  const where = await start({ rate: { perSecond: 0.001, burst: 3 } })
+  for (let count = 0; count < 3; count++) (await tls(where)).destroy()
+  await closed(tcp(where))
+  expect(await answers(where)).toBe(200)
 })
