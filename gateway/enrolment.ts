@@ -4,7 +4,9 @@ import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
 import type { OpenHandlers } from './admin/api/routes/open.ts'
 import { Buckets } from './broker/bucket.ts'
 import type { Authority } from './enrol/ca.ts'
+import { inviteId } from './enrol/invites.ts'
 import { handleJoin, handleRenew } from './enrol/join.ts'
+import type { InviteUse } from './store/ports/invites.ts'
 import type { Store } from './store/store.ts'
 
 export interface EnrolmentPorts {
@@ -21,7 +23,16 @@ const renewalRate = { perSecond: 1 / 60, burst: 10 }
 
 /** How nodes come by their certificates: the two requests that nobody needs a token for. */
 export function createEnrolment({ store, ...ports }: EnrolmentPorts): OpenHandlers {
-  const deps = { ...ports, invites: store.invites, crypto: nodeCrypto, now: systemClock.now }
+  // In one transaction with what it tells of: who came into the fleet is never missing in the audit log.
+  const redeemInvite = (tokenDigest: string, use: InviteUse): boolean =>
+    store.transaction(() => {
+      if (!store.invites.redeemInvite(tokenDigest, use)) return false
+      const { node, replaces } = store.invites.findInvite(tokenDigest)!
+      const details = { invite: inviteId(tokenDigest), certificate: use.fingerprint, ...(replaces ? { replaces } : {}) }
+      store.audit.add({ at: use.at, actor: 'gateway', action: 'node.join', subject: node, details })
+      return true
+    })
+  const deps = { ...ports, invites: { ...store.invites, redeemInvite }, crypto: nodeCrypto, now: systemClock.now }
   const renewals = new Buckets(renewalRate)
   return {
     join: (body) => handleJoin(body, deps),

@@ -23,6 +23,9 @@ export interface InviteRequest {
 
 const defaultHours = 24
 
+/** By which people name an invitation: the beginning of its token's digest, which says nothing of the token. */
+export const inviteId = (digest: string): string => digest.slice(0, 12)
+
 export const tokenDigest = (token: string): string => createHash('sha256').update(token).digest('hex')
 
 /** Makes an invitation and its URL: the only place where the token ever stands. */

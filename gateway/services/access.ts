@@ -4,7 +4,7 @@ import { checkFilter, fleetTopics } from '@hypha/core/wire/topics.ts'
 import type { ClientView, Role } from '../admin/api/schemas/access.ts'
 import type { InviteView } from '../admin/api/schemas/nodes.ts'
 import type { Caller, Services } from '../admin/api/services.ts'
-import { createInvite, tokenDigest } from '../enrol/invites.ts'
+import { createInvite, inviteId, tokenDigest } from '../enrol/invites.ts'
 import type { ClientRecord } from '../store/access.ts'
 import type { NodeRecord } from '../store/nodes.ts'
 import type { Invite } from '../store/ports/invites.ts'
@@ -13,7 +13,6 @@ import type { GatewayDeps } from './deps.ts'
 import { notFound } from './not-found.ts'
 
 const dayMs = 86_400_000
-const inviteIdLength = 12
 
 /** Who may come in: nodes by invitation, people by token, foreign MQTT clients by certificate. */
 export function accessServices(deps: GatewayDeps, audit: Audit): Pick<Services, 'invites' | 'tokens' | 'clients'> {
@@ -47,7 +46,7 @@ const inviteView = ({
   expiresAt,
   used,
 }: Invite): InviteView => ({
-  id: digest.slice(0, inviteIdLength),
+  id: inviteId(digest),
   node,
   tier,
   labels: [...labels],
