@@ -9,7 +9,7 @@ import { createLog, type Log } from '@hypha/core/platform/log.ts'
 import { boxKeysOf, makeBoxKeys } from '@hypha/core/trust/seal.ts'
 import { encodeNewest } from '@hypha/core/wire/messages/root-chain.ts'
 import { fleetTopics } from '@hypha/core/wire/topics.ts'
-import { createApi, listenOnPort, listenOnSocket } from './admin/api/server.ts'
+import { createApi, listenOnPort, listenOnSocket, refuseSecond } from './admin/api/server.ts'
 import { formatHead } from './audit-chain.ts'
 import { createBroker } from './broker/aedes-broker.ts'
 import type { Broker } from './broker/broker.ts'
@@ -57,6 +57,8 @@ const keyEveryMs = 2_000
 export async function startGateway({ home, edge, json }: GatewayOptions): Promise<RunningGateway> {
   const log = createLog({ json })
   const file = readFleetFile(home)
+  // Before anything is opened: what a second one writes, the first doesn't know.
+  await refuseSecond(home.socket)
   const { fleet } = file
   const topics = fleetTopics(fleet)
   const roots = new Roots({ files: nodeFiles(home.roots), folder: home.roots, fleet, crypto: nodeCrypto })
@@ -66,8 +68,6 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
   const authority = await openAuthority(home, fleet)
   const server = await authority.issueServer({ names: file.hosts })
   const store = openStore(join(home.gateway, 'hypha.db'), { fleet })
-  // Whatever the last run believed: a node is online when it has said so to this one.
-  store.nodes.setAllOffline()
   const onFailure = (error: unknown) => tellFailure(log, error)
   const onNodeProblem = tellNodeProblems(log, systemClock.monotonic)
 
@@ -190,7 +190,10 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
     open: enrolment,
   })
 
+  // Whoever has it is the one gateway of this folder.
   await listenOnSocket(local, home.socket)
+  // Whatever the last run believed: a node is online when it has said so to this one.
+  store.nodes.setAllOffline()
   await listenOnPort(remote, '::', file.httpPort)
   await publishRoot()
   await broker.listen()

@@ -203,11 +203,15 @@ function endLate({ raw }: FastifyRequest, ms: number): void {
   raw.once('close', () => clearTimeout(timer))
 }
 
+/** Throws `already-running` where a gateway listens on this socket. */
+export async function refuseSecond(path: string): Promise<void> {
+  if (!(await answersAt(path))) return
+  throw new HyphaError('already-running', `A gateway listens on ${path} already`, { where: path })
+}
+
 /** Opens a Unix socket that only the user of this process may connect to. What an ended gateway left there is replaced; one that lives is not. */
 export async function listenOnSocket(api: Api, path: string): Promise<void> {
-  if (await answersAt(path)) {
-    throw new HyphaError('already-running', `A gateway listens on ${path} already`, { where: path })
-  }
+  await refuseSecond(path)
   await rm(path, { force: true })
   // Made with its mode, not given it afterwards: in between, anyone could connect.
   const before = process.umask(0o177)

@@ -116,7 +116,7 @@ test('a request for no route, of no form, or too long, is an error with a code',
   expect(await codeOf('GET', '/v1/nodes/PI%20seven')).toEqual([
     400,
     'request-invalid',
-    expect.stringContaining('params.node must match pattern'),
+    expect.stringContaining('params.node must be 1 to 40 characters'),
   ])
   expect(await codeOf('POST', '/v1/invites', { node: 'pi-7', tier: 'moon' })).toEqual([
     400,
