@@ -22,6 +22,8 @@ class MqttLink implements Link {
   readonly #stateListeners = new Set<(state: LinkState) => void>()
   readonly #handlers = new Map<string, Set<LinkHandler>>()
   #connection: Connection | null = null
+  /** Filters whose UNSUBSCRIBE the broker has not acknowledged. */
+  #leaving = new Set<string>()
   #state: LinkState = 'offline'
   #closed = false
   /** The next connection is due. */
@@ -53,6 +55,7 @@ class MqttLink implements Link {
 
   #connect(): void {
     this.#waiting = false
+    this.#leaving = new Set()
     const connection: Connection = new Connection(this.#options, this.#tls, () => [...this.#handlers.keys()], {
       onOnline: () => this.#online(connection),
       onMessage: (topic, payload) => this.#dispatch(topic, payload),
@@ -136,14 +139,24 @@ class MqttLink implements Link {
     if (handlers) handlers.add(handler)
     else {
       this.#handlers.set(filter, new Set([handler]))
-      this.#tellBroker((connection) => connection.subscribe([filter]))
+      // Some brokers take what comes in one segment side by side: an UNSUBSCRIBE that is still under way would end this subscription.
+      if (!this.#leaving.has(filter)) this.#tellBroker((connection) => connection.subscribe([filter]))
     }
     return () => {
       const left = this.#handlers.get(filter)
       if (!left?.delete(handler) || left.size > 0) return
       this.#handlers.delete(filter)
-      this.#tellBroker((connection) => connection.unsubscribe(filter))
+      if (!this.#leaving.has(filter)) this.#tellBroker((connection) => this.#leave(connection, filter))
     }
+  }
+
+  /** Where it is wanted again by the time that the broker has forgotten it, it is subscribed to anew. */
+  async #leave(connection: Connection, filter: string): Promise<void> {
+    const leaving = this.#leaving
+    leaving.add(filter)
+    await connection.unsubscribe(filter)
+    leaving.delete(filter)
+    if (this.#connection === connection && this.#handlers.has(filter)) await connection.subscribe([filter])
   }
 
   /** A cut on the way needs no answer: the next connection begins with the filters of that time. */

@@ -77,6 +77,35 @@ test('a cut connection is followed by the word that the node is gone', async () 
   await untilState(link, 'offline')
 })
 
+test('who ends a subscription and begins it again in one breath hears what comes', async () => {
+  const { link } = open()
+  await untilOnline(link)
+  const received: string[] = []
+  const subscribe = () =>
+    link.subscribe(`hypha/greens/b/c/${'ab'.repeat(32)}/+`, (_topic, payload) =>
+      received.push(`${Buffer.from(payload)}`),
+    )
+  const hears = (text: string) =>
+    vi.waitFor(async () => {
+      await broker.broker.publish(`hypha/greens/b/c/${'ab'.repeat(32)}/0`, Buffer.from(text))
+      expect(received).toContain(text)
+    })
+  // What the broker was told by now holds.
+  const settled = () => link.publish('hypha/greens/n/pi-1/up/report', Buffer.from('x'), { qos: 1 })
+  let stop = subscribe()
+  await hears('first')
+  stop()
+  stop = subscribe()
+  await settled()
+  await hears('second')
+  // Ended while its end is still on its way.
+  stop()
+  subscribe()()
+  await settled()
+  stop = subscribe()
+  await hears('third')
+})
+
 test('publishing is refused at once while there is no connection', async () => {
   wire.down = true
   const { link } = open()
