@@ -149,6 +149,16 @@ export async function openReceiver(ports: ReceivePorts): Promise<Receiver> {
     }
   }
 
+  /** What another fetch of the same transfer brings; null where it was ended by who had begun it, and who joined it has to go on. */
+  async function joined(other: UnderWay, { signal }: FetchOptions): Promise<Uint8Array<ArrayBuffer> | null> {
+    try {
+      return await other.promise
+    } catch (thrown) {
+      if (asHyphaError(thrown).code !== 'receive-ended' || signal?.aborted) throw thrown
+      return null
+    }
+  }
+
   return {
     contents,
     async fetch(content, fetchOptions = {}) {
@@ -156,9 +166,13 @@ export async function openReceiver(ports: ReceivePorts): Promise<Receiver> {
       const here = contents.read(content.digest)
       if (here) return here
       const name = toHex(content.transfer.digest)
-      const other = underWay.get(name)
-      if (other && bytesEqual(other.digest, content.digest)) return other.promise
-      if (other) throw new HyphaError('content-mismatch', `two contents claim the transfer ${name}`)
+      for (let other = underWay.get(name); other; other = underWay.get(name)) {
+        if (!bytesEqual(other.digest, content.digest)) {
+          throw new HyphaError('content-mismatch', `two contents claim the transfer ${name}`)
+        }
+        const bytes = await joined(other, fetchOptions)
+        if (bytes) return bytes
+      }
       let retry = (): void => undefined
       const promise = fetchNew(content, fetchOptions, (again) => {
         retry = again

@@ -234,6 +234,23 @@ test('a fetch that is not wanted any more ends, and goes on later', async () => 
   expect(gateway.wants[1]!.ranges).toEqual([{ first: 1, count: 1 }])
 })
 
+test('who asks again while an ended fetch is still ending is served, and so is who had joined it', async () => {
+  const bytes = noise(2 * chunkBytes)
+  const { receiver, gateway } = await start(bytes, new LossyFiles())
+  gateway.online = false
+  const controller = new AbortController()
+  const ended = receiver.fetch(plain(bytes), { signal: controller.signal }).catch((error) => error.code)
+  const joined = receiver.fetch(plain(bytes))
+  await settle()
+  controller.abort()
+  gateway.online = true
+  const again = receiver.fetch(plain(bytes))
+  expect(await ended).toBe('receive-ended')
+  expect(sha256(await joined)).toEqual(sha256(bytes))
+  expect(sha256(await again)).toEqual(sha256(bytes))
+  expect(gateway.subscribed).toBe(0)
+})
+
 test('bytes that changed on the disk are fetched again', async () => {
   const bytes = noise(50)
   const files = new LossyFiles()
