@@ -102,13 +102,18 @@ export class Activation {
    * has changed.
    */
   async resign(installed: Installed, verified: VerifiedRelease): Promise<void> {
-    const { trial } = await this.#ports.installs.step(this.#app, { kind: 'resign', installed })
+    await this.#ports.installs.step(this.#app, { kind: 'resign', installed })
     this.#running?.resigned(installed, verified)
-    // A gateway that gave too few signatures before has been refused for it.
-    if (this.#running !== null && this.#status.now.status === 'refused') {
-      this.#status.set(trial === null ? 'confirmed' : 'trial')
-    }
+    this.restate()
     this.#ports.settled()
+  }
+
+  /** What runs is what is wanted: says so where something else was refused, or awaited, in its place. */
+  restate(): void {
+    if (this.#running === null) return
+    const { trial } = this.#ports.installs.state(this.#app)
+    const status = trial === null ? 'confirmed' : 'trial'
+    if (this.#status.now.status !== status) this.#status.set(status)
   }
 
   /** Makes ready what was verified; nothing of it runs yet. */

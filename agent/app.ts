@@ -135,9 +135,11 @@ export class App {
     // Without a directive nothing is known of what is wanted: after root metadata has replaced the key that signed it, until the next one.
     if (wanted === null) return this.#ports.verifier.held === null ? undefined : await this.#remove()
     if (this.#incoming === wanted) return
-    if (this.#activation.running !== null && sameSection(this.#activation.running.section, wanted)) return
+    if (this.#activation.running !== null && sameSection(this.#activation.running.section, wanted)) {
+      return this.#activation.restate()
+    }
     const { failed, confirmed } = this.#ports.installs.state(this.name)
-    if (failed !== null && isOf(failed, wanted)) return
+    if (failed !== null && isOf(failed, wanted)) return this.#status.set('reverted', failed)
     // It is here, and waits for being opened again.
     if (this.#isResigned(wanted)) return this.#begin(wanted, () => this.#resign(wanted))
     if (this.#activation.running === null && confirmed !== null && isOf(confirmed, wanted)) return

@@ -84,6 +84,17 @@ describe('other signatures on the release that runs', () => {
     await until(files, clock, node, 'it is mended', () => node.status() === 'confirmed')
     expect([node.running(), node.sandbox.started]).toEqual([release, 1])
   })
+
+  it('that are refused leave no trace once the directive goes back to those that it runs with', async () => {
+    await confirmed()
+    network.offer(1, coreOf(1), {}, { signers: [thief], version: 2 })
+    node.connect()
+    await until(files, clock, node, 'it is refused', () => node.status() === 'refused')
+    network.offer(1, coreOf(1), {}, { version: 3 })
+    node.connect()
+    await until(files, clock, node, 'it is as before', () => node.status() === 'confirmed')
+    expect([node.running(), node.sandbox.started, node.pipeline.sections()[0]!.code]).toEqual([release, 1, null])
+  })
 })
 
 describe('a directive that is older than the one held', () => {
