@@ -53,6 +53,8 @@ export const asExpected = ({ held, surprising, fault }: Outcome): boolean =>
 /** A copy of the source that is changed and mended again. */
 export class Tree {
   readonly folder: string
+  /** What was there before, by path: the project's own files may change meanwhile. */
+  readonly #before = new Map<string, string>()
 
   constructor(name: string) {
     this.folder = join(project, 'dist', 'hostile', name)
@@ -72,6 +74,7 @@ export class Tree {
     for (const { file, find, replace } of cuts) {
       const path = join(this.folder, file)
       const text = readFileSync(path, 'utf8')
+      if (!this.#before.has(path)) this.#before.set(path, text)
       const count = text.split(find).length - 1
       if (count !== 1) throw new Error(`${name}: ${file} has ${count} times, and should have once: ${find}`)
       writeFileSync(
@@ -81,8 +84,9 @@ export class Tree {
     }
   }
 
-  mend({ cuts }: Mutation): void {
-    for (const { file } of cuts) cpSync(join(project, file), join(this.folder, file))
+  mend(): void {
+    for (const [path, text] of this.#before) writeFileSync(path, text)
+    this.#before.clear()
   }
 
   async run(fixture: string): Promise<Result[]> {
@@ -148,7 +152,7 @@ async function judge(tree: Tree, mutation: Mutation, fixture: string): Promise<O
   } catch (thrown) {
     return made([], [], (thrown as Error).message)
   } finally {
-    tree.mend(mutation)
+    tree.mend()
   }
 }
 
