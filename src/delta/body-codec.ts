@@ -1,18 +1,28 @@
+import { bytesEqual } from '../bytes/text.ts'
+import { BlockStack } from './block-stack.ts'
+import type { InstructionMapper } from './body-map.ts'
 import { CodeReader } from './code-reader.ts'
 import type { Coder } from './coder.ts'
 import { context, Place } from './contexts.ts'
 import type { ImmediateCoder } from './immediates.ts'
 import { expectedPad, Instruction, writeInstruction } from './instruction.ts'
-import { malformed, mappedLocals } from './limits.ts'
+import { malformed, walkPerByte } from './limits.ts'
 import { codeLocals } from './locals.ts'
+import { LocalsMap } from './locals-map.ts'
 import type { Maps } from './maps.ts'
-import type { Span } from './module.ts'
+import type { Module, Span } from './module.ts'
 import type { NumberCoder } from './numbers.ts'
 import { endOpcode, isWide, Kind, opensBlock } from './opcodes.ts'
-import type { Sink } from './sink.ts'
+import { Sink } from './sink.ts'
 
 /** What is done with the next instruction of the old body [D 5.2]. */
 export const Action = { copy: 0, field: 1, insert: 2, delete: 3 } as const
+
+/** After a streak of instructions as expected whole blocks are asked for, each twice as long as the one before; not again soon after a no [D 5.5]. */
+const streakForBlocks = 12
+const streakAfterNo = -24
+const firstBlock = 16
+const longestBlock = 1024
 
 /** The new body, which only the encoder has, and how it is made of the old one. */
 export interface BodyTarget {
@@ -32,22 +42,30 @@ export class BodyCodec {
   readonly #was = new Instruction()
   readonly #now = new Instruction()
   readonly #expected = new Int32Array(this.#was.low.length)
-  readonly #localTo = new Int32Array(mappedLocals)
-  /** 0 not known, 1 guessed from a lower local, 2 seen. */
-  readonly #localKnown = new Uint8Array(mappedLocals)
-  /** Height of each open block of the old body in the new one, or -1. */
-  #blocks: number[] = []
-  #height = 0
+  readonly #mapper: InstructionMapper
+  readonly #frame = { locals: new LocalsMap(), blocks: new BlockStack() }
+  /** What the encoder needs to see whether a block could be taken over. */
+  readonly #savedBlocks = new BlockStack()
+  readonly #trial: Sink
   /** Instructions of old bodies that may still be walked [D 5.6]. */
   #walkLeft: number
 
-  constructor(numbers: NumberCoder, old: Uint8Array, maps: Maps, immediates: ImmediateCoder, walk: number) {
+  constructor(
+    numbers: NumberCoder,
+    old: Module,
+    maps: Maps,
+    immediates: ImmediateCoder,
+    mapper: InstructionMapper,
+    most: number,
+  ) {
     this.#numbers = numbers
     this.#coder = numbers.coder
-    this.#old = old
+    this.#old = old.bytes
     this.#maps = maps
     this.#immediates = immediates
-    this.#walkLeft = walk
+    this.#mapper = mapper
+    this.#walkLeft = walkPerByte * (old.bytes.length + most)
+    this.#trial = new Sink(2 * (old.bytes.length + most))
   }
 
   /** Yields where more bytes of the patch are needed. */
@@ -55,9 +73,9 @@ export class BodyCodec {
     const reader = reference === null ? null : new CodeReader(this.#old, reference.start, reference.end)
     const source = target === null ? null : new CodeReader(target.bytes, target.body.start, target.body.end)
     yield* codeLocals(this.#numbers, reader, source, sink)
-    this.#localKnown.fill(0)
-    this.#blocks = [0]
-    this.#height = 0
+    const { locals, blocks } = this.#frame
+    locals.clear()
+    blocks.clear()
     const was = this.#was
     const now = this.#now
     let history = 0xff
@@ -66,17 +84,37 @@ export class BodyCodec {
     let earlierOp = 0
     let step = 0
     let have = false
+    let fetchedAt = 0
     const fetch = () => {
       have = reader !== null && !reader.done
       if (!have) return
-      if (--this.#walkLeft < 0) throw malformed('it walks the old module too often')
+      this.#walk(1)
+      fetchedAt = reader!.at
       reader!.instruction(was)
       earlierOp = wasOp
       wasOp = was.op
     }
     fetch()
-    while (this.#height >= 0) {
+    let streak = 0
+    let size = firstBlock
+    while (blocks.height >= 0) {
       while (this.#coder.starved) yield
+      if (have && streak >= streakForBlocks) {
+        const from = fetchedAt
+        const whole = source !== null && this.#canTake(from, reference!.end, size, source, target!.script, step)
+        if (this.#numbers.flag(context(Place.action, Math.min(size, longestBlock), 0, 10), whole)) {
+          const length = sink.length
+          reader!.at = this.#take(from, reference!.end, size, sink)
+          if (source !== null) source.at += sink.length - length
+          step += this.#mapper.walked
+          size = Math.min(longestBlock, size * 2)
+          if (blocks.height < 0) break
+          fetch()
+          continue
+        }
+        size = firstBlock
+        streak = streakAfterNo
+      }
       let action: number = Action.insert
       if (have) {
         this.#predict()
@@ -84,11 +122,12 @@ export class BodyCodec {
         action = this.#codeAction(wanted, { history, last, wasOp, earlierOp })
       }
       step++
+      streak = action === Action.copy ? streak + 1 : Math.min(streak, 0)
       history = ((history << 1) | (action === Action.copy ? 1 : 0)) & 0xffff
       last = action
       if (action === Action.delete) {
-        if (opensBlock(was.op)) this.#blocks.push(-1)
-        else if (was.op === endOpcode) this.#blocks.pop()
+        if (opensBlock(was.op)) blocks.openOld()
+        else if (was.op === endOpcode) blocks.closeOld()
         fetch()
         continue
       }
@@ -103,29 +142,64 @@ export class BodyCodec {
     }
   }
 
+  #walk(instructions: number): void {
+    this.#walkLeft -= instructions
+    if (this.#walkLeft < 0) throw malformed('it walks the old module too often')
+  }
+
+  /** Whether the encoder may have the next `most` old instructions taken over as they are expected. */
+  #canTake(
+    from: number,
+    end: number,
+    most: number,
+    source: CodeReader,
+    script: Uint8Array | null,
+    step: number,
+  ): boolean {
+    const { blocks } = this.#frame
+    const trial = this.#trial
+    trial.length = 0
+    this.#savedBlocks.copyFrom(blocks)
+    const next = this.#mapper.write(from, end, most, trial, this.#frame)
+    blocks.copyFrom(this.#savedBlocks)
+    if (next < 0 || script === null) return false
+    if (!script.subarray(step, step + this.#mapper.walked).every((action) => action <= Action.field)) return false
+    return bytesEqual(trial.view(), source.bytes.subarray(source.at, source.at + trial.length))
+  }
+
+  /** Takes over up to `most` old instructions; answers where the next begins [D 5.5]. */
+  #take(from: number, end: number, most: number, sink: Sink): number {
+    const next = this.#mapper.write(from, end, most, sink, this.#frame)
+    if (next < 0) throw malformed('it takes over code that refers to what is gone')
+    this.#walk(this.#mapper.walked)
+    return next
+  }
+
   #enter(op: number, action: number): void {
+    const { blocks } = this.#frame
+    const both = action !== Action.insert
     if (opensBlock(op)) {
-      this.#height++
-      if (action !== Action.insert) this.#blocks.push(this.#height)
+      if (both) blocks.open()
+      else blocks.height++
     } else if (op === endOpcode) {
-      this.#height--
-      if (action !== Action.insert) this.#blocks.pop()
+      if (both) blocks.close()
+      else blocks.height--
     }
   }
 
   /** What the old instruction's immediates are expected to be [D 5.3]. */
   #predict(): void {
     const was = this.#was
+    const { locals, blocks } = this.#frame
     for (let i = 0; i < was.count; i++) {
       const kind = was.kind[i]!
       const value = was.low[i]!
-      let expected = value
-      if (kind === Kind.local)
-        expected = value >= 0 && value < mappedLocals && this.#localKnown[value]! > 0 ? this.#localTo[value]! : value
-      else if (kind === Kind.label) {
-        const height = this.#blocks[this.#blocks.length - 1 - value] ?? -1
-        if (height >= 0) expected = Math.max(0, this.#height - height)
-      } else expected = this.#maps.predict(kind, value)
+      const expected =
+        kind === Kind.local
+          ? locals.get(value)
+          : kind === Kind.label
+            ? blocks.label(value)
+            : this.#maps.predict(kind, value)
       this.#expected[i] = expected
     }
   }
@@ -173,11 +247,11 @@ export class BodyCodec {
     const now = this.#now
     now.op = was.op
     now.count = was.count
-    for (let i = 0; i < was.count; i++) this.#take(i)
+    for (let i = 0; i < was.count; i++) this.#expect(i)
   }
 
   /** One immediate as it is expected. */
-  #take(i: number): void {
+  #expect(i: number): void {
     const was = this.#was
     const now = this.#now
     const expected = this.#expected[i]!
@@ -202,7 +276,7 @@ export class BodyCodec {
         !forced &&
         !this.#numbers.flag(context(Place.field, kind, Math.min(i, 8)), this.#numbers.encoding && this.#differs(i))
       ) {
-        this.#take(i)
+        this.#expect(i)
         continue
       }
       changed++
@@ -213,18 +287,8 @@ export class BodyCodec {
   }
 
   #learn(kind: number, from: number, to: number): void {
-    if (kind === Kind.local) this.#learnLocal(from, to)
+    if (kind === Kind.local) this.#frame.locals.learn(from, to)
     else if (kind === Kind.func || kind === Kind.global || kind === Kind.i32 || kind === Kind.offset)
       this.#maps.learn(kind, from, to)
-  }
-
-  /** Locals behind one that moved are expected to have moved as far. */
-  #learnLocal(from: number, to: number): void {
-    if (from < 0 || from >= mappedLocals) return
-    for (let local = from; local < mappedLocals; local++) {
-      if (local > from && this.#localKnown[local] === 2) break
-      this.#localTo[local] = local + to - from
-      this.#localKnown[local] = local === from ? 2 : 1
-    }
   }
 }

@@ -1,6 +1,8 @@
+import type { BlockStack } from './block-stack.ts'
 import { CodeReader } from './code-reader.ts'
 import { expectedPad, Instruction, writeInstruction } from './instruction.ts'
 import { Unsupported } from './limits.ts'
+import type { LocalsMap } from './locals-map.ts'
 import type { Maps } from './maps.ts'
 import type { Span } from './module.ts'
 import { Kind, signatures } from './opcodes.ts'
@@ -19,96 +21,111 @@ const Way = {
   bytes4: 8,
   bytes8: 9,
   other: 10,
+  local: 11,
+  label: 12,
+  end: 13,
 } as const
 
-const ways = Uint8Array.from(signatures.slice(0, 256), (signature) => {
-  switch (signature) {
-    case '':
-      return Way.none
-    case 'L':
-    case 'l':
-    case 'I':
-    case 'm':
-    case 'X':
-    case 'g':
-      return Way.leb
-    case 'F':
-      return Way.func
-    case 'G':
-      return Way.global
-    case 'i':
-      return Way.i32
-    case 'M':
-      return Way.memory
-    case 'TX':
-      return Way.call
-    case 'B':
-      return Way.block
-    case 'f':
-      return Way.bytes4
-    case 'd':
-      return Way.bytes8
-    default:
-      return Way.other
-  }
+const wayOf: Readonly<Record<string, number>> = {
+  '': Way.none,
+  I: Way.leb,
+  m: Way.leb,
+  X: Way.leb,
+  g: Way.leb,
+  l: Way.local,
+  L: Way.label,
+  F: Way.func,
+  G: Way.global,
+  i: Way.i32,
+  M: Way.memory,
+  TX: Way.call,
+  B: Way.block,
+  f: Way.bytes4,
+  d: Way.bytes8,
+}
+
+const ways = Uint8Array.from(signatures.slice(0, 256), (signature, op) => {
+  return op === 0x0b ? Way.end : (wayOf[signature ?? 'unknown'] ?? Way.other)
 })
 
+const kindOf = new Uint8Array(16)
+kindOf[Way.func] = Kind.func
+kindOf[Way.global] = Kind.global
+kindOf[Way.i32] = Kind.i32
+kindOf[Way.memory] = Kind.offset
+kindOf[Way.call] = Kind.type
+kindOf[Way.block] = Kind.blockType
+kindOf[Way.local] = Kind.local
+kindOf[Way.label] = Kind.label
+
+/** What a body that is being edited adds to the maps of its module. */
+export interface Frame {
+  readonly locals: LocalsMap
+  readonly blocks: BlockStack
+}
+
 /**
- * Writes old bodies as the maps would have them [D 5.3]: bytes are copied as they are up to the next immediate that changes. Most of a module goes
+ * Writes old instructions as the maps would have them [D 5.3]: bytes are copied as they are up to the next immediate that changes. Most of a module goes
  * through here, so it reads LEB128 by itself.
  */
-export class BodyMapper {
+export class InstructionMapper {
   readonly #instruction = new Instruction()
   readonly #old: Uint8Array
   readonly #maps: Maps
+  /** Instructions that the last call went over. */
+  walked = 0
 
   constructor(old: Uint8Array, maps: Maps) {
     this.#old = old
     this.#maps = maps
   }
 
-  /** False where a thing that the body refers to is gone; what was written is of no use then. */
-  write(body: Span, sink: Sink): boolean {
+  /** A whole body. False where a thing that it refers to is gone; what was written is of no use then. */
+  writeBody(body: Span, sink: Sink): boolean {
+    const code = behindLocals(this.#old, body)
+    sink.put(this.#old, body.start, code)
+    return this.write(code, body.end, Number.POSITIVE_INFINITY, sink, null) === body.end
+  }
+
+  /**
+   * Up to `most` instructions from `at` on, not behind the end of the body; within a frame locals and labels are mapped, too, and blocks are counted.
+   * Answers where the next instruction begins, or -1 where a thing is gone.
+   */
+  write(from: number, end: number, most: number, sink: Sink, frame: Frame | null): number {
     const old = this.#old
     const maps = this.#maps
     const { lowest, highest } = maps
-    const { end } = body
-    let at = behindLocals(old, body)
-    let copied = body.start
-    while (at < end) {
+    let at = from
+    let copied = from
+    let left = most
+    while (at < end && left > 0) {
       const way = ways[old[at]!]!
+      left--
       at++
       if (way === Way.none) continue
-      if (way === Way.leb) {
-        while (old[at]! >= 0x80) at++
-        at++
+      if (way === Way.end) {
+        if (frame === null) continue
+        frame.blocks.close()
+        if (frame.blocks.height < 0) break
+        continue
+      }
+      if (way === Way.leb || ((way === Way.local || way === Way.label) && frame === null)) {
+        while (old[at++]! >= 0x80);
         continue
       }
       if (way === Way.bytes4 || way === Way.bytes8) {
         at += way === Way.bytes4 ? 4 : 8
         continue
       }
-      if (way === Way.other) {
+      if (way === Way.other || (way === Way.memory && (old[at]! & 0xc0) !== 0)) {
         sink.put(old, copied, at - 1)
-        at = this.#writeOther(at - 1, end, sink)
+        at = this.#writeOther(at - 1, end, sink, frame)
+        if (at < 0) return -1
         copied = at
-        if (at < 0) return false
         continue
       }
-      let kind: number =
-        way === Way.func ? Kind.func : way === Way.global ? Kind.global : way === Way.i32 ? Kind.i32 : Kind.type
-      if (way === Way.block) kind = Kind.blockType
-      if (way === Way.memory) {
-        if ((old[at]! & 0xc0) !== 0) {
-          sink.put(old, copied, at - 1)
-          at = this.#writeOther(at - 1, end, sink)
-          copied = at
-          continue
-        }
-        at++
-        kind = Kind.offset
-      }
-      const from = at
+      if (way === Way.memory) at++
+      const start = at
       let value = 0
       let shift = 0
       let byte = 0
@@ -119,47 +136,62 @@ export class BodyMapper {
       } while (byte >= 0x80 && shift < 70)
       const signed = way === Way.i32 || way === Way.block
       if (signed && shift < 32 && byte & 0x40) value |= -1 << shift
-      // Most constants aren't addresses.
-      if ((kind === Kind.i32 || kind === Kind.offset) && (value < lowest || value >= highest)) continue
-      const expected = maps.predict(kind, value)
-      if (expected !== value) {
-        if (expected < 0 && kind !== Kind.i32 && kind !== Kind.offset) return false
-        sink.put(old, copied, from)
-        copied = at
-        // Padded numbers keep their width as far as they can.
-        const padded = at - from > (signed ? slebLength(value) : ulebLength(value))
-        const width = signed ? slebLength(expected) : ulebLength(expected)
-        const pad = padded ? Math.max(0, at - from - width) : 0
-        if (signed) sink.sleb(expected, expected >> 31, pad)
-        else sink.uleb(expected, pad)
-      }
-      if (way === Way.call) {
-        while (old[at]! >= 0x80) at++
-        at++
-      }
+      if (way === Way.block && frame !== null) frame.blocks.open()
+      if (way === Way.call) while (old[at++]! >= 0x80);
+      const numeric = way === Way.i32 || way === Way.memory
+      // Most constants aren't addresses, and most blocks have a type of their own.
+      if (numeric ? value < lowest || value >= highest : way === Way.block && value < 0) continue
+      const expected =
+        way === Way.local
+          ? frame!.locals.get(value)
+          : way === Way.label
+            ? frame!.blocks.label(value)
+            : maps.predict(kindOf[way]!, value)
+      if (expected === value) continue
+      if (expected < 0 && !numeric) return -1
+      const rest = way === Way.call ? behindLeb(old, start) : at
+      sink.put(old, copied, start)
+      copied = rest
+      // Padded numbers keep their width as far as they can.
+      const width = rest - start
+      const padded = width > (signed ? slebLength(value) : ulebLength(value))
+      const pad = padded ? Math.max(0, width - (signed ? slebLength(expected) : ulebLength(expected))) : 0
+      if (signed) sink.sleb(expected, expected >> 31, pad)
+      else sink.uleb(expected, pad)
     }
-    if (at !== end) throw new Unsupported('an instruction goes on behind its function')
-    sink.put(old, copied, end)
-    return true
+    if (at > end) throw new Unsupported('an instruction goes on behind its function')
+    sink.put(old, copied, at)
+    this.walked = most - left
+    return at
   }
 
   /** An instruction that isn't worth a way of its own; answers where the next begins, or -1 where its thing is gone. */
-  #writeOther(at: number, end: number, sink: Sink): number {
+  #writeOther(at: number, end: number, sink: Sink, frame: Frame | null): number {
     const reader = new CodeReader(this.#old, at, end)
     const instruction = this.#instruction
     reader.instruction(instruction)
     for (let i = 0; i < instruction.count; i++) {
       const kind = instruction.kind[i]!
       const value = instruction.low[i]!
-      const expected = this.#maps.predict(kind, value)
+      let expected = value
+      if (kind === Kind.local || kind === Kind.label) {
+        if (frame !== null) expected = kind === Kind.local ? frame.locals.get(value) : frame.blocks.label(value)
+      } else expected = this.#maps.predict(kind, value)
       if (expected === value) continue
       if (expected < 0 && kind !== Kind.i32 && kind !== Kind.offset) return -1
       instruction.pad[i] = expectedPad(instruction, i, expected)
       instruction.low[i] = expected
     }
+    if (instruction.op === 0x1f) frame?.blocks.open()
     writeInstruction(sink, instruction)
     return reader.at
   }
+}
+
+function behindLeb(bytes: Uint8Array, from: number): number {
+  let at = from
+  while (bytes[at++]! >= 0x80);
+  return at
 }
 
 function behindLocals(old: Uint8Array, { start, end }: Span): number {

@@ -1,13 +1,13 @@
 import { bytesEqual } from '../bytes/text.ts'
 import { BodyCodec, type BodyTarget } from './body-codec.ts'
-import { BodyMapper } from './body-map.ts'
+import { InstructionMapper } from './body-map.ts'
 import { ByteCodec } from './byte-codec.ts'
 import { CodeReader } from './code-reader.ts'
 import { context, Place } from './contexts.ts'
 import { codeData, imageOf } from './data-section.ts'
 import { ImmediateCoder } from './immediates.ts'
 import { Instruction } from './instruction.ts'
-import { malformed, walkPerByte } from './limits.ts'
+import { malformed } from './limits.ts'
 import { Maps, type Plan } from './maps.ts'
 import { type Module, moduleHeader, type Section } from './module.ts'
 import { codeNames } from './name-section.ts'
@@ -162,9 +162,8 @@ function* codeBodies(parts: Parts, target: ModuleTarget | null, watcher: Watcher
   const padded = numbers.flag(context(Place.pad), now !== null && hasPadding(now))
   const spaces = { functions: plan.functions.length, globals: plan.globals.length, types: plan.types.length }
   const immediates = new ImmediateCoder(numbers, maps, spaces, padded)
-  const walk = walkPerByte * (old.bytes.length + sink.limit)
-  const editor = new BodyCodec(numbers, old.bytes, maps, immediates, walk)
-  const mapper = new BodyMapper(old.bytes, maps)
+  const mapper = new InstructionMapper(old.bytes, maps)
+  const editor = new BodyCodec(numbers, old, maps, immediates, mapper, sink.limit)
   const body = new Sink(sink.limit, 65_536)
   let history = 0
   sink.uleb(count)
@@ -179,13 +178,13 @@ function* codeBodies(parts: Parts, target: ModuleTarget | null, watcher: Watcher
     if (reference !== null) {
       const equal =
         span !== undefined &&
-        mapper.write(reference, body) &&
+        mapper.writeBody(reference, body) &&
         bytesEqual(body.view(), now!.bytes.subarray(span.start, span.end))
       same = numbers.flag(context(Place.same, history & 7), equal)
       history = (history << 1) | (same ? 1 : 0)
     }
     if (same) {
-      if (span === undefined && !mapper.write(reference!, body))
+      if (span === undefined && !mapper.writeBody(reference!, body))
         throw malformed('it takes over a function that refers to what is gone')
     } else {
       body.length = 0
