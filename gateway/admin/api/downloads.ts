@@ -25,7 +25,8 @@ export class Downloads {
   readonly #limits: DownloadLimits
   readonly #now: () => number
   readonly #seen = new Map<string, { since: number; requests: number }>()
-  readonly #open = new Map<string, number>()
+  /** What ends each download that runs, the newest last. */
+  readonly #open = new Map<string, Set<() => void>>()
   #total = 0
 
   constructor(limits: DownloadLimits, now: () => number) {
@@ -33,26 +34,38 @@ export class Downloads {
     this.#now = now
   }
 
-  /** Counts a download until the returned function is called. Throws `install-busy`. */
-  begin(address: string): () => void {
+  /**
+   * Counts a download until the returned function is called. Where all places are taken, the newest of the address that has most of them is ended by its `giveWay`: who reads a byte a
+   * minute keeps nobody else out. Throws `install-busy`.
+   */
+  begin(address: string, giveWay: () => void): () => void {
     const group = addressGroup(address)
     const { total, perAddress, requests, windowMs } = this.#limits
-    const open = this.#open.get(group) ?? 0
-    if (this.#total >= total) throw busy(`${total} downloads run at once`)
-    if (open >= perAddress) throw busy(`${perAddress} downloads run to ${address} at once`)
+    const open = this.#open.get(group) ?? new Set<() => void>()
+    if (open.size >= perAddress) throw busy(`${perAddress} downloads run to ${address} at once`)
     if (this.#count(group) > requests)
       throw busy(`${address} asked more than ${requests} times in ${windowMs / 1000} s`)
-    this.#total++
-    this.#open.set(group, open + 1)
-    let ended = false
-    return () => {
-      if (ended) return
-      ended = true
+    if (this.#total >= total && !this.#makeRoom(open.size)) throw busy(`${total} downloads run at once`)
+    const end = () => {
+      if (!open.delete(stop)) return
       this.#total--
-      const left = this.#open.get(group)! - 1
-      if (left > 0) this.#open.set(group, left)
-      else this.#open.delete(group)
+      if (open.size === 0) this.#open.delete(group)
     }
+    const stop = () => {
+      end()
+      giveWay()
+    }
+    this.#total++
+    this.#open.set(group, open.add(stop))
+    return end
+  }
+
+  /** False where no address has more than the newcomer would then have. */
+  #makeRoom(newcomer: number): boolean {
+    const longest = [...this.#open.values()].reduce((most, each) => (each.size > most.size ? each : most))
+    if (longest.size <= newcomer + 1) return false
+    ;[...longest].at(-1)!()
+    return true
   }
 
   #count(group: string): number {

@@ -70,7 +70,7 @@ interface Sending {
 async function sendFile(request: FastifyRequest, reply: FastifyReply, { installables, downloads, digest }: Sending) {
   // There is no body to wait for: what follows may take as long as it takes.
   request.raw.resume()
-  const end = downloads.begin(request.ip)
+  const end = downloads.begin(request.ip, () => void reply.raw.destroy())
   reply.raw.once('close', end)
   const found = await installables.find(digest)
   if (found === null) throw new HyphaError('not-found', `There is nothing to install with the digest ${digest}`)
