@@ -3,6 +3,7 @@ import { openEnvelope, verifyThreshold } from '@hypha/core/trust/cose.ts'
 import { type Directive, directive } from '@hypha/core/trust/directive.ts'
 import { maxDirectiveBytes } from '@hypha/core/trust/snapshot.ts'
 import type { Inventory, NodeState, Tier } from '@hypha/core/wire/messages/state.ts'
+import { Buckets } from '../broker/bucket.ts'
 import { createProgress } from '../distribute/progress.ts'
 import type { GatewayDeps } from './deps.ts'
 import type { Pipeline } from './pipeline.ts'
@@ -21,6 +22,7 @@ export class NodeReports {
   readonly #deps: GatewayDeps
   readonly #pipeline: Pipeline
   readonly #inventories = new Map<string, string>()
+  readonly #replans = new Buckets({ perSecond: 1 / 10, burst: 10 })
   /** How much of each app's release each node holds. */
   readonly progress: ReturnType<typeof createProgress>
 
@@ -45,9 +47,15 @@ export class NodeReports {
     }
     // Who joined anew under its name has another certificate, and nothing is known of it but this report.
     const inventory = planKey(state.tier, state.inventory, record.fingerprint)
-    if (this.#inventories.get(node) === inventory) return
+    if (this.#inventories.get(node) === inventory || !this.#mayReplan(node)) return
     this.#inventories.set(node, inventory)
     this.#pipeline.planner.replanSoon()
+  }
+
+  /** Planning costs more than saying something new about oneself. A node that does so without end is passed over for a while: it says the same again twice a minute. */
+  #mayReplan(node: string): boolean {
+    const now = this.#deps.clock.monotonic()
+    return this.#replans.of(node, now).take(1, now)
   }
 
   /** Another device has the node's name: it is to be given the directive, also where that says the same as before. */
@@ -64,9 +72,9 @@ export class NodeReports {
     if (made !== null) outlet.directive(made)
   }
 
-  presence(_node: string, online: boolean): void {
+  presence(node: string, online: boolean): void {
     // What has no place may have one now. Who goes away keeps what it has.
-    if (online && this.#pipeline.planner.incomplete) this.#pipeline.planner.replanSoon()
+    if (online && this.#pipeline.planner.incomplete && this.#mayReplan(node)) this.#pipeline.planner.replanSoon()
   }
 
   async #forget(node: string): Promise<void> {
