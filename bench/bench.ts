@@ -14,6 +14,8 @@ export interface BenchOptions {
   readonly quick: boolean
   /** How many nodes, where a benchmark has nodes to count; null for its own choice. */
   readonly nodes: number | null
+  /** A file that lists pairs of modules, where a benchmark has such; null for its own. */
+  readonly pairs: string | null
 }
 
 /** What a file of this folder exports. */

@@ -1,4 +1,4 @@
-// Runs one benchmark: node bench/main.ts NAME [--quick] [--nodes N] [--json]
+// Runs one benchmark: node bench/main.ts NAME [--quick] [--nodes N] [--pairs FILE] [--json]
 import { readdir } from 'node:fs/promises'
 import { cpus, release, type } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -43,7 +43,7 @@ function print(result: BenchResult): void {
 }
 
 const names = (await benchNames()).sort()
-const usage = `Usage: npm run bench -- NAME [--quick] [--nodes N] [--json], where NAME is one of: ${names.join(', ')}`
+const usage = `Usage: npm run bench -- NAME [--quick] [--nodes N] [--pairs FILE] [--json], where NAME is one of: ${names.join(', ')}`
 
 interface Arguments {
   readonly name: string | undefined
@@ -51,6 +51,7 @@ interface Arguments {
   readonly json: boolean
   readonly help: boolean
   readonly nodes: number | null
+  readonly pairs: string | null
 }
 
 function readArguments(): Arguments | null {
@@ -62,11 +63,12 @@ function readArguments(): Arguments | null {
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
         nodes: { type: 'string' },
+        pairs: { type: 'string' },
       },
     })
     const nodes = values.nodes === undefined ? null : Number(values.nodes)
     if (nodes !== null && !(Number.isInteger(nodes) && nodes > 0)) throw new Error('--nodes should be a number above 0')
-    return { name: positionals[0], ...values, nodes }
+    return { name: positionals[0], ...values, nodes, pairs: values.pairs ?? null }
   } catch (error) {
     console.error((error as Error).message)
     return null
@@ -80,7 +82,7 @@ else if (given?.name === undefined || !names.includes(given.name)) {
   process.exitCode = 2
 } else {
   const { run } = (await import(`./${given.name}.ts`)) as Bench
-  const result = await run({ quick: given.quick, nodes: given.nodes })
+  const result = await run({ quick: given.quick, nodes: given.nodes, pairs: given.pairs })
   print(result)
   if (given.json) console.log(JSON.stringify({ ...result, machine: machine() }))
 }
