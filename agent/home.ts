@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { HyphaError } from '@hypha/core/errors.ts'
+import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
 import { nodeFiles } from '@hypha/core/platform/files.ts'
 import { replaceFile } from '@hypha/core/ports/files.ts'
 import { bytes, message, nullable, record, type TypeOf, text, uint } from '@hypha/core/wire/codec.ts'
@@ -58,7 +58,17 @@ export function loadIdentity(home: string): Identity {
   if (!hasIdentity(home)) {
     throw new HyphaError('not-joined', `There is no identity in ${home}`, { where: home })
   }
-  return identityCodec.decode(readFileSync(identityPath(home)))
+  const where = identityPath(home)
+  const bytes = readFileSync(where)
+  try {
+    return identityCodec.decode(bytes)
+  } catch (cause) {
+    throw new HyphaError('bytes-malformed', `${where} holds no identity: ${asHyphaError(cause).message}`, {
+      where,
+      mend: 'Bring it back from a backup. Without one, join anew in another folder: hypha invite NAME --replace at the gateway, hypha-agent join URL --home DIR here.',
+      cause,
+    })
+  }
 }
 
 export function saveIdentity(home: string, identity: Identity): void {

@@ -760,7 +760,13 @@ const fileTroubles: Readonly<Record<string, ErrorCode>> = {
   ENAMETOOLONG: 'file-failed',
 }
 
-/** Any thrown value as a `HyphaError`: `file-failed` or `disk-full` where the system refused a file; what is nothing known becomes `internal` with the value as its cause. */
+/** What SQLite says of its file's place, by the beginnings of its codes. */
+const databaseTroubles: readonly (readonly [code: RegExp, ErrorCode])[] = [
+  [/^SQLITE_FULL/, 'disk-full'],
+  [/^SQLITE_(READONLY|CANTOPEN|IOERR|CORRUPT|NOTADB)/, 'store-unusable'],
+]
+
+/** Any thrown value as a `HyphaError`: `file-failed`, `disk-full` or `store-unusable` where the system or SQLite refused a file; what is nothing known becomes `internal` with the value as its cause. */
 export function asHyphaError(thrown: unknown): HyphaError {
   if (thrown instanceof HyphaError) return thrown
   const { code, syscall, path } = (thrown ?? {}) as { code?: unknown; syscall?: unknown; path?: unknown }
@@ -769,5 +775,7 @@ export function asHyphaError(thrown: unknown): HyphaError {
     const where = typeof path === 'string' ? { where: path } : {}
     return new HyphaError(trouble, (thrown as Error).message, { ...where, cause: thrown })
   }
+  const database = databaseTroubles.find(([codes]) => typeof code === 'string' && codes.test(code))
+  if (database !== undefined) return new HyphaError(database[1], (thrown as Error).message, { cause: thrown })
   return new HyphaError('internal', thrown instanceof Error ? thrown.message : String(thrown), { cause: thrown })
 }

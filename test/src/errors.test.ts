@@ -41,6 +41,11 @@ describe('errors', () => {
     expect(refused('EISDIR', 'read')).toMatchObject({ code: 'file-failed', where: '/a' })
     expect(refused('EROFS', 'open')).toMatchObject({ code: 'file-failed', where: '/a' })
     expect(refused('ENOSPC', 'write')).toMatchObject({ code: 'disk-full' })
+    expect(asHyphaError(Object.assign(new Error('full'), { code: 'SQLITE_FULL' })).code).toBe('disk-full')
+    expect(asHyphaError(Object.assign(new Error('no'), { code: 'SQLITE_READONLY_DBMOVED' })).code).toBe(
+      'store-unusable',
+    )
+    expect(asHyphaError(Object.assign(new Error('twice'), { code: 'SQLITE_CONSTRAINT' })).code).toBe('internal')
     expect(refused('EACCES', 'connect').code).toBe('internal')
     expect(refused('EACCES', 'listen').code).toBe('internal')
   })

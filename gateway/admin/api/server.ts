@@ -203,6 +203,9 @@ function endLate({ raw }: FastifyRequest, ms: number): void {
   raw.once('close', () => clearTimeout(timer))
 }
 
+/** Of Linux, `sun_path` without its end; macOS has four fewer. */
+const maxSocketPathBytes = 107
+
 /** Throws `already-running` where a gateway listens on this socket. */
 export async function refuseSecond(path: string): Promise<void> {
   if (!(await answersAt(path))) return
@@ -217,6 +220,15 @@ export async function listenOnSocket(api: Api, path: string): Promise<void> {
   const before = process.umask(0o177)
   try {
     await api.listen({ path })
+  } catch (cause) {
+    const tooLong = Buffer.byteLength(path) > maxSocketPathBytes
+    throw new HyphaError('port-unavailable', `The gateway can't listen on ${path}: ${(cause as Error).message}`, {
+      where: path,
+      mend: tooLong
+        ? `The path of a socket has at most ${maxSocketPathBytes} bytes: move the folder to where its path is shorter, and name it with --home or HYPHA_HOME.`
+        : 'See that the folder can be written to.',
+      cause,
+    })
   } finally {
     process.umask(before)
   }

@@ -121,7 +121,7 @@ test('a request for no route, of no form, or too long, is an error with a code',
   expect(await codeOf('POST', '/v1/invites', { node: 'pi-7', tier: 'moon' })).toEqual([
     400,
     'request-invalid',
-    'body.tier must be equal to one of the allowed values',
+    'body.tier must be one of mcu, device, edge, cloud',
   ])
   expect(await codeOf('POST', '/v1/invites', { tier: 'device' })).toEqual([
     400,
