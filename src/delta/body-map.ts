@@ -58,6 +58,17 @@ kindOf[Way.block] = Kind.blockType
 kindOf[Way.local] = Kind.local
 kindOf[Way.label] = Kind.label
 
+/** Lengths of instructions that are passed over without a look at their immediates, as long as those are in their one-byte form; 0 for others. */
+function quickLengths(lowest: number, framed: boolean): Uint8Array {
+  return Uint8Array.from(ways, (way) => {
+    if (way === Way.none || (way === Way.end && !framed)) return 1
+    if (way === Way.leb || ((way === Way.local || way === Way.label) && !framed)) return 2
+    // No address has one byte.
+    if (lowest > 0x7f && (way === Way.i32 || way === Way.memory)) return way === Way.i32 ? 2 : 3
+    return 0
+  })
+}
+
 /** What a body that is being edited adds to the maps of its module. */
 export interface Frame {
   readonly locals: LocalsMap
@@ -72,12 +83,16 @@ export class InstructionMapper {
   readonly #instruction = new Instruction()
   readonly #old: Uint8Array
   readonly #maps: Maps
+  readonly #quick: { readonly plain: Uint8Array; readonly framed: Uint8Array }
   /** Instructions that the last call went over. */
   walked = 0
 
   constructor(old: Uint8Array, maps: Maps) {
     this.#old = old
     this.#maps = maps
+    const { lowest, highest } = maps
+    const first = highest === 0 ? Number.POSITIVE_INFINITY : lowest
+    this.#quick = { plain: quickLengths(first, false), framed: quickLengths(first, true) }
   }
 
   /** A whole body. False where a thing that it refers to is gone; what was written is of no use then. */
@@ -98,7 +113,18 @@ export class InstructionMapper {
     let at = from
     let copied = from
     let left = most
+    const quick = frame === null ? this.#quick.plain : this.#quick.framed
     while (at < end && left > 0) {
+      const length = quick[old[at]!]!
+      if (
+        length === 1 ||
+        (length === 2 && old[at + 1]! < 0x80) ||
+        (length === 3 && old[at + 1]! < 0x40 && old[at + 2]! < 0x80)
+      ) {
+        at += length
+        left--
+        continue
+      }
       const way = ways[old[at]!]!
       left--
       at++

@@ -21,7 +21,12 @@ const rates = Int32Array.from({ length: 256 }, (_, uses) =>
 /** Bytes of zeros that a decoder may take after the end of a patch; the encoder leaves zeros at the end away [D 3.5]. */
 const borrowedZeros = 8
 
-/** What a coder has learnt: starts the next one where this one ended. */
+const signBit = -0x8000_0000
+const topByte = -0x0100_0000
+/** Spreads contexts over the cells: 0x9e3779b1. */
+const spread = -1_640_531_535
+
+/** What a coder has learnt: starts the next one where this one ended, which then owns it. */
 export interface Learnt {
   readonly chances: Uint16Array
   readonly uses: Uint8Array
@@ -42,8 +47,9 @@ export class Coder {
   readonly #cells = new Int32Array(maxInputs)
   readonly #inputs = new Int32Array(maxInputs)
   readonly #shift: number
+  // 32 bits unsigned, held as signed integers: the engine would put others on the heap, one for each bit.
   #low = 0
-  #high = 0xffffffff
+  #high = -1
   #value = 0
   #bytes: Uint8Array<ArrayBuffer>
   #at = 0
@@ -57,9 +63,9 @@ export class Coder {
   constructor(bits: number, encoding: boolean, learnt?: Learnt) {
     this.#shift = 32 - bits
     this.encoding = encoding
-    this.#chances = learnt?.chances.slice() ?? new Uint16Array(1 << bits).fill(32_768)
-    this.#uses = learnt?.uses.slice() ?? new Uint8Array(1 << bits)
-    this.#weights = learnt?.weights?.slice() ?? new Int32Array(weightSets * maxInputs).fill(initialWeight)
+    this.#chances = learnt?.chances ?? new Uint16Array(1 << bits).fill(32_768)
+    this.#uses = learnt?.uses ?? new Uint8Array(1 << bits)
+    this.#weights = learnt?.weights ?? new Int32Array(weightSets * maxInputs).fill(initialWeight)
     this.#bytes = new Uint8Array(1024)
     this.#ended = encoding
     this.#begun = encoding
@@ -93,7 +99,7 @@ export class Coder {
     if (!this.#ended && this.#filled - this.#at < mostRecordBytes) return true
     if (!this.#begun) {
       this.#begun = true
-      for (let i = 0; i < 4; i++) this.#value = ((this.#value << 8) | this.#next()) >>> 0
+      for (let i = 0; i < 4; i++) this.#value = (this.#value << 8) | this.#next()
     }
     return false
   }
@@ -120,25 +126,29 @@ export class Coder {
 
   /** One bit with a chance of a one of `chance` / 65536. */
   code(chance: number, given: number): number {
-    const range = (this.#high - this.#low) >>> 0
-    const middle = this.#low + (range >>> 16) * chance + (((range & 0xffff) * chance) >>> 16)
+    let low = this.#low
+    let high = this.#high
+    const range = (high - low) | 0
+    const middle = (low + Math.imul(range >>> 16, chance) + (Math.imul(range & 0xffff, chance) >>> 16)) | 0
     let bit = given
-    if (!this.encoding) bit = this.#value <= middle ? 1 : 0
+    if (!this.encoding) bit = (this.#value ^ signBit) <= (middle ^ signBit) ? 1 : 0
     if (this.counting) this.spent -= Math.log2((bit === 1 ? chance : 65_536 - chance) / 65_536)
-    if (bit === 1) this.#high = middle
-    else this.#low = middle + 1
-    while (((this.#low ^ this.#high) & 0xff000000) === 0) {
-      if (this.encoding) this.#put(this.#high >>> 24)
-      else this.#value = ((this.#value << 8) | this.#next()) >>> 0
-      this.#low = (this.#low << 8) >>> 0
-      this.#high = ((this.#high << 8) | 255) >>> 0
+    if (bit === 1) high = middle
+    else low = middle + 1
+    while (((low ^ high) & topByte) === 0) {
+      if (this.encoding) this.#put(high >>> 24)
+      else this.#value = (this.#value << 8) | this.#next()
+      low <<= 8
+      high = (high << 8) | 255
     }
+    this.#low = low
+    this.#high = high
     return bit
   }
 
   /** One bit in one context. */
   bit(context: number, given: number): number {
-    const cell = Math.imul(context, 0x9e3779b1) >>> this.#shift
+    const cell = Math.imul(context, spread) >>> this.#shift
     const chance = this.#chances[cell]!
     const bit = this.code(chance < leastChance ? leastChance : Math.min(chance, 65_536 - leastChance), given)
     this.#update(cell, bit)
@@ -161,7 +171,7 @@ export class Coder {
     const first = (set & (weightSets - 1)) * maxInputs
     let sum = 0
     for (let i = 0; i < count; i++) {
-      const cell = Math.imul(this.contexts[i]! + node, 0x9e3779b1) >>> this.#shift
+      const cell = Math.imul(this.contexts[i]! + node, spread) >>> this.#shift
       cells[i] = cell
       const input = this.#uses[cell] === 0 ? 0 : stretch[this.#chances[cell]! >> 4]!
       inputs[i] = input
@@ -183,8 +193,8 @@ export class Coder {
   finish(): Uint8Array<ArrayBuffer> {
     for (let count = 0; count <= 4; count++) {
       const unit = 2 ** (32 - 8 * count)
-      const number = Math.ceil(this.#low / unit) * unit
-      if (number > this.#high) continue
+      const number = Math.ceil((this.#low >>> 0) / unit) * unit
+      if (number > this.#high >>> 0) continue
       for (let i = 0; i < count; i++) this.#put(Math.floor(number / 2 ** (24 - 8 * i)) & 255)
       break
     }

@@ -34,7 +34,7 @@ export const Place = {
 
 /** A context of up to four numbers, spread over 32 bits [D 3.6]. */
 export function context(place: number, a = 0, b = 0, c = 0): number {
-  let h = Math.imul(place + 0x9e3779b9, 0x85ebca6b) ^ Math.imul(a + 0x7f4a7c15, 0xc2b2ae35)
+  let h = Math.imul(place - 0x61c8_8647, -0x7a14_3595) ^ Math.imul(a + 0x7f4a7c15, -0x3d4d_51cb)
   h = Math.imul(h ^ (h >>> 15), 0x2c1b3c6d) + Math.imul(b + 1, 0x297a2d39) + Math.imul(c + 1, 0x165667b1)
   h = Math.imul(h ^ (h >>> 13), 0x2545f491)
   return h ^ (h >>> 16)

@@ -17,34 +17,19 @@ const trust = 3
 
 const chanceOf = (level: number): number => squash[Math.round((level / (levels - 1)) * 4094) + 1]! * 16 + 8
 
-/** Null until it is needed; a patch begins with a copy. */
-let unpacked: { readonly chances: Uint16Array; readonly uses: Uint8Array } | null = null
-
-function unpack(): { readonly chances: Uint16Array; readonly uses: Uint8Array } {
-  const chances = new Uint16Array(1 << tableBits.most).fill(32_768)
-  const uses = new Uint8Array(1 << tableBits.most)
+/** The state of a coder with a table of `bits`: of cells that fall on each other in smaller tables the last one stays. */
+export function initialState(bits: number): Learnt {
+  const chances = new Uint16Array(1 << bits).fill(32_768)
+  const uses = new Uint8Array(1 << bits)
+  const shift = tableBits.most - bits
+  const known = Uint16Array.from({ length: levels }, (_, level) => chanceOf(level))
   const bytes = fromBase64(priorTable)
   let cell = 0
   for (let at = 0; at < bytes.length; ) {
     const gap = bytes[at++]!
     cell += gap
     if (gap === longGap) continue
-    chances[cell] = chanceOf(bytes[at++]!)
-    uses[cell] = trust
-  }
-  return { chances, uses }
-}
-
-/** The state of a coder with a table of `bits`: smaller tables take the cells that fall on each other in order, the last one stays. */
-export function initialState(bits: number): Learnt {
-  unpacked ??= unpack()
-  if (bits === tableBits.most) return unpacked
-  const chances = new Uint16Array(1 << bits).fill(32_768)
-  const uses = new Uint8Array(1 << bits)
-  const shift = tableBits.most - bits
-  for (let cell = 0; cell < unpacked.uses.length; cell++) {
-    if (unpacked.uses[cell] === 0) continue
-    chances[cell >> shift] = unpacked.chances[cell]!
+    chances[cell >> shift] = known[bytes[at++]!]!
     uses[cell >> shift] = trust
   }
   return { chances, uses }
@@ -78,12 +63,14 @@ function toBase64(bytes: Uint8Array): string {
 }
 
 function fromBase64(text: string): Uint8Array {
+  const values = new Uint8Array(128)
+  for (let i = 0; i < digits.length; i++) values[digits.charCodeAt(i)] = i
   const bytes = new Uint8Array(Math.floor((text.length * 3) / 4))
   let bits = 0
   let held = 0
   let at = 0
-  for (const digit of text) {
-    bits = ((bits << 6) | digits.indexOf(digit)) & 0xffffff
+  for (let i = 0; i < text.length; i++) {
+    bits = ((bits << 6) | values[text.charCodeAt(i)]!) & 0xffffff
     held += 6
     if (held < 8) continue
     held -= 8
