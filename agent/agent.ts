@@ -33,6 +33,7 @@ import { beginJournalAnew } from './report/anew.ts'
 import { type Journal, openJournal } from './report/journal.ts'
 import { createShipper } from './report/shipper.ts'
 import { createSandbox } from './sandbox/sandbox.ts'
+import { becomeSole } from './sole.ts'
 import { TrustFile } from './trust-file.ts'
 import { beat } from './update/alive.ts'
 import { defaultWatchLimits } from './update/machine.ts'
@@ -62,6 +63,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
 
   mkdirSync(join(home, 'data'), { recursive: true, mode: 0o700 })
   const files = nodeFiles(join(home, 'data'))
+  await becomeSole(home, files)
   const trust = new TrustFile(files)
   const verifier = openVerifier(trust, identity, nodeCrypto, systemClock.now)
   const keepTrust = () => trust.keep(() => verifier.snapshot)

@@ -192,6 +192,11 @@ export const errorTable = {
     means: 'More messages wait for an acknowledgement than the link holds.',
     mend: 'Wait for earlier ones to be acknowledged.',
   },
+  'ack-beyond-sent': {
+    act: 'operator',
+    means: 'The gateway has acknowledged entries of a journal that the node never sent. The node passes over it.',
+    mend: 'See whether two devices have the same disk (`hypha nodes`); join one of them anew.',
+  },
   'link-refused': {
     act: 'operator',
     means: 'The broker refused the connection.',
@@ -560,7 +565,7 @@ export const errorTable = {
   },
   'already-running': {
     act: 'caller',
-    means: 'A gateway of the same home runs already.',
+    means: 'A gateway, or an agent, of the same folder runs already.',
     mend: 'Use the one that runs, or end it first.',
   },
   'gateway-stopping': {
