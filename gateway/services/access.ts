@@ -143,7 +143,7 @@ function checkApps(role: Role, apps: readonly string[]): void {
   if (role === 'publisher' && apps.length === 0) {
     throw new HyphaError('request-invalid', 'A token of a publisher names the apps that it is for', {
       where: 'body.apps',
-      mend: "Name at least one: --app greenhouse, or --app 'lab-*'; --app '*' stands for all.",
+      mend: "Name at least one: --app greenhouse, or --app 'lab-*'; --app '*' stands for all but hypha-agent.",
     })
   }
   if (role !== 'publisher' && apps.length > 0) {

@@ -1,4 +1,5 @@
 import { HyphaError } from '@hypha/core/errors.ts'
+import { agentApp } from '@hypha/core/trust/release.ts'
 import type { Role } from './schemas/access.ts'
 import type { Caller } from './services.ts'
 
@@ -112,6 +113,6 @@ export function authoriseApp(caller: Caller, app: string, needed: Permission = '
   })
 }
 
-/** `lab-*` stands for every app whose name begins with `lab-`; without the star a pattern stands for itself. */
+/** `lab-*` stands for every app whose name begins with `lab-`, but never for the agent itself: its releases replace the program of every device. Without the star a pattern stands for itself. */
 export const matchesApp = (pattern: string, app: string): boolean =>
-  pattern.endsWith('*') ? app.startsWith(pattern.slice(0, -1)) : app === pattern
+  pattern === app || (pattern.endsWith('*') && app !== agentApp && app.startsWith(pattern.slice(0, -1)))

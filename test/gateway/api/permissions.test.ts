@@ -1,6 +1,6 @@
 import fastify from 'fastify'
 import { expect, test } from 'vitest'
-import { knownRoutes } from '../../../gateway/admin/api/permissions.ts'
+import { knownRoutes, matchesApp } from '../../../gateway/admin/api/permissions.ts'
 import type { Api } from '../../../gateway/admin/api/route.ts'
 import { createApi, requirePermissions } from '../../../gateway/admin/api/server.ts'
 import { releasePayload } from '../../../gateway/push/release.ts'
@@ -158,6 +158,19 @@ test('a publisher publishes the apps that its token names, and no other', async 
     },
     expect.objectContaining({ actor: 'local', action: 'app.push', subject: 'greenhouse' }),
   ])
+})
+
+test.each([
+  ['*', 'lab-7', true],
+  ['lab-*', 'lab-7', true],
+  ['lab-*', 'laboratory', false],
+  ['greenhouse', 'greenhouse', true],
+  ['*', 'hypha-agent', false],
+  ['hypha-*', 'hypha-agent', false],
+  ['hypha-agent*', 'hypha-agent', false],
+  ['hypha-agent', 'hypha-agent', true],
+])('"%s" names the app %s: %s; the agent itself is meant only by its whole name', (pattern, app, named) => {
+  expect(matchesApp(pattern, app)).toBe(named)
 })
 
 test('a token of a publisher names apps, and only such a token does', async () => {
