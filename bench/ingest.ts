@@ -172,6 +172,7 @@ async function startGateway(store: Store, authority: Authority) {
     store,
     route: () => [],
     mayReport: () => true,
+    runsNow: () => true,
     sinks: {
       ack: (to, bytes) => void broker.publish(topics.down(to, 'ack'), bytes),
       values: nothing,

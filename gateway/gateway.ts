@@ -117,6 +117,7 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
     store,
     route: ({ app, module, home, node, topic }) =>
       pipeline.planner.targets(app, { kind: 'instance', node, module, home }, topic),
+    runsNow: (node, instance) => pipeline.planner.runs(node, instance),
     sinks: {
       ack: (node, bytes) => void publish(topics.down(node, 'ack'), bytes).catch(onFailure),
       values: (values) => {

@@ -71,6 +71,8 @@ export interface IngestOptions {
    * passed over, with an event; what is good in the same report is stored.
    */
   readonly mayReport?: (node: string, instance: { app: string; module: string; home: string | null }) => boolean
+  /** Whether today's plan has an instance on a node: who had it once may still bring what he counted then, but speaks in its name no more. */
+  readonly runsNow: (node: string, instance: { app: string; module: string; home: string | null }) => boolean
   /** ms since 1970. */
   readonly now?: () => number
   readonly limits?: Partial<IngestLimits>
@@ -83,7 +85,7 @@ export interface IngestOptions {
 export function createIngest(options: IngestOptions) {
   const held = holdSinks(options.sinks)
   const { sinks } = held
-  const { store, route, now = Date.now } = options
+  const { store, route, runsNow, now = Date.now } = options
   const limits = { ...defaultLimits, ...options.limits }
   const cache = createSeriesCache(store, limits)
   const complaints = createComplaints()
@@ -125,7 +127,17 @@ export function createIngest(options: IngestOptions) {
     known.refresh()
     const group = takeGroup()
     const outcome = emptyOutcome()
-    const context = { store, cache, known, complaints, route, mayReport, maxJournals: limits.maxJournals, now: now() }
+    const context = {
+      store,
+      cache,
+      known,
+      complaints,
+      route,
+      mayReport,
+      runsNow,
+      maxJournals: limits.maxJournals,
+      now: now(),
+    }
     try {
       store.transaction(() => {
         for (const queued of group) writeReport(queued, context, outcome)

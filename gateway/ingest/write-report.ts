@@ -29,6 +29,8 @@ export interface WriteContext {
   readonly route: (message: NewMessage) => readonly InputTarget[] | null
   /** Whether a node may speak for an instance. */
   readonly mayReport: (node: string, instance: { app: string; module: string; home: string | null }) => boolean
+  /** Whether today's plan has an instance on the node. */
+  readonly runsNow: (node: string, instance: { app: string; module: string; home: string | null }) => boolean
   readonly maxJournals: number
   /** The gateway's time at the beginning of the transaction. */
   readonly now: number
@@ -119,8 +121,11 @@ function writeSamples(
     newest[which] = index
   }
   for (const [which, index] of newest.entries()) {
-    if (index >= 0)
-      noteValue(resolved[which]!, journal.node, knownAt(columns.at(index), now), columns.value(index), now, outcome)
+    if (index < 0) continue
+    const series = resolved[which]!
+    // The last value is the word of who has the instance now.
+    if (!context.runsNow(journal.node, series.name)) continue
+    noteValue(series, journal.node, knownAt(columns.at(index), now), columns.value(index), now, outcome)
   }
 }
 
@@ -182,6 +187,12 @@ function writeEntry(node: string, at: number, entry: ReportEntry, context: Write
     case 'message': {
       const { app, module, home, topic, payload } = entry
       if (!maySpeak(node, entry, context)) return
+      // What is stored of before says when it was; a message is news, and others act on it.
+      if (!context.runsNow(node, entry)) {
+        const text = `The node publishes for ${instanceName(entry)}, which today's plan has on another node or on none`
+        context.complaints.add({ node, code: 'not-assigned', text, at: now })
+        return
+      }
       const message = { app, module, home, node, topic, payload, at }
       const targets = context.route(message)
       if (targets === null) {

@@ -1,3 +1,4 @@
+import { instanceName } from '@hypha/core/wire/ids.ts'
 import { type AppRoutes, appRoutes, type Publisher, routeMessage, type Target } from '../distribute/route.ts'
 import { changesOf } from './changes.ts'
 import type { GatewayDeps } from './deps.ts'
@@ -13,6 +14,8 @@ export class Planner {
   readonly #deps: GatewayDeps
   readonly #feeds: Feeds
   #routes: ReadonlyMap<string, AppRoutes> = new Map()
+  /** Instances on their nodes, of all apps. */
+  #placed: ReadonlySet<string> = new Set()
   /** The end of the queue of changes that wait for something on the way. */
   #last: Promise<unknown> = Promise.resolve()
   /** Whether something has no place, and may have one when a node comes. */
@@ -49,6 +52,11 @@ export class Planner {
     return routes === undefined ? null : routeMessage(routes, from, topic)
   }
 
+  /** Whether today's plan has an instance on a node. */
+  runs(node: string, instance: Omit<Target, 'node'>): boolean {
+    return this.#placed.has(`${node}/${instanceName(instance)}`)
+  }
+
   /** Pushes, rollbacks and removals one after another: the last one that was asked for is the one that counts. */
   inTurn<T>(run: () => Promise<T>): Promise<T> {
     const turn = this.#last.then(run)
@@ -77,6 +85,11 @@ export class Planner {
     })
     this.#routes = new Map(
       [...outcome.apps].map(([app, { after, release }]) => [app, appRoutes(after, release.release)]),
+    )
+    this.#placed = new Set(
+      [...outcome.apps].flatMap(([app, { after }]) =>
+        after.instances.map(({ node, module, home }) => `${node}/${instanceName({ app, module, home })}`),
+      ),
     )
     this.incomplete = [...outcome.apps.values()].some(({ after }) => !after.complete)
     for (const made of outcome.directives) outlet.directive(made)

@@ -78,6 +78,7 @@ export function testIngest(store: Store, options: Partial<IngestOptions> = {}) {
     sinks,
     route: () => [],
     mayReport: () => true,
+    runsNow: () => true,
     now: () => t0 + 1_000_000,
     ...options,
   })

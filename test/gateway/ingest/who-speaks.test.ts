@@ -1,16 +1,17 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { IngestOptions } from '../../../gateway/ingest/ingest.ts'
 import { ack } from '../../../src/wire/messages/ack.ts'
 import { presence } from '../../../src/wire/messages/presence.ts'
-import type { ReportEntry } from '../../../src/wire/messages/report.ts'
+import { type ReportEntry, report as reportMessage } from '../../../src/wire/messages/report.ts'
 import { addNode, addRelease, t0, temporaryPath, temporaryStore } from '../store/support.ts'
-import { incarnation, instance, message, packed, sample, storedValues, testIngest } from './support.ts'
+import { incarnation, instance, message, packed, packReport, sample, storedValues, testIngest } from './support.ts'
 
 // Whose word counts: a node's own, about what it was put in charge of, from one machine, with a journal that goes forward.
 
 const run = (number: number) => new Uint8Array(8).fill(number)
 
-const started = (path = temporaryPath(), known = false) => {
+const started = (path = temporaryPath(), known = false, options: Partial<IngestOptions> = {}) => {
   const store = temporaryStore({}, path)
   if (!known) {
     addNode(store, 'pi-7')
@@ -19,7 +20,7 @@ const started = (path = temporaryPath(), known = false) => {
     store.given.assign('pi-7', instance)
   }
   // Not the tests' default, which lets everybody speak for everything.
-  const tested = testIngest(store, { mayReport: undefined as never })
+  const tested = testIngest(store, { mayReport: undefined as never, ...options })
   const say = (which: number | null, connection: number, online = true, journal: number | null = null) =>
     tested.ingest.onPresence(
       'pi-7',
@@ -70,6 +71,33 @@ describe('A node speaks for the instances that a plan put on it', () => {
     expect(take(packed(1, [sample(2), event({})]), 'edge')).toMatchObject({ upTo: 2 })
     expect(storedValues(store)).toEqual([1])
     expect(told.values.flatMap(([values]) => values.map(({ node }) => node))).toEqual(['pi-7'])
+  })
+
+  it('of before: what it counted then is stored, and what it would say now in the name of who has the instance today goes nowhere', () => {
+    const ledger = { app: 'greenhouse', module: 'ledger', home: null }
+    let today = 'pi-7'
+    const { store, take, told, codes } = started(undefined, false, {
+      runsNow: (node, { module }) => module !== 'ledger' || node === today,
+    })
+    for (const node of ['pi-7', 'edge']) store.given.assign(node, ledger)
+    const ofLedger = (first: number, value: number) => {
+      const { series, ...report } = packReport(first, [
+        sample(value),
+        { at: t0, entry: { kind: 'message', ...ledger, topic: 'out', payload: new Uint8Array(3) } },
+        event(ledger),
+        { at: t0, entry: { kind: 'log', ...ledger, level: 'info', text: 'counted' } },
+      ])
+      return reportMessage.encode({ ...report, series: series.map((each) => ({ ...each, ...ledger })) })
+    }
+    take(ofLedger(1, 1))
+    today = 'edge'
+    expect(take(ofLedger(5, 2))).toMatchObject({ upTo: 8 })
+    expect(storedValues(store)).toEqual([1, 2])
+    expect(told.logs).toHaveLength(2)
+    expect(told.messages.flat(2)).toHaveLength(1)
+    expect(told.values.flat(2).map(({ value }) => value)).toEqual([1])
+    expect(codes()).toEqual(['trap', 'trap', 'not-assigned'])
+    expect(store.events.list().find(({ code }) => code === 'not-assigned')!.text).toContain('has on another node')
   })
 
   it('and for none of an app that it runs nothing of', () => {

@@ -130,6 +130,10 @@ test('messages are routed as the plan in force says', async () => {
     'pi-8',
   ])
   expect(gateway.pipeline.planner.targets('nothing', from, 'climate/t')).toBeNull()
+  const runs = (node: string, module: string, home: string | null) =>
+    gateway.pipeline.planner.runs(node, { app: 'greenhouse', module, home })
+  expect([runs('pi-7', 'sampler', 'pi-7'), runs('gw-edge', 'ledger', null)]).toEqual([true, true])
+  expect([runs('pi-8', 'sampler', 'pi-7'), runs('pi-7', 'ledger', null)]).toEqual([false, false])
 })
 
 test('the views show what nodes report', async () => {
