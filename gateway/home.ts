@@ -67,13 +67,17 @@ export function readFleetFile(home: HyphaHome): FleetFile {
   return { fleet: checkId('fleet', fleet), hosts, httpPort, mqttPort }
 }
 
+/** @throws HyphaError `home-in-use` where there is a fleet. */
+export function refuseUsedHome(home: HyphaHome): void {
+  if (!existsSync(home.fleetFile)) return
+  throw new HyphaError('home-in-use', `${home.folder} holds fleet ${readFleetFile(home).fleet} already`, {
+    where: home.folder,
+  })
+}
+
 /** Makes the folder of a new fleet. @throws HyphaError `home-in-use` where there is one. */
 export function createHome(home: HyphaHome, file: FleetFile): void {
-  if (existsSync(home.fleetFile)) {
-    throw new HyphaError('home-in-use', `${home.folder} holds fleet ${readFleetFile(home).fleet} already`, {
-      where: home.folder,
-    })
-  }
+  refuseUsedHome(home)
   for (const folder of [home.folder, home.keys, home.roots, home.gateway])
     mkdirSync(folder, { recursive: true, mode: 0o700 })
   const toml = stringify({

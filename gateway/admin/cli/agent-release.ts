@@ -67,7 +67,8 @@ function told(answer: PushAnswer, outcome: Outcome | null): string {
   if (answer.pending) return waitsFor(answer)
   if (outcome === null) return `${agentApp} ${answer.number} is accepted.`
   const away = outcome.offline.length > 0 ? `\nAway, and to follow once back: ${outcome.offline.join(', ')}.` : ''
-  return `${agentApp} ${answer.number} runs on ${outcome.confirmed.join(', ') || 'no node: none has installed its agent'}.${away}`
+  const nowhere = outcome.offline.length > 0 ? 'no node yet' : 'no node: none has installed its agent'
+  return `${agentApp} ${answer.number} runs on ${outcome.confirmed.join(', ') || nowhere}.${away}`
 }
 
 interface Packed {

@@ -61,6 +61,12 @@ test('a key that is made counts only once root metadata names it, and says so', 
   ])
 })
 
+test('a folder that holds a fleet is refused before a passphrase is asked for', async () => {
+  expect(await failed('init', 'another')).toMatchObject({ exit: 2, code: 'home-in-use' })
+  const { stderr } = await runHypha(folder, ['init', 'another'], { env: { HYPHA_PASSPHRASE: '' } })
+  expect(stderr).toMatch(/home-in-use/)
+})
+
 test('renewing changes nothing but the end', async () => {
   const before = await jsonOf(folder, ['root'])
   const { changes, version } = await jsonOf(folder, ['root', 'renew', '--days', '100'])

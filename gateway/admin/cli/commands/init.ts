@@ -4,7 +4,7 @@ import { toHex } from '@hypha/core/bytes/text.ts'
 import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
 import { checkId } from '@hypha/core/wire/ids.ts'
 import type { Command } from 'commander'
-import { createHome, ownHosts } from '../../../home.ts'
+import { createHome, ownHosts, refuseUsedHome } from '../../../home.ts'
 import { defineCommand, wholeNumber } from '../cli.ts'
 import { askNewPassphrase } from '../prompt.ts'
 import { listing } from '../table.ts'
@@ -39,6 +39,8 @@ export function registerInit(program: Command): void {
         httpPort: wholeNumber(options.httpPort, '--http-port', 1, 65_535),
         mqttPort: wholeNumber(options.mqttPort, '--mqtt-port', 1, 65_535),
       }
+      // Before anybody thinks of a passphrase for nothing.
+      refuseUsedHome(cli.home)
       const passphrase = await askNewPassphrase('Passphrase for the root and release keys: ')
       createHome(cli.home, file)
       const { createFleet } = await import('../../../keys/fleet.ts')
@@ -76,8 +78,9 @@ export function registerInit(program: Command): void {
             ['root metadata', rootDigest],
             ['join URLs name', `${file.hosts[0]} (fleet.toml changes it)`],
           ]),
-          '\nKeep safe: copy both key files to a medium that stays offline, and remember the passphrase. Whoever has them decides what',
-          'this fleet runs; without the root key, keys that were lost or stolen can never be replaced.',
+          '\nKeep safe: copy both key files to a medium that stays offline, and remember the',
+          'passphrase. Whoever has them decides what this fleet runs; without the root key,',
+          'keys that were lost or stolen can never be replaced.',
           '\nNext: hypha gateway',
         ].join('\n'),
       )

@@ -42,7 +42,7 @@ export function registerInvites(program: Command): void {
         ['--label <label...>', 'labels that it gets'],
         ['--for <duration>', 'how long the invitation is valid', '24h'],
         ['--replace', 'whoever joins takes the place of the device that has the name, with its history'],
-        ['--url-only', 'only the URL, for a machine that has the agent already'],
+        ['--url-only', 'without the line that installs, for a machine that has the agent already'],
       ],
       examples: [
         'invite pi-7 --tier device',
