@@ -234,7 +234,8 @@ export class BodyCodec {
     contexts[1] = context(Place.action, wasOp, history & 3, 1)
     contexts[2] = context(Place.action, (last << 5) | kind, history & 15, 2)
     contexts[3] = context(Place.action, wasOp, earlierOp, 4 | (history & 1))
-    if (this.#coder.mix(4, 0, history & 15, wanted === Action.copy ? 1 : 0) === 1) return Action.copy
+    contexts[4] = context(Place.action, was.count === 0 ? 0 : was.low[was.count - 1]!, kind, 16 | (wasOp << 8))
+    if (this.#coder.mix(5, 0, history & 15, wanted === Action.copy ? 1 : 0) === 1) return Action.copy
     if (this.#numbers.flag(context(Place.action, last, history & 3, 8), wanted === Action.insert)) return Action.insert
     if (was.count === 0) return Action.delete
     return this.#numbers.flag(context(Place.action, last, kind, 9), wanted === Action.delete)

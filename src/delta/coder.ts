@@ -6,17 +6,15 @@ export const maxInputs = 6
 
 /** Sets of weights that a mixer chooses from. */
 const weightSets = 256
-const initialWeight = 26_214 // 0.4 in 16.16
-const learningRate = 10
+const initialWeight = 19_661 // 0.3 in 16.16
+const learningRate = 14
 
 /** A probability stays this far from 0 and 1, of 65,536. */
 const leastChance = 24
 
-/** How fast a cell learns, by how often it was used: 65536 / (uses + 1.4), at most as for `slowest` uses [D 3.3]. */
-const slowest = 100
-const rates = Int32Array.from({ length: 256 }, (_, uses) =>
-  Math.floor((655_360 / (Math.min(uses, slowest) * 10 + 14)) | 0),
-)
+/** How fast a cell learns, by how often it was used: 65536 / (uses + 1.5), at most as for `slowest` uses [D 3.3]. */
+const slowest = 60
+const rates = Int32Array.from({ length: 256 }, (_, uses) => Math.floor(655_360 / (Math.min(uses, slowest) * 10 + 15)))
 
 /** Bytes of zeros that a decoder may take after the end of a patch; the encoder leaves zeros at the end away [D 3.5]. */
 const borrowedZeros = 8

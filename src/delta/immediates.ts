@@ -107,8 +107,10 @@ export class ImmediateCoder {
         ? old
         : (expected + this.#numbers.sint(context(Place.immediate, kind, 1), (given - expected) | 0)) | 0
       this.#pad(now, i)
-    } else if (kind === Kind.local || kind === Kind.func || kind === Kind.global || kind === Kind.type)
-      this.#field(now, i)
+    } else if (kind === Kind.local) {
+      now.low[i] = this.#codeLocal(now.op, given, expected)
+      this.#pad(now, i)
+    } else if (kind === Kind.func || kind === Kind.global || kind === Kind.type) this.#field(now, i)
     else this.#plain(now, i, context(Place.immediate, kind, 2))
   }
 
@@ -120,7 +122,7 @@ export class ImmediateCoder {
     const { op } = now
     switch (kind) {
       case Kind.local:
-        now.low[i] = this.#codeLocal(op, given)
+        now.low[i] = this.#codeLocal(op, given, -1)
         break
       case Kind.func:
       case Kind.global:
@@ -173,12 +175,15 @@ export class ImmediateCoder {
     now.pad[i] = is ? this.#numbers.tree(context(Place.pad, kind, 0, 1), 4, given) : 0
   }
 
-  #codeLocal(op: number, given: number): number {
+  /** A local that isn't as expected; -1 where none is. */
+  #codeLocal(op: number, given: number, expected: number): number {
     const { contexts } = this.#coder
     contexts[0] = context(Place.local, op)
     contexts[1] = context(Place.local, this.#local, 1, op)
     contexts[2] = context(Place.local, this.#opcodes & 0xfffff, 2)
-    const local = this.#numbers.mixedTree(3, 32, 8, given >>> 0 >= manyLocals ? manyLocals : given)
+    contexts[3] = context(Place.local, expected, 4)
+    contexts[4] = context(Place.local, expected, 5, this.#local)
+    const local = this.#numbers.mixedTree(5, 32, 8, given >>> 0 >= manyLocals ? manyLocals : given)
     return local < manyLocals
       ? local
       : manyLocals + (this.#numbers.uint(context(Place.local, 0, 3), given - manyLocals) | 0)
