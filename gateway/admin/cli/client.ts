@@ -126,7 +126,9 @@ async function readAll(response: IncomingMessage): Promise<string> {
 }
 
 function unreachable(target: ApiTarget, cause: Error): HyphaError {
-  if (target.kind === 'socket' && !existsSync(target.path)) {
+  // One that was killed leaves its socket behind.
+  const isRefused = 'code' in cause && cause.code === 'ECONNREFUSED'
+  if (target.kind === 'socket' && (isRefused || !existsSync(target.path))) {
     return new HyphaError('gateway-unreachable', 'No gateway runs on this machine for this home', {
       where: target.path,
       cause,

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { fleetOnSocket, runHypha, temporaryFolder } from './support.ts'
@@ -37,6 +37,16 @@ test('a gateway that does not run ends with 5 and the advice to start one', asyn
   expect(code).toBe(5)
   expect(stderr).toMatch(/gateway-unreachable/)
   expect(stderr).toMatch(/Start one with hypha gateway/)
+})
+
+test('a gateway that was killed, and left its socket behind, is one that does not run', async () => {
+  const folder = temporaryFolder()
+  mkdirSync(join(folder, 'gateway'))
+  // Nobody listens on a plain file either.
+  writeFileSync(join(folder, 'gateway', 'api.sock'), '')
+  const { code, stderr } = await runHypha(folder, ['status'])
+  expect(code).toBe(5)
+  expect(stderr).toMatch(/No gateway runs on this machine for this home/)
 })
 
 test('what the gateway refuses comes through with its code, its advice and its exit code', async () => {
