@@ -1,6 +1,6 @@
 import { asHyphaError, type HyphaError } from '@hypha/core/errors.ts'
 import type { Content, Section } from '@hypha/core/trust/directive.ts'
-import { agentApp } from '@hypha/core/trust/release.ts'
+import { agentApp } from '@hypha/core/wire/ids.ts'
 import { directiveMessage } from '@hypha/core/wire/messages/directive.ts'
 import { inputs } from '@hypha/core/wire/messages/input.ts'
 import type { SectionState } from '@hypha/core/wire/messages/state.ts'

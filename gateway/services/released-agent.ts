@@ -1,5 +1,5 @@
 import { toHex } from '@hypha/core/bytes/text.ts'
-import { agentApp } from '@hypha/core/trust/release.ts'
+import { agentApp } from '@hypha/core/wire/ids.ts'
 import type { ReleasedAgent } from '../install/installables.ts'
 import type { Store } from '../store/store.ts'
 import { Releases } from './releases.ts'

@@ -100,9 +100,6 @@ export const release = message(
   }),
 )
 
-/** The app that is the agent's own program: nodes install it themselves, and nobody else may have its name. */
-export const agentApp = 'hypha-agent'
-
 export type Release = TypeOf<typeof release>
 export type ReleaseFile = TypeOf<typeof releaseFile>
 export type ReleaseModule = TypeOf<typeof releaseModule>

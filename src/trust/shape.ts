@@ -1,9 +1,9 @@
 import { toHex } from '../bytes/text.ts'
 import { HyphaError } from '../errors.ts'
-import { instanceName } from '../wire/ids.ts'
+import { agentApp, instanceName } from '../wire/ids.ts'
 import type { Content, Directive, Section } from './directive.ts'
 import { isSoundPublicKey } from './ed25519-checks.ts'
-import { type Artifact, agentApp, type Release, type ReleaseFile, type ReleaseModule } from './release.ts'
+import type { Artifact, Release, ReleaseFile, ReleaseModule } from './release.ts'
 import type { RootMetadata } from './root.ts'
 
 // What signed metadata must fulfil beyond its schema. A signature says who wrote it, not that it makes sense.

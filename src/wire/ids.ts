@@ -34,3 +34,6 @@ export const metricName = text(64, /^[a-zA-Z0-9_][a-zA-Z0-9_.-]*$/)
 export function instanceName(instance: { app: string; module: string; home: string | null }): string {
   return `${instance.app}/${instance.module}${instance.home === null ? '' : `@${instance.home}`}`
 }
+
+/** The app that is the agent's own program: nodes install it themselves, and nobody else may have its name. */
+export const agentApp = 'hypha-agent'

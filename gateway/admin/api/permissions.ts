@@ -1,5 +1,5 @@
 import { HyphaError } from '@hypha/core/errors.ts'
-import { agentApp } from '@hypha/core/trust/release.ts'
+import { agentApp } from '@hypha/core/wire/ids.ts'
 import type { Role } from './schemas/access.ts'
 import type { Caller } from './services.ts'
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { HyphaError } from '@hypha/core/errors.ts'
-import { agentApp } from '@hypha/core/trust/release.ts'
+import { agentApp } from '@hypha/core/wire/ids.ts'
 import type { RolloutView } from '../api/schemas/apps.ts'
 import type { Cli } from './cli.ts'
 import { Progress } from './progress.ts'

@@ -1,7 +1,8 @@
 import { readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { HyphaError } from '@hypha/core/errors.ts'
-import { agentApp, type ModuleSpec } from '@hypha/core/trust/release.ts'
+import type { ModuleSpec } from '@hypha/core/trust/release.ts'
+import { agentApp } from '@hypha/core/wire/ids.ts'
 import { checkFilter } from '@hypha/core/wire/topics.ts'
 import { parse, TomlError } from 'smol-toml'
 import {
