@@ -1,4 +1,4 @@
-import { Action } from './body-codec.ts'
+import { Action } from './body-actions.ts'
 import { Kind } from './opcodes.ts'
 import { mixHash, type Tokens } from './tokens.ts'
 

@@ -1,5 +1,6 @@
 import { bytesEqual } from '../bytes/text.ts'
 import { BlockStack } from './block-stack.ts'
+import { Action, codeAction } from './body-actions.ts'
 import type { InstructionMapper } from './body-map.ts'
 import { CodeReader } from './code-reader.ts'
 import type { Coder } from './coder.ts'
@@ -14,9 +15,6 @@ import type { Module, Span } from './module.ts'
 import type { NumberCoder } from './numbers.ts'
 import { endOpcode, isWide, Kind, opensBlock } from './opcodes.ts'
 import { Sink } from './sink.ts'
-
-/** What is done with the next instruction of the old body [D 5.2]. */
-export const Action = { copy: 0, field: 1, insert: 2, delete: 3 } as const
 
 /** After a streak of instructions as expected whole blocks are asked for, each twice as long as the one before; not again soon after a no [D 5.5]. */
 const streakForBlocks = 12
@@ -119,7 +117,7 @@ export class BodyCodec {
       if (have) {
         this.#predict()
         const wanted = this.#wanted(source, target?.script?.[step] ?? Action.insert)
-        action = this.#codeAction(wanted, { history, last, wasOp, earlierOp })
+        action = codeAction(this.#numbers, wanted, was, { history, last, wasOp, earlierOp })
       }
       step++
       streak = action === Action.copy ? streak + 1 : Math.min(streak, 0)
@@ -223,24 +221,6 @@ export class BodyCodec {
       (isWide(was.kind[i]!) && now.high[i] !== was.high[i]) ||
       now.pad[i] !== expectedPad(was, i, expected)
     )
-  }
-
-  #codeAction(wanted: number, state: { history: number; last: number; wasOp: number; earlierOp: number }): number {
-    const { history, last, wasOp, earlierOp } = state
-    const was = this.#was
-    const kind = was.count === 0 ? 0 : was.count > 7 ? 31 : was.kind[was.count - 1]!
-    const { contexts } = this.#coder
-    contexts[0] = context(Place.action, history & 0xff, kind)
-    contexts[1] = context(Place.action, wasOp, history & 3, 1)
-    contexts[2] = context(Place.action, (last << 5) | kind, history & 15, 2)
-    contexts[3] = context(Place.action, wasOp, earlierOp, 4 | (history & 1))
-    contexts[4] = context(Place.action, was.count === 0 ? 0 : was.low[was.count - 1]!, kind, 16 | (wasOp << 8))
-    if (this.#coder.mix(5, 0, history & 15, wanted === Action.copy ? 1 : 0) === 1) return Action.copy
-    if (this.#numbers.flag(context(Place.action, last, history & 3, 8), wanted === Action.insert)) return Action.insert
-    if (was.count === 0) return Action.delete
-    return this.#numbers.flag(context(Place.action, last, kind, 9), wanted === Action.delete)
-      ? Action.delete
-      : Action.field
   }
 
   #copy(): void {

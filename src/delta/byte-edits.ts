@@ -11,17 +11,20 @@ const mostCandidates = 16
 /** A move has to be followed by as many equal bytes. */
 const leastRun = 6
 const nearby = 24
-const indexBits = 17
+/** Slots of an index, as a power of two: about as many as places. */
+const indexBits = { least: 10, most: 21 } as const
 
 /** Where each window of some bytes is found in them. */
 export class ByteIndex {
   readonly #window: number
+  readonly #bits: number
   readonly #heads: Int32Array
   readonly #next: Int32Array
 
   constructor(bytes: Uint8Array, window: number) {
     this.#window = window
-    this.#heads = new Int32Array(1 << indexBits).fill(-1)
+    this.#bits = Math.min(indexBits.most, Math.max(indexBits.least, 32 - Math.clz32(bytes.length)))
+    this.#heads = new Int32Array(1 << this.#bits).fill(-1)
     this.#next = new Int32Array(bytes.length)
     for (let at = bytes.length - window; at >= 0; at--) {
       const slot = this.#slot(bytes, at)
@@ -33,7 +36,7 @@ export class ByteIndex {
   #slot(bytes: Uint8Array, at: number): number {
     let hash = 0
     for (let i = 0; i < this.#window; i++) hash = Math.imul(hash ^ bytes[at + i]!, 0x9e3779b1) ^ (hash >>> 15)
-    return (hash >>> 8) & ((1 << indexBits) - 1)
+    return Math.imul(hash, 0x9e3779b1) >>> (32 - this.#bits)
   }
 
   /** Places of the window of `bytes` at `at`, some of them by chance only. */

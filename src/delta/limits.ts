@@ -15,6 +15,9 @@ export const maxImmediates = 4096
 /** Locals with higher indices are expected to keep theirs [D 5.4]. */
 export const mappedLocals = 4096
 
+/** Types, functions, globals or segments of a module: as many as engines take [D 4.2]. */
+export const maxThings = 1_000_000
+
 /** Shifts of addresses that a patch may tell [D 4.4]. */
 export const maxAddressRuns = 4096
 

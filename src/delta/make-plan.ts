@@ -1,7 +1,7 @@
 import { toHex } from '../bytes/text.ts'
 import { addressRuns, dataVotes, type Vote } from './address-runs.ts'
 import { align } from './align.ts'
-import { Action } from './body-codec.ts'
+import { Action } from './body-actions.ts'
 import { imageOf } from './data-section.ts'
 import { addressRange, Maps, type Plan } from './maps.ts'
 import { matchFunctions } from './match-functions.ts'

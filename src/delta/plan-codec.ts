@@ -1,5 +1,5 @@
 import { context, Place } from './contexts.ts'
-import { malformed, maxAddressRuns } from './limits.ts'
+import { malformed, maxAddressRuns, maxThings } from './limits.ts'
 import type { AddressRun, Plan } from './maps.ts'
 import type { Module } from './module.ts'
 import type { NumberCoder } from './numbers.ts'
@@ -14,7 +14,7 @@ export function* codePlan(
   const count = (expected: number, is: number): number => {
     const told = expected + numbers.sint(context(Place.counts), is - expected)
     // Each thing takes at least a byte of the new module.
-    if (told < 0 || told > most) throw malformed(`it counts ${told} things`)
+    if (told < 0 || told > most || told > maxThings) throw malformed(`it counts ${told} things`)
     return told
   }
   const oldFunctions = old.importedFunctions.length + old.bodies.length
