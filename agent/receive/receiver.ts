@@ -94,19 +94,24 @@ export async function openReceiver(ports: ReceivePorts): Promise<Receiver> {
     fetchOptions: FetchOptions,
     setRetry: (retry: () => void) => void,
   ) {
-    for (let attempt = 1; ; attempt++) {
-      const partial = new PartialTransfer(files, name, content.transfer.size)
-      try {
-        await collect(partial, content.transfer.digest, ports, options, fetchOptions, setRetry)
-      } catch (thrown) {
-        partial.close()
-        throw thrown
+    const { source, end } = held(ports.source, name)
+    try {
+      for (let attempt = 1; ; attempt++) {
+        const partial = new PartialTransfer(files, name, content.transfer.size)
+        try {
+          await collect(partial, content.transfer.digest, { ...ports, source }, options, fetchOptions, setRetry)
+        } catch (thrown) {
+          partial.close()
+          throw thrown
+        }
+        const bytes = partial.read()
+        if (bytesEqual(crypto.sha256(bytes), content.transfer.digest) || attempt >= options.attempts)
+          return { partial, bytes }
+        // Some chunk was wrong, and none can tell which.
+        partial.remove()
       }
-      const bytes = partial.read()
-      if (bytesEqual(crypto.sha256(bytes), content.transfer.digest) || attempt >= options.attempts)
-        return { partial, bytes }
-      // Some chunk was wrong, and none can tell which.
-      partial.remove()
+    } finally {
+      end()
     }
   }
 
@@ -191,4 +196,17 @@ export async function openReceiver(ports: ReceivePorts): Promise<Receiver> {
       if (gone.length > 0) await files.syncFolder(partialFolder)
     },
   }
+}
+
+/** One subscription for all attempts: the chunks that the second one asks for may come before a new subscription holds. */
+function held(source: ChunkSource, digestHex: string): { readonly source: ChunkSource; readonly end: () => void } {
+  let hear: Parameters<ChunkSource['subscribe']>[1] | null = null
+  const end = source.subscribe(digestHex, (index, bytes) => hear?.(index, bytes))
+  const subscribe: ChunkSource['subscribe'] = (_digestHex, onChunk) => {
+    hear = onChunk
+    return () => {
+      hear = null
+    }
+  }
+  return { source: { subscribe, request: (want) => source.request(want) }, end }
 }

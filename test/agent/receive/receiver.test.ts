@@ -38,6 +38,7 @@ class FakeGateway implements ChunkSource {
   readonly wants: Want[] = []
   served = 0
   subscribed = 0
+  subscriptions = 0
   online = true
   alter: (index: number, chunk: Uint8Array) => readonly [number, Uint8Array] | null = (index, chunk) => [index, chunk]
   #onChunk: ((index: number, bytes: Uint8Array) => void) | null = null
@@ -48,6 +49,7 @@ class FakeGateway implements ChunkSource {
 
   subscribe(_digestHex: string, onChunk: (index: number, bytes: Uint8Array) => void): () => void {
     this.subscribed++
+    this.subscriptions++
     this.#onChunk = onChunk
     return () => {
       this.subscribed--
@@ -168,6 +170,7 @@ test('a transfer with a wrong chunk is fetched anew, and given up when it stays 
   const { receiver, gateway } = await start(bytes, new LossyFiles())
   gateway.alter = (index, chunk) => [index, gateway.wants.length < 2 ? new Uint8Array(chunk.length) : chunk]
   expect(sha256(await receiver.fetch(plain(bytes)))).toEqual(sha256(bytes))
+  expect([gateway.subscriptions, gateway.subscribed]).toEqual([1, 0])
 
   const files = new LossyFiles()
   const worse = await start(bytes, files, { attempts: 3 })
