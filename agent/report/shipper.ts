@@ -1,5 +1,5 @@
 import { bytesEqual } from '@hypha/core/bytes/text.ts'
-import { asHyphaError, type HyphaError } from '@hypha/core/errors.ts'
+import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
 import type { Clock } from '@hypha/core/ports/clock.ts'
 import { type Ack, ack } from '@hypha/core/wire/messages/ack.ts'
 import { BatchBuilder } from './batch.ts'
@@ -136,7 +136,7 @@ export function createShipper({ journal, link, topic, clock, options }: ShipperP
     const before = journal.acknowledged
     if (!journal.acknowledge(said.upTo)) {
       const text = `the gateway acknowledges ${said.upTo}, the journal has been sent up to ${journal.sendable}: is this disk a copy of another?`
-      onProblem(asHyphaError(new Error(text)))
+      onProblem(new HyphaError('ack-beyond-sent', text))
       return
     }
     if (journal.acknowledged > before) {
