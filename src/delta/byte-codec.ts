@@ -1,12 +1,10 @@
+import { ByteAction } from './byte-actions.ts'
 import { type ByteIndex, byteEdits } from './byte-edits.ts'
 import type { Coder } from './coder.ts'
 import { context, Place } from './contexts.ts'
 import { malformed } from './limits.ts'
 import type { NumberCoder } from './numbers.ts'
 import type { Sink } from './sink.ts'
-
-/** What is done for the next byte [D 6.1]. A move goes elsewhere in the old bytes and makes none. */
-export const ByteAction = { copy: 0, replace: 1, insert: 2, move: 3 } as const
 
 /** After a streak of bytes as expected whole blocks are asked for, each twice as long as the one before; not again soon after a no [D 6.2]. */
 const streakForBlocks = 16

@@ -1,4 +1,4 @@
-import { ByteAction } from './byte-codec.ts'
+import { ByteAction } from './byte-actions.ts'
 
 /** How the bytes of a target are made of old ones: an action a step, and how far each move goes. */
 export interface ByteEdits {
