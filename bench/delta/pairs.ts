@@ -11,6 +11,8 @@ interface PairEntry {
   readonly toolchain: 'same' | 'changed'
   /** Whether the table that a coder begins with was trained on it: such pairs are reported apart. */
   readonly trained?: boolean
+  /** Left to the long form without being fetched. */
+  readonly large?: boolean
 }
 
 export interface Pair {
@@ -33,6 +35,10 @@ export function loadPairs(list: string, maxBytes: number, wanted: (entry: PairEn
   const pairs: Pair[] = []
   const missing: Record<string, string> = {}
   for (const entry of entries.filter(wanted)) {
+    if (entry.large && maxBytes < Number.POSITIVE_INFINITY) {
+      missing[entry.id] = 'large: only in the long form'
+      continue
+    }
     try {
       const [old, now] = [load(entry.old, dirname(list)), load(entry.new, dirname(list))]
       if (now.length > maxBytes) missing[entry.id] = `larger than ${maxBytes} bytes: only in the long form`
