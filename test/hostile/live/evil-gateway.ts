@@ -29,6 +29,8 @@ export class EvilGateway {
   /** Values of the metric `level`, in the order of their coming. */
   readonly levels: number[] = []
   readonly wants: Want[] = []
+  /** Of the node's journal; null before its first report. */
+  incarnation: Uint8Array | null = null
   /** Whether reports are acknowledged. */
   acknowledges = true
 
@@ -73,6 +75,7 @@ export class EvilGateway {
 
   #onReport(payload: Uint8Array): void {
     const { incarnation, first, count, series, samples } = report.decode(payload)
+    this.incarnation = incarnation
     const view = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
     for (let index = 0; index * 8 < samples.value.length; index++) {
       const { metric } = series[view(samples.series).getUint16(index * 2, true)]!

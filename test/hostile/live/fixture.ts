@@ -22,6 +22,8 @@ import { Fleet } from '../../support/fleet.ts'
 export const victim = 'pi-7'
 /** A node that others speak for, and one that an attacker holds the key of. */
 export const [neighbour, thief] = ['pi-2', 'pi-3']
+/** The same for who tries to connect: one that is let in by mistake ends the connection of the one that it pretends to be. */
+export const [bystander, rogue] = ['pi-5', 'pi-6']
 export const app = 'ticker'
 
 const ticker = `
@@ -52,8 +54,8 @@ export interface Facts {
   /** The one module as releases describe it, in the first release's envelope. */
   readonly releases: readonly { readonly number: number; readonly payload: string; readonly envelope: string }[]
   readonly tokens: Readonly<Record<'admin' | 'operator' | 'publisher' | 'viewer' | 'expired' | 'revoked', string>>
-  readonly invites: Readonly<Record<'open' | 'used' | 'expired' | 'withdrawn' | 'fresh', string>>
-  readonly clients: Readonly<Record<'writer' | 'reader' | 'gone', Credentials>>
+  readonly invites: Readonly<Record<'open' | 'used' | 'expired' | 'withdrawn' | 'fresh' | 'gone', string>>
+  readonly clients: Readonly<Record<'writer' | 'reader' | 'leaver' | 'gone', Credentials>>
 }
 
 export const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
@@ -79,7 +81,18 @@ export async function makeFixture(folder: string): Promise<void> {
     const invite = async (node: string) =>
       (await api.request<InviteMade>('POST', '/v1/invites', { json: { node, tier: 'device', hours: 1 } })).url
     const invited: Record<string, string> = {}
-    for (const node of [victim, neighbour, thief, 'pi-liar', 'pi-twin', 'pi-gone', 'pi-lost']) {
+    for (const node of [
+      victim,
+      neighbour,
+      thief,
+      bystander,
+      rogue,
+      'pi-liar',
+      'pi-twin',
+      'pi-gone',
+      'pi-lost',
+      'pi-again',
+    ]) {
       invited[node] = await invite(node)
       await joinFleet(join(fleet.folder, node), invited[node])
     }
@@ -111,9 +124,11 @@ export async function makeFixture(folder: string): Promise<void> {
         expired: await invite('pi-late'),
         withdrawn: await invite('pi-unwanted'),
         fresh: await invite('pi-fresh'),
+        gone: invited['pi-gone']!,
       },
       clients: {
         writer: await client('writer', [`m/${app}/in/own`], [`v/+/${app}/#`]),
+        leaver: await client('leaver', [`m/${app}/in/own`], []),
         reader: await client('reader', [], ['v/#', 'm/#']),
         gone: await client('gone', [`m/${app}/#`], []),
       },

@@ -4,7 +4,7 @@ import { connect } from 'node:tls'
 import { ed25519Pkcs8 } from '@hypha/core/bytes/ed25519.ts'
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt'
 import { loadIdentity } from '../../../agent/home.ts'
-import { words } from './row.ts'
+import { patience, words } from './row.ts'
 
 /** A certificate and its key, PEM; none for a stranger who has nothing. */
 export interface Credentials {
@@ -27,12 +27,15 @@ export function stolenFrom(home: string): Credentials {
 /** An MQTT client that keeps to no rule of Hypha's. */
 export class MqttAttacker {
   readonly #client: MqttClient
+  /** mqtt.js forgets callbacks when a connection ends: here each is answered. */
+  readonly #outstanding = new Set<(error: Error) => void>()
+  #ended = false
   readonly heard: { readonly topic: string; readonly text: string }[] = []
 
   private constructor(client: MqttClient) {
     this.#client = client
     client.on('error', () => undefined)
-    client.setMaxListeners(0)
+    client.on('close', () => this.#end())
     client.on('message', (topic, payload) => this.heard.push({ topic, text: payload.toString('latin1') }))
   }
 
@@ -78,21 +81,37 @@ export class MqttAttacker {
   /** Resolves with the broker's PUBACK. */
   async publish(topic: string, payload: Uint8Array | string, retain = false): Promise<void> {
     const bytes = typeof payload === 'string' ? payload : Buffer.from(payload)
-    await new Promise<void>((resolve, reject) => {
-      // mqtt.js forgets callbacks when a connection ends.
-      this.#client.once('close', () => reject(new Error('the connection was ended')))
-      this.#client.publish(topic, bytes, { qos: 1, retain }, (error) => (error ? reject(error) : resolve()))
-    })
+    await this.#track<void>((done) =>
+      this.#client.publish(topic, bytes, { qos: 1, retain }, (error) => done(error ?? null)),
+    )
   }
 
   /** The refusal, or null where it was granted. */
   subscribe(filter: string): Promise<string | null> {
-    return new Promise((resolve) => {
+    return this.#track<string | null>((done) => {
       this.#client.subscribe(filter, { qos: 1 }, (_error, _requested, packet) => {
         const granted = (packet as { granted?: readonly number[] } | undefined)?.granted?.[0]
-        resolve(granted === 128 || granted === undefined ? words.suback : null)
+        done(null, granted === 128 || granted === undefined ? words.suback : null)
       })
     })
+  }
+
+  #track<T>(start: (done: (error: Error | null, value?: T) => void) => void): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.#ended) return reject(ended())
+      this.#outstanding.add(reject)
+      start((error, value) => {
+        this.#outstanding.delete(reject)
+        if (error) reject(error)
+        else resolve(value as T)
+      })
+    })
+  }
+
+  #end(): void {
+    this.#ended = true
+    for (const reject of this.#outstanding) reject(ended())
+    this.#outstanding.clear()
   }
 
   hasHeard(topic: string, text: string): boolean {
@@ -104,7 +123,9 @@ export class MqttAttacker {
   }
 }
 
-/** Bytes on a TLS connection: how the other side ended it, or null if it didn't within a second. */
+const ended = () => new Error('the connection was ended')
+
+/** Bytes on a TLS connection: how the other side ended it, or null if it didn't in good time. */
 export async function sendBytes(
   port: number,
   { certificate, key }: Credentials,
@@ -116,7 +137,7 @@ export async function sendBytes(
   for (const part of parts) socket.write(part)
   const ended = await Promise.race([
     once(socket, 'close').then(() => words.closed),
-    new Promise<null>((resolve) => setTimeout(resolve, 1_000, null)),
+    new Promise<null>((resolve) => setTimeout(resolve, patience.refused, null).unref()),
   ])
   socket.destroy()
   return ended

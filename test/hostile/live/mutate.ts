@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   cpSync,
@@ -6,6 +6,7 @@ import {
   linkSync,
   lstatSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -34,8 +35,13 @@ const parts = [
   'tsconfig.json',
 ]
 
+/** No run of all rows takes longer. */
+const longestMs = 600_000
+
 export interface Outcome {
   readonly name: string
+  /** Why no row fails; null where some must. */
+  readonly backedBy: string | null
   /** Rows that weren't refused as they should be. */
   readonly failed: readonly string[]
   /** Rows that should have failed, and didn't; and the other way round. */
@@ -57,8 +63,8 @@ export class Tree {
   readonly #before = new Map<string, string>()
 
   constructor(name: string) {
-    this.folder = join(project, 'dist', 'hostile', name)
-    rmSync(this.folder, { recursive: true, force: true })
+    mkdirSync(join(project, 'dist', 'hostile'), { recursive: true })
+    this.folder = mkdtempSync(join(project, 'dist', 'hostile', `${name}-`))
     for (const part of parts) {
       mkdirSync(join(this.folder, part, '..'), { recursive: true })
       cpSync(join(project, part), join(this.folder, part), {
@@ -89,10 +95,19 @@ export class Tree {
     this.#before.clear()
   }
 
-  async run(fixture: string): Promise<Result[]> {
-    const args = [join(this.folder, 'test/hostile/live/main.ts'), '--json', '--fixture', fixture]
-    const child = spawn(process.execPath, args, { cwd: this.folder, stdio: ['ignore', 'pipe', 'pipe'] })
-    const limit = setTimeout(() => child.kill('SIGKILL'), 180_000)
+  /** All rows; those that `gives` matches are expected to be let through. */
+  async run(fixture: string, gives: readonly string[]): Promise<Result[]> {
+    const main = join(this.folder, 'test/hostile/live/main.ts')
+    const args = [main, '--json', '--fixture', fixture, ...gives.flatMap((pattern) => ['--gives', pattern])]
+    // A group of its own: whoever ends it ends the gateway and the agent too.
+    const child = spawn(process.execPath, args, {
+      cwd: this.folder,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const limit = setTimeout(() => this.#end(child), longestMs)
+    const onExit = () => this.#end(child)
+    process.once('exit', onExit)
     let [out, errors] = ['', '']
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       out += text
@@ -102,8 +117,18 @@ export class Tree {
     })
     await once(child, 'close')
     clearTimeout(limit)
+    process.off('exit', onExit)
     if (out === '') throw new Error(`the attacks could not be carried out: ${errors.slice(-500)}`)
     return (JSON.parse(out) as { results: Result[] }).results
+  }
+
+  #end({ pid }: ChildProcess): void {
+    try {
+      if (pid !== undefined) process.kill(-pid, 'SIGKILL')
+    } catch (thrown) {
+      // It has ended by itself.
+      if ((thrown as NodeJS.ErrnoException).code !== 'ESRCH') throw thrown
+    }
   }
 
   remove(): void {
@@ -123,14 +148,15 @@ function linkAll(from: string, to: string): void {
   }
 }
 
-const matches = (pattern: string, name: string): boolean =>
+export const matches = (pattern: string, name: string): boolean =>
   pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern
 
 async function judge(tree: Tree, mutation: Mutation, fixture: string): Promise<Outcome> {
   const began = performance.now()
-  const { name, fails } = mutation
+  const { name, fails, backedBy = null } = mutation
   const made = (failed: readonly string[], results: readonly Result[], fault: string | null): Outcome => ({
     name,
+    backedBy,
     failed,
     held: results
       .filter((row) => row.refused && fails.some((pattern) => matches(pattern, row.name)))
@@ -141,7 +167,7 @@ async function judge(tree: Tree, mutation: Mutation, fixture: string): Promise<O
   })
   try {
     tree.apply(mutation)
-    const results = await tree.run(fixture)
+    const results = await tree.run(fixture, fails)
     const unknown = fails.filter((pattern) => !results.some((row) => matches(pattern, row.name)))
     const fault = unknown.length > 0 ? `there are no rows ${unknown.join(', ')}` : null
     return made(
@@ -167,6 +193,7 @@ export async function mutateAll(
   const outcomes: Outcome[] = []
   const work = async (index: number) => {
     const tree = new Tree(`w${index}`)
+    process.once('exit', () => tree.remove())
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       const outcome = await judge(tree, next, fixture)
       outcomes.push(outcome)

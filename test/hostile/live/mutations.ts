@@ -89,6 +89,7 @@ export const mutations: readonly Mutation[] = [
     beforeRoot,
     'const payload = opened.unverifiedPayload',
     'key-compromise/root-by-its-own-alone',
+    'side-door/gateway-key-raises-itself',
   ),
   {
     name: 'both signatures of root metadata',
@@ -99,6 +100,7 @@ export const mutations: readonly Mutation[] = [
     fails: [
       'arbitrary/root-by-stranger',
       'key-compromise/gateway-key-roots',
+      'side-door/gateway-key-raises-itself',
       'key-compromise/release-key-roots',
       'key-compromise/root-by-its-own-alone',
       'key-compromise/root-unproven-key',
@@ -128,6 +130,9 @@ export const mutations: readonly Mutation[] = [
     'const gateway = lostKey(before.gateway, after.gateway) ?',
     'const gateway = false ?',
     'fast-forward/stolen-gateway-key',
+    // What it brought stays the node's, which then follows no other.
+    'key-compromise/replaced-gateway-key',
+    'key-compromise/replaced-release-key',
   ),
 
   // Directives
@@ -205,7 +210,7 @@ export const mutations: readonly Mutation[] = [
     rules,
     'checkSection(section, accepted)',
     'extraneous/content',
-    'mix-and-match/size',
+    'mix-and-match/missing-content',
   ),
   unless(
     'links to what is not imported',
@@ -255,8 +260,16 @@ export const mutations: readonly Mutation[] = [
       },
       { file: receiver, find: 'if (!bytesEqual(crypto.sha256(whole), content.digest))', replace: 'if (false)' },
     ],
-    fails: ['arbitrary/other-bytes'],
+    fails: ['arbitrary/other-bytes', 'arbitrary/forged-chunks'],
   },
+  one(
+    'that a transfer with a wrong chunk is fetched anew',
+    receiver,
+    '|| attempt >= options.attempts)',
+    '|| true)',
+    'arbitrary/forged-chunk',
+    'arbitrary/forged-chunks',
+  ),
 
   // Bytes
   unless(
@@ -290,7 +303,15 @@ export const mutations: readonly Mutation[] = [
 
   // Joining
   unless('pin of root metadata', joining, 'sha256(answer.root) !== url.root', 'mirrors/other-root'),
-  unless('unknown and foreign tokens', enrol, '!invite || invite.node !== request.node', 'join/*'),
+  unless(
+    'unknown and foreign tokens',
+    enrol,
+    '!invite || invite.node !== request.node',
+    'join/wrong-token',
+    'join/token-of-another',
+    'join/withdrawn',
+    'join/replayed',
+  ),
   unless('expiry of an invitation', enrol, 'deps.now() >= invite.expiresAt', 'join/expired'),
   unless(
     'proof of the key that joins',
@@ -308,6 +329,28 @@ export const mutations: readonly Mutation[] = [
     'renew/by-another',
   ),
   unless('renewal of a revoked node', enrol, 'node.refused', 'renew/revoked'),
+  unless('rate of renewals', enrol, 'deps.mayRenew?.(request.node) === false', 'renew/replayed'),
+
+  // What nodes and the gateway say of what they have
+  one(
+    'signature of a proof',
+    'gateway/services/reports.ts',
+    "directive.decode(verifyThreshold(opened, 'directive', root().gateway, 'gateway', crypto))",
+    'directive.decode(opened.unverifiedPayload)',
+    'arbitrary/proof',
+  ),
+  unless(
+    'plausibility of a proof',
+    'gateway/services/plausible.ts',
+    'proven.version > store.directives.version(proven.node) + maxJump',
+    'fast-forward/proof',
+  ),
+  unless(
+    'that only what was sent is acknowledged',
+    'agent/report/shipper.ts',
+    '!journal.acknowledge(said.upTo)',
+    'fast-forward/acknowledgement',
+  ),
 
   // Broker
   unless(

@@ -18,6 +18,9 @@ export interface Row<World> {
   run(world: World): Promise<string | null>
 }
 
+/** How long a row waits for what may never come. What must be refused is waited for as long as a machine under load may take; what is let through is not. */
+export const patience = { refused: 30_000, letThrough: 4_000 } as const
+
 /** Refusals that have no code of Hypha's: MQTT 3.1.1 and TLS have their own words, and some attacks are answered by doing nothing. */
 export const words = {
   /** The connection ended before CONNACK: the certificate was not accepted. */

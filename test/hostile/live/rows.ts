@@ -14,6 +14,8 @@ import type { World } from './world.ts'
 export interface Lane<T> {
   readonly rows: readonly Row<T>[]
   open(world: World): T | Promise<T>
+  /** How long its rows wait from now on for what may never come. */
+  wait?(target: T, ms: number): void
   /** Throws where what was refused has done harm all the same. */
   unharmed?(target: T): Promise<void>
   /** After a row that was let through. */
@@ -29,10 +31,20 @@ export const lanes: readonly Lane<unknown>[] = [
     open: ({ victim }) => victim,
     unharmed: (victim) => victim.obey(),
     mend: (victim) => victim.restore(),
+    wait: (victim, ms) => {
+      victim.patienceMs = ms
+    },
   }),
   lane<World>({ rows: apiRows, open: (world) => world }),
   lane<World>({ rows: joiningRows, open: (world) => world }),
-  lane<Reporter>({ rows: reportRows, open: openReporter, close: ({ node }) => node.close() }),
+  lane<Reporter>({
+    rows: reportRows,
+    open: openReporter,
+    wait: (reporter, ms) => {
+      reporter.patienceMs = ms
+    },
+    close: ({ node }) => node.close(),
+  }),
   lane<World>({ rows: connectionRows, open: (world) => world }),
   lane<Topics>({ rows: topicRows, open: openTopics, close: (target) => target.close() }),
 ]

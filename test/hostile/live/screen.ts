@@ -59,13 +59,28 @@ export function summary(results: readonly Result[], seconds: number): string {
   return colour(refused === results.length ? 32 : 31, text)
 }
 
+const checkWidth = 57
+
+export const mutationHead = `${cut('without this check', checkWidth)} get through   time   exactly its own`
+
+/** At most 100 columns, but for what is unexpected. */
 export function outcomeLine(outcome: Outcome): string {
-  const { name, failed, held, surprising, fault, ms } = outcome
-  const start = `${asExpected(outcome) ? colour(32, 'as expected') : colour(31, 'UNEXPECTED ')} ${cut(name, 56)} ${String(failed.length).padStart(3)} let through  ${(ms / 1000).toFixed(1)} s`
+  const { name, failed, held, surprising, backedBy, fault, ms } = outcome
+  const good = asExpected(outcome)
+  const numbers = `${String(failed.length).padStart(11)} ${`${(ms / 1000).toFixed(0)} s`.padStart(6)}`
+  const start = `${cut(name, checkWidth)} ${numbers}   ${good ? colour(32, 'as expected') : colour(31, 'UNEXPECTED')}`
   const more = [
-    held.length > 0 ? `      still refused: ${held.join(', ')}` : null,
-    surprising.length > 0 ? `      let through too: ${surprising.join(', ')}` : null,
-    fault === null ? null : `      ${fault}`,
+    good && backedBy !== null ? cut(`  none: ${backedBy}`, 100).trimEnd() : null,
+    held.length > 0 ? `  still refused: ${held.join(', ')}` : null,
+    surprising.length > 0 ? `  let through too: ${surprising.join(', ')}` : null,
+    fault === null ? null : `  ${fault}`,
   ]
   return [start, ...more.filter((each) => each !== null)].join('\n')
+}
+
+export function mutationSummary(outcomes: readonly Outcome[], seconds: number): string {
+  const good = outcomes.filter(asExpected).length
+  const time = `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`
+  const text = `${good} of ${outcomes.length} copies of the source let through exactly the attacks that they should, in ${time}`
+  return colour(good === outcomes.length ? 32 : 31, text)
 }

@@ -10,9 +10,8 @@ import { agentProgram, eventually, RunningProgram } from '../../../examples/demo
 import { EvilGateway } from './evil-gateway.ts'
 import { app, type Facts, victim } from './fixture.ts'
 import { Forge, type Signed, sha256 } from './forge.ts'
+import { patience } from './row.ts'
 
-/** After so long without a refusal, there is none. */
-const letThroughMs = 8_000
 /** So that there is a lower one. */
 const firstEpoch = 5
 
@@ -37,6 +36,8 @@ export class Victim {
   readonly firstRoot: Uint8Array
   readonly root: RootMetadata
   #line = 0
+  /** After so long without a refusal, there is none. */
+  patienceMs: number = patience.refused
 
   private constructor(folder: string, clean: string, forge: Forge, evil: EvilGateway) {
     this.#folder = folder
@@ -56,6 +57,11 @@ export class Victim {
     const made = new Victim(home, clean, new Forge(facts), evil)
     await made.#run()
     return made
+  }
+
+  /** The node's own. */
+  get folder(): string {
+    return this.#folder
   }
 
   get agent(): RunningProgram {
@@ -115,7 +121,7 @@ export class Victim {
         (state.directive === directive.version && state.refused === null && runs && state.sections.length === 1) ||
         undefined
       )
-    })
+    }, patience.refused)
     if (!followed) throw new Error(`the node does not follow its gateway; its last lines:\n${this.#lastLines()}`)
     this.version = directive.version
   }
@@ -132,7 +138,7 @@ export class Victim {
   async refusalOfDirective(): Promise<string | null> {
     const said = await this.evil.stateThat(
       (state) => state.refused?.code ?? (state.directive === this.version ? undefined : { through: true }),
-      letThroughMs,
+      this.patienceMs,
     )
     return typeof said === 'string' ? said : null
   }
@@ -153,7 +159,7 @@ export class Victim {
       const section = state.sections.find((each) => each.app === of.app && each.epoch === of.epoch)
       if (section?.running != null && bytesEqual(section.running, of.release)) return { through: true }
       return section?.status === 'refused' ? (section.code ?? undefined) : undefined
-    }, letThroughMs)
+    }, this.patienceMs)
     if (this.evil.state !== null) this.version = Math.max(this.version, this.evil.state.directive)
     return typeof said === 'string' ? said : null
   }
@@ -164,7 +170,7 @@ export class Victim {
   }
 
   /** The code in the next line of the agent's log that has one. Root metadata that is refused is told there. */
-  async logged(withinMs = 3_000): Promise<string | null> {
+  async logged(withinMs = this.patienceMs): Promise<string | null> {
     const find = () => {
       while (this.#line < this.agent.lines.length) {
         const code = / code=([a-z0-9-]+)/.exec(this.agent.lines[this.#line++]!)?.[1]

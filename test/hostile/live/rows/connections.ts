@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fleetTopics } from '@hypha/core/wire/topics.ts'
 import type { IClientOptions } from 'mqtt'
 import { loadAuthority } from '../../../../gateway/enrol/ca.ts'
-import { neighbour, thief } from '../fixture.ts'
+import { bystander, rogue } from '../fixture.ts'
 import { type Credentials, MqttAttacker, sendBytes, stolenFrom } from '../mqtt-attacker.ts'
 import { type Row, words } from '../row.ts'
 import type { World } from '../world.ts'
@@ -44,31 +44,31 @@ async function certified(by: World['gateway']['authority'], id: string, days = 1
 const strangersCa = ({ facts }: World) =>
   loadAuthority(facts.fleet, { certificate: facts.stranger.certificate, key: facts.stranger.key })
 
-const own = ({ folder }: World): Credentials => stolenFrom(join(folder, thief))
+const own = ({ folder }: World): Credentials => stolenFrom(join(folder, rogue))
 const topics = fleetTopics('garden')
 
 const rows: BrokerRow[] = [
-  connection('stranger/no-certificate', 'a connection without a certificate', words.tls, () => null, neighbour),
+  connection('stranger/no-certificate', 'a connection without a certificate', words.tls, () => null, bystander),
   connection(
     'stranger/other-ca',
     "a certificate of a stranger's CA with our CA's name",
     words.tls,
-    async (world) => certified(await strangersCa(world), neighbour),
-    neighbour,
+    async (world) => certified(await strangersCa(world), bystander),
+    bystander,
   ),
   connection(
     'stranger/expired',
     'a certificate that has expired',
     words.tls,
-    ({ gateway }) => certified(gateway.authority, neighbour, -1),
-    neighbour,
+    ({ gateway }) => certified(gateway.authority, bystander, -1),
+    bystander,
   ),
   connection(
     'stranger/never-recorded',
     "a new certificate in a node's name, CA key stolen",
     words.unauthorised,
-    ({ gateway }) => certified(gateway.authority, neighbour),
-    neighbour,
+    ({ gateway }) => certified(gateway.authority, bystander),
+    bystander,
   ),
   connection(
     'stranger/never-joined',
@@ -108,27 +108,27 @@ const rows: BrokerRow[] = [
     ({ facts }) => facts.clients.gone,
     'gone',
   ),
-  connection('identity/other-node', `${thief} with the client id ${neighbour}`, words.identifier, own, neighbour),
-  connection('identity/empty-client-id', `${thief} with no client id`, words.identifier, own, ''),
+  connection('identity/other-node', `${rogue} with the client id ${bystander}`, words.identifier, own, bystander),
+  connection('identity/empty-client-id', `${rogue} with no client id`, words.identifier, own, ''),
   connection(
     'identity/client-as-node',
-    `a foreign client with the client id ${neighbour}`,
+    `a foreign client with the client id ${bystander}`,
     words.identifier,
-    ({ facts }) => facts.clients.writer,
-    neighbour,
+    ({ facts }) => facts.clients.leaver,
+    bystander,
   ),
-  connection('identity/will-of-other', `a will on ${neighbour}'s presence`, words.unauthorised, own, thief, {
-    will: { topic: topics.presence(neighbour), payload: Buffer.from('x'), qos: 1, retain: true },
+  connection('identity/will-of-other', `a will on ${bystander}'s presence`, words.unauthorised, own, rogue, {
+    will: { topic: topics.presence(bystander), payload: Buffer.from('x'), qos: 1, retain: true },
   }),
-  connection('identity/will-as-gateway', `a will on ${neighbour}'s directive`, words.unauthorised, own, thief, {
-    will: { topic: topics.down(neighbour, 'directive'), payload: Buffer.from('x'), qos: 1, retain: true },
+  connection('identity/will-as-gateway', `a will on ${bystander}'s directive`, words.unauthorised, own, rogue, {
+    will: { topic: topics.down(bystander, 'directive'), payload: Buffer.from('x'), qos: 1, retain: true },
   }),
   connection(
     'identity/will-of-client',
     "a foreign client's will on a topic that it may write",
     words.unauthorised,
-    ({ facts }) => facts.clients.writer,
-    'writer',
+    ({ facts }) => facts.clients.leaver,
+    'leaver',
     { will: { topic: topics.message('ticker', 'in/own'), payload: Buffer.from('x'), qos: 1, retain: false } },
   ),
   {

@@ -157,6 +157,34 @@ export const joiningRows: readonly Row<World>[] = [
     url: urlOf(world, 'open'),
     fleet: 'orchard',
   })),
+  {
+    name: 'join/replayed',
+    sent: 'the join request of a removed node, once more',
+    code: 'join-token-unknown',
+    at: 'gateway',
+    run: (world) => {
+      const url = urlOf(world, 'gone')
+      const { seed, boxSecret } = loadIdentity(joinPath(world.folder, 'pi-gone'))
+      const keys = { publicKey: nodeCrypto.publicKey(seed), boxKey: boxKeysOf(boxSecret).publicKey }
+      const request = { node: url.node, token: url.token, ...keys }
+      const proof = nodeCrypto.sign(seed, joinProof(url.fleet, request))
+      return world.gateway.refusal('/v1/join', { cbor: joinRequest.encode({ ...request, proof }) })
+    },
+  },
+  {
+    name: 'renew/replayed',
+    sent: 'a renewal of before, again and again',
+    code: 'too-many-attempts',
+    at: 'gateway',
+    run: async (world) => {
+      const cbor = renewBody(world, 'pi-again', 'pi-again')
+      for (let tries = 0; tries < 12; tries++) {
+        const code = await world.gateway.refusal('/v1/renew', { cbor })
+        if (code !== null) return code
+      }
+      return null
+    },
+  },
   renews('renew/by-another', `${neighbour}'s certificate, by the key of ${thief}`, 'join-proof-invalid', (world) =>
     renewBody(world, neighbour, thief),
   ),

@@ -1,12 +1,15 @@
 import { join } from 'node:path'
+import type { Signer } from '@hypha/core/trust/cose.ts'
+import type { Directive } from '@hypha/core/trust/directive.ts'
 import { presence } from '@hypha/core/wire/messages/presence.ts'
 import { type Report, report } from '@hypha/core/wire/messages/report.ts'
 import { want } from '@hypha/core/wire/messages/want.ts'
 import { fleetTopics } from '@hypha/core/wire/topics.ts'
 import { eventually } from '../../../../examples/demo/processes.ts'
 import { app } from '../fixture.ts'
+import { Forge } from '../forge.ts'
 import { MqttAttacker, stolenFrom } from '../mqtt-attacker.ts'
-import { type Row, words } from '../row.ts'
+import { patience, type Row, words } from '../row.ts'
 import type { World } from '../world.ts'
 
 // What a node that joined says on its own topics, and may not.
@@ -18,12 +21,13 @@ export interface Reporter {
   readonly world: World
   readonly node: MqttAttacker
   next: number
+  patienceMs: number
   readonly incarnation: Uint8Array
 }
 
 export async function openReporter(world: World): Promise<Reporter> {
   const node = await MqttAttacker.letIn(world.gateway.mqttPort, stolenFrom(join(world.folder, 'pi-liar')), 'pi-liar')
-  return { world, node, next: 0, incarnation: crypto.getRandomValues(new Uint8Array(8)) }
+  return { world, node, next: 0, patienceMs: patience.refused, incarnation: crypto.getRandomValues(new Uint8Array(8)) }
 }
 
 type Entry = Report['entries'][number]['entry']
@@ -46,10 +50,17 @@ async function tell(reporter: Reporter, changes: Partial<Report>): Promise<void>
   await node.publish(topics.up('pi-liar', 'report'), bytes)
 }
 
+/** A directive that the node says to hold. */
+async function prove(reporter: Reporter, changes: Partial<Directive>, by: (forge: Forge) => Signer): Promise<void> {
+  const forge = new Forge(reporter.world.facts)
+  const held = forge.directive({ node: 'pi-liar', ...changes })
+  await reporter.node.publish(topics.up('pi-liar', 'proof'), forge.signDirective(held, by(forge)))
+}
+
 const withEntry = (entry: Entry): Partial<Report> => ({ entries: [{ offset: 0, at: 0, entry }] })
 
 /** The first event about the attacker with this code; null if none comes. */
-const event = ({ world }: Reporter, code: string): Promise<string | null> =>
+const event = ({ world, patienceMs }: Reporter, code: string): Promise<string | null> =>
   eventually(
     `an event ${code}`,
     async () => {
@@ -58,15 +69,16 @@ const event = ({ world }: Reporter, code: string): Promise<string | null> =>
       })
       return events.find((each) => each.node === 'pi-liar' && each.code === code)?.code
     },
-    1_500,
+    patienceMs,
   ).catch(() => null)
 
 /** A code in the gateway's log about a node; null if none comes. */
-const logged = ({ world }: Reporter, code: string): Promise<string | null> =>
+const logged = ({ world, patienceMs }: Reporter, code: string, about = 'pi-liar'): Promise<string | null> =>
   eventually(
     `a line with ${code}`,
-    () => world.gateway.program.lines.some((line) => line.includes(`code=${code}`)) || undefined,
-    1_500,
+    () =>
+      world.gateway.program.lines.some((line) => line.includes(`code=${code}`) && line.includes(about)) || undefined,
+    patienceMs,
   ).then(
     () => code,
     () => null,
@@ -121,6 +133,27 @@ export const reportRows: readonly Row<Reporter>[] = [
     },
   },
   {
+    name: 'arbitrary/proof',
+    sent: "a stranger's directive, as what a restored gateway forgot",
+    code: 'threshold-not-met',
+    at: 'gateway',
+    async run(reporter) {
+      await prove(reporter, { version: 7 }, ({ stranger }) => stranger)
+      return await logged(reporter, 'threshold-not-met')
+    },
+  },
+  {
+    name: 'fast-forward/proof',
+    sent: 'the same, version 4,294,967,295, gateway key stolen',
+    code: 'directive-versions-spent',
+    at: 'gateway',
+    threats: ['THREAT.KEY.EXPOSURE'],
+    async run(reporter) {
+      await prove(reporter, { version: 0xffff_ffff }, ({ gateway }) => gateway)
+      return await logged(reporter, 'directive-versions-spent')
+    },
+  },
+  {
     name: 'identity/cloned',
     sent: 'two machines with the keys of one node',
     code: 'cloned-identity',
@@ -135,7 +168,7 @@ export const reportRows: readonly Row<Reporter>[] = [
         await made.publish(topics.presence('pi-twin'), presence.encode(said), true).catch(() => undefined)
         made.close()
       }
-      const found = await logged(reporter, 'cloned-identity')
+      const found = await logged(reporter, 'cloned-identity', 'pi-twin')
       const again = await MqttAttacker.connect(gateway.mqttPort, keys, 'pi-twin')
       if (typeof again !== 'string') again.close()
       return again === words.unauthorised ? found : null

@@ -1,6 +1,7 @@
 import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
 import { keyId, type Signer, signMany } from '@hypha/core/trust/cose.ts'
 import { type RootMetadata, rootMetadata } from '@hypha/core/trust/root.ts'
+import { ack } from '@hypha/core/wire/messages/ack.ts'
 import { only } from '../forge.ts'
 import type { Row } from '../row.ts'
 import type { Victim } from '../victim.ts'
@@ -51,6 +52,17 @@ const firstRootRows: NodeRow[] = [
     'root metadata by the stolen gateway key',
     'threshold-not-met',
     (victim) => victim.forge.signRoot(takeover(victim), [victim.forge.gateway]),
+    ['THREAT.KEY.EXPOSURE'],
+  ),
+  root(
+    'side-door/gateway-key-raises-itself',
+    'the stolen gateway key as a root key, by itself',
+    'threshold-not-met',
+    (victim) => {
+      const { gateway } = victim.forge
+      const value = next(victim, { root: only(gateway), gateway: only(victim.forge.newKey(21)) })
+      return victim.forge.signRoot(value, [gateway])
+    },
     ['THREAT.KEY.EXPOSURE'],
   ),
   root(
@@ -117,6 +129,16 @@ const firstRootRows: NodeRow[] = [
     run(victim) {
       victim.skipLog()
       victim.evil.sendRootsRaw(new Uint8Array(60_001))
+      return victim.logged()
+    },
+  },
+  {
+    name: 'fast-forward/acknowledgement',
+    sent: 'an acknowledgement of what was never sent',
+    code: 'ack-beyond-sent',
+    run(victim) {
+      victim.skipLog()
+      victim.evil.sendAck(ack.encode({ incarnation: victim.evil.incarnation!, upTo: 2 ** 40, anew: null }))
       return victim.logged()
     },
   },

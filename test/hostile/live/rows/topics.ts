@@ -1,8 +1,10 @@
 import { join } from 'node:path'
 import { presence } from '@hypha/core/wire/messages/presence.ts'
+import { state } from '@hypha/core/wire/messages/state.ts'
 import { fleetTopics } from '@hypha/core/wire/topics.ts'
 import { eventually } from '../../../../examples/demo/processes.ts'
 import { app, neighbour, thief } from '../fixture.ts'
+import { Forge } from '../forge.ts'
 import { MqttAttacker, stolenFrom } from '../mqtt-attacker.ts'
 import { type Row, words } from '../row.ts'
 import type { World } from '../world.ts'
@@ -78,6 +80,72 @@ const publish = (name: string, as: 'node' | 'client', what: string, topic: strin
   run: (target) => publishes(target, as, topic),
 })
 
+interface NodeView {
+  readonly online: boolean
+  readonly inventory: { readonly agentVersion: string } | null
+  readonly directive: { readonly wanted: number }
+}
+
+const shown = ({ world }: Topics, node: string): Promise<NodeView> =>
+  world.gateway.api.request<NodeView>('GET', `/v1/nodes/${node}`)
+
+/** A node's word about itself. */
+const word = (agentVersion: string): Uint8Array =>
+  state.encode({
+    incarnation: new Uint8Array(8),
+    tier: 'device',
+    bootedMs: 1,
+    inventory: {
+      agentVersion,
+      arch: 'x64',
+      os: 'linux',
+      memoryBytes: 1,
+      storageBytes: 1,
+      interfaces: [],
+      features: [],
+      forms: [],
+      sensors: [],
+      actuators: [],
+      labels: [],
+      updates: null,
+    },
+    directive: 0,
+    sections: [],
+    contents: [],
+    refused: null,
+  })
+
+/** Speaks in the neighbour's name, then in its own: when the gateway shows the second, it has passed over the first or believed it. */
+const speaks = (
+  name: string,
+  what: string,
+  topic: string,
+  bytes: (target: Topics) => Uint8Array,
+  believed: (view: NodeView) => boolean,
+): TopicRow => ({
+  name: `topics/node-publish-${name}`,
+  sent: `${thief} publishes ${what}`,
+  code: words.dropped,
+  async run(target) {
+    const mark = `own ${++marks}`
+    await target.node.publish(topic, bytes(target))
+    await target.node.publish(topics.state(thief), word(mark))
+    await eventually(
+      'what it says of itself',
+      async () => (await shown(target, thief)).inventory?.agentVersion === mark || undefined,
+    )
+    return believed(await shown(target, neighbour)) ? null : words.dropped
+  },
+})
+
+/** Its version shows, where the gateway goes on from it. */
+const proven = 4_000
+
+function proof({ world }: Topics): Uint8Array {
+  const forge = new Forge(world.facts)
+  return forge.signDirective(forge.directive({ node: neighbour, version: proven }))
+}
+
 const threatsOf = (name: string): readonly string[] =>
   name.startsWith('chunks') ? ['THREAT.IMG.DISCLOSURE'] : name === 'directive' ? ['THREAT.MFST.EXPOSURE'] : []
 
@@ -124,6 +192,41 @@ const filters: readonly (readonly [name: string, filter: string])[] = [
 const rows: TopicRow[] = [
   ...ofGateway.map(([name, what, topic]) => publish(name, 'node', what, topic)),
   publish('link-as-other', 'node', `a call to ${neighbour} as pi-9`, topics.link(neighbour, 'pi-9')),
+  speaks(
+    'presence',
+    `that ${neighbour} is gone`,
+    topics.presence(neighbour),
+    () => presence.encode({ connection: 8, online: false, run: null, journal: null }),
+    ({ online }) => !online,
+  ),
+  speaks(
+    'state',
+    `a state of ${neighbour}`,
+    topics.state(neighbour),
+    () => word('forged'),
+    ({ inventory }) => inventory?.agentVersion === 'forged',
+  ),
+  speaks(
+    'up-proof',
+    `a directive that ${neighbour} is to hold`,
+    topics.up(neighbour, 'proof'),
+    proof,
+    ({ directive }) => directive.wanted >= proven,
+  ),
+  {
+    name: 'topics/node-publish-up-report',
+    sent: `${thief} publishes a report of ${neighbour}`,
+    code: words.dropped,
+    async run({ world, node }) {
+      const malformed = new Uint8Array([0xa1, 5, 0x9a, 0xff, 0xff, 0xff, 0xff])
+      for (const name of [neighbour, thief]) await node.publish(topics.up(name, 'report'), malformed)
+      const events = () =>
+        world.gateway.api.request<{ node: string }[]>('GET', '/v1/events', { query: { limit: '1000' } })
+      const of = async (name: string) => (await events()).some((each) => each.node === name)
+      await eventually('what it says of itself', async () => (await of(thief)) || undefined)
+      return (await of(neighbour)) ? null : words.dropped
+    },
+  },
   ...ofGateway.map(([name, what, topic]) => publish(name, 'client', what, topic)),
   publish('link', 'client', `a call to ${neighbour}`, topics.link(neighbour, 'writer')),
   ...filters.map(([name, filter]) => subscribe(name, 'node', filter)),
