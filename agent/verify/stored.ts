@@ -24,12 +24,14 @@ interface StoredSection {
   readonly node: string
   readonly section: Section
   readonly release: Release
+  /** The release's bytes as they were signed: what is made of it anew may have lost fields of a later version. */
+  readonly payload: Uint8Array
 }
 
 /** A verified section as a node keeps it on its own disk. */
-export function encodeStored(value: StoredSection): Uint8Array<ArrayBuffer> {
-  const { fleet, node, section } = value
-  return stored.encode({ fleet, node, section, release: release.encode(value.release) })
+export function encodeStored(value: Omit<StoredSection, 'release'>): Uint8Array<ArrayBuffer> {
+  const { fleet, node, section, payload } = value
+  return stored.encode({ fleet, node, section, release: payload })
 }
 
 /** Throws `digest-mismatch` where the release isn't the one that the section names, and what decoding and the checks of shape throw. */
@@ -41,5 +43,5 @@ export function decodeStored(record: Uint8Array, crypto: Pick<Crypto, 'sha256'>)
   const kept = release.decode(payload)
   checkRelease(kept)
   checkSection(section, kept)
-  return { fleet, node, section, release: kept }
+  return { fleet, node, section, release: kept, payload }
 }

@@ -4,7 +4,7 @@ import type { Crypto } from '@hypha/core/ports/crypto.ts'
 import type { Directive, Section } from '@hypha/core/trust/directive.ts'
 import type { Release } from '@hypha/core/trust/release.ts'
 import { restOfChain } from '@hypha/core/trust/root-chain.ts'
-import { TrustRules } from '@hypha/core/trust/rules.ts'
+import { type CheckedSection, TrustRules } from '@hypha/core/trust/rules.ts'
 import type { TrustSnapshot } from '@hypha/core/trust/snapshot.ts'
 import { decodeStored, encodeStored } from './stored.ts'
 
@@ -25,6 +25,8 @@ export interface VerifiedRelease {
   readonly node: string
   readonly section: Section
   readonly release: Release
+  /** The release's bytes as they were signed. */
+  readonly payload: Uint8Array
 }
 
 /** Whole contents by their SHA-256 digest; null for one that isn't there. */
@@ -138,8 +140,8 @@ export class Verifier {
     return encodeStored({ fleet: this.#rules.snapshot.fleet, ...release })
   }
 
-  #release({ section, release }: { readonly section: Section; readonly release: Release }): VerifiedRelease {
-    return brand<VerifiedRelease>({ node: this.#rules.snapshot.node, section, release })
+  #release({ section, release, payload }: CheckedSection): VerifiedRelease {
+    return brand<VerifiedRelease>({ node: this.#rules.snapshot.node, section, release, payload })
   }
 }
 

@@ -16,6 +16,7 @@ import { maxDirectiveBytes, maxFloors, maxReleaseBytes, maxRootBytes, type Trust
 interface Progress {
   readonly section: Section
   release: Release | null
+  payload: Uint8Array | null
   /** Digests in hex of the contents that weren't checked yet. */
   readonly pending: Set<string>
 }
@@ -24,6 +25,8 @@ interface Progress {
 export interface CheckedSection {
   readonly section: Section
   readonly release: Release
+  /** The release's bytes as they were signed: they may hold fields that this version doesn't know. [P 2.2] */
+  readonly payload: Uint8Array
 }
 
 /**
@@ -163,6 +166,7 @@ export class TrustRules {
     checkSection(section, accepted)
     this.#raiseFloor(app, accepted.floor)
     progress.release = accepted
+    progress.payload = payload
     return accepted
   }
 
@@ -188,10 +192,10 @@ export class TrustRules {
 
   /** The whole section, once its release and all its contents were accepted. */
   complete(app: string): CheckedSection {
-    const { section, release: accepted, pending } = this.#section(app)
-    if (accepted === null) throw outOfOrder(`${app} is to be run before its release came`)
+    const { section, release: accepted, payload, pending } = this.#section(app)
+    if (accepted === null || payload === null) throw outOfOrder(`${app} is to be run before its release came`)
     if (pending.size > 0) throw outOfOrder(`${app} is to be run with ${pending.size} contents unchecked`)
-    return { section, release: accepted }
+    return { section, release: accepted, payload }
   }
 
   #section(app: string): Progress {
@@ -219,7 +223,7 @@ export class TrustRules {
       held?.sections.map((section) => {
         const digests = section.contents.map((content) => toHex(content.digest))
         const pending = new Set(digests.filter((digest) => digest !== toHex(section.envelope)))
-        return [section.app, { section, release: null, pending }]
+        return [section.app, { section, release: null, payload: null, pending }]
       }),
     )
   }

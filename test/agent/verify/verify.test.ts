@@ -1,6 +1,8 @@
+import { decodeCbor, encodeCbor } from '@hypha/core/bytes/cbor.ts'
 import { toHex, toUtf8 } from '@hypha/core/bytes/text.ts'
+import { signMany } from '@hypha/core/trust/cose.ts'
 import type { DirectiveInstance, Section } from '@hypha/core/trust/directive.ts'
-import type { Release } from '@hypha/core/trust/release.ts'
+import { type Release, release } from '@hypha/core/trust/release.ts'
 import { makeBoxKeys, seal } from '@hypha/core/trust/seal.ts'
 import { describe, expect, it } from 'vitest'
 import { openWith, runnable } from '../../../agent/verify/runnable.ts'
@@ -116,6 +118,20 @@ describe('A verified section', () => {
     const reopened = later.reopen(record, contentOf)
     expect(reopened).toEqual(verified)
     expect(runnable(reopened, contentOf, open, crypto).releaseNumber).toBe(1)
+  })
+
+  it('is kept with the bytes that were signed, also where they hold more than this version knows', () => {
+    const known = makeRelease()
+    const item = decodeCbor(release.encode(known), 'release') as Map<number, unknown>
+    const payload = encodeCbor(new Map([...item, [99, 'of a later version']]))
+    const envelope = signMany(payload, 'release', [keys.release])
+    const section = makeSection(known, envelope, { release: crypto.sha256(payload) })
+    const store = new Map([envelope, artifactBytes].map((bytes) => [toHex(crypto.sha256(bytes)), bytes as Uint8Array]))
+    const contentOf = (digest: Uint8Array) => store.get(toHex(digest)) ?? null
+    const verifier = new Verifier({ snapshot: joined(), crypto, nowMs: () => startMs })
+    const { directive } = verifier.verifyDirective(signDirective(makeDirective({ sections: [section] })))
+    const verified = verifier.verifyRelease(directive.sections[0]!, contentOf)
+    expect(verifier.reopen(verifier.recordOf(verified), contentOf)).toEqual(verified)
   })
 
   it('does not start from a record whose contents have rotted', () => {
