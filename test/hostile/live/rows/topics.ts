@@ -32,6 +32,10 @@ export async function openTopics(world: World): Promise<Topics> {
     MqttAttacker.letIn(port, facts.clients.writer, 'writer'),
     MqttAttacker.letIn(port, facts.clients.reader, 'reader'),
   ])
+  // A node that never says who it is has no word to say.
+  const online = (run: number) =>
+    presence.encode({ connection: 1, online: true, run: new Uint8Array(8).fill(run), journal: null })
+  await node.publish(topics.presence(thief), online(1), true)
   const may = async (who: MqttAttacker, ...filters: readonly string[]) => {
     for (const filter of filters) {
       if ((await who.subscribe(filter)) !== null) throw new Error(`${filter} was refused to who may read it`)
