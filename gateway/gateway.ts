@@ -157,9 +157,12 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
     reports,
     planner: pipeline.planner,
     sender,
+    clock: systemClock,
+    disconnect: (node) => broker.disconnect(node),
     onProblem: onNodeProblem,
   })
-  broker.onMessage(messages)
+  broker.onMessage(messages.onMessage)
+  broker.onClient(messages.onClient)
 
   const enrolment = createEnrolment({
     store,

@@ -1,9 +1,11 @@
 import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
 import type { Log } from '@hypha/core/platform/log.ts'
+import type { Clock } from '@hypha/core/ports/clock.ts'
 import { checkTopic, type FleetTopics } from '@hypha/core/wire/topics.ts'
-import type { MessageHandler } from './broker/broker.ts'
+import type { ClientEvent, MessageHandler } from './broker/broker.ts'
 import { ReportLimiter } from './broker/denials.ts'
 import { world } from './distribute/route.ts'
+import { createFirstWords } from './first-words.ts'
 import type { Ingest } from './ingest/ingest.ts'
 import type { Planner } from './services/planner.ts'
 import type { NodeReports } from './services/reports.ts'
@@ -18,13 +20,20 @@ export interface NodeMessagePorts {
   readonly reports: NodeReports
   readonly planner: Pick<Planner, 'targets'>
   readonly sender: { flush(node: string): Promise<void> }
+  readonly clock: Clock
+  /** Ends a node's connection. */
+  readonly disconnect: (node: string) => void
   readonly onProblem: (from: string, error: HyphaError) => void
 }
 
-interface Word {
-  readonly kind: 'presence' | 'state'
-  readonly node: string
-  readonly bytes: Uint8Array
+type Word =
+  | { readonly kind: 'presence' | 'state'; readonly node: string; readonly bytes: Uint8Array }
+  | { readonly kind: 'begun'; readonly node: string; readonly will: Uint8Array | null }
+
+interface NodeMessages {
+  readonly onMessage: MessageHandler
+  /** To be told of every connection, before its messages. */
+  readonly onClient: (event: ClientEvent) => void
 }
 
 const maxMessageBytes = 32_768
@@ -39,8 +48,8 @@ export function tellNodeProblems(log: Log, now: () => number): NodeMessagePorts[
 }
 
 /** Hands each PUBLISH that passed the broker's rules to whom it concerns. Never throws for bad bytes: that would make the client send them again. */
-export function createNodeMessages(ports: NodeMessagePorts): MessageHandler {
-  const { topics, store, ingest, chunks, reports, planner, sender, onProblem } = ports
+export function createNodeMessages(ports: NodeMessagePorts): NodeMessages {
+  const { topics, store, ingest, chunks, reports, planner, sender, clock, disconnect, onProblem } = ports
 
   /** From a client that is no node, to the inboxes of an app's modules. Durable when this returns, and with it the PUBACK. */
   function fromWorld(app: string, topic: string, payload: Uint8Array): void {
@@ -70,9 +79,10 @@ export function createNodeMessages(ports: NodeMessagePorts): MessageHandler {
     (items) => {
       try {
         ingest.together(() => {
-          for (const { kind, node, bytes } of items) {
-            if (kind === 'state') ingest.onState(node, bytes)
-            else ingest.onPresence(node, bytes)
+          for (const item of items) {
+            if (item.kind === 'begun') ingest.onConnection(item.node, item.will)
+            else if (item.kind === 'state') ingest.onState(item.node, item.bytes)
+            else ingest.onPresence(item.node, item.bytes)
           }
         })
       } catch (thrown) {
@@ -81,16 +91,33 @@ export function createNodeMessages(ports: NodeMessagePorts): MessageHandler {
     },
   )
 
-  return (from, topic, payload) => {
+  const first = createFirstWords({
+    clock,
+    begun: (node, will) => {
+      const strange = ingest.isStrange(node, will)
+      if (strange) void words.add({ kind: 'begun', node, will })
+      return strange
+    },
+    unannounced: (node, how) => {
+      if (how !== 'silent') ingest.onUnannounced(node, how)
+      disconnect(node)
+    },
+  })
+
+  const onMessage: MessageHandler = (from, topic, payload) => {
     const parsed = topics.parse(topic)
     try {
       switch (parsed?.kind) {
         case 'presence':
+          first.onPresence(from, payload)
+          return words.add({ kind: 'presence', node: parsed.node, bytes: Uint8Array.from(payload) })
         case 'state':
+          if (!first.admits(from)) return
           return words.add({ kind: parsed.kind, node: parsed.node, bytes: Uint8Array.from(payload) })
         case 'message':
           return fromWorld(parsed.app, parsed.topic, payload)
         case 'up':
+          if (!first.admits(from)) return
           // A report is judged by the connection that it comes on.
           words.flush()
           if (parsed.what === 'report') return ingest.onReport(parsed.node, payload)
@@ -102,4 +129,6 @@ export function createNodeMessages(ports: NodeMessagePorts): MessageHandler {
       onProblem(from.id, asHyphaError(thrown))
     }
   }
+
+  return { onMessage, onClient: first.onClient }
 }

@@ -123,8 +123,12 @@ class AedesBroker implements Broker {
       authenticate: (client, _username, _password, done) => gatekeeper.authenticate(client, done),
       authorizePublish: (client, packet, done) => gatekeeper.authorizePublish(client, packet, done),
       // Null is a SUBACK with 128.
-      authorizeSubscribe: (client, subscription, done) =>
-        done(null, gatekeeper.subscribes(client, subscription.topic) ? subscription : null),
+      authorizeSubscribe: (client, subscription, done) => {
+        const granted = gatekeeper.subscribes(client, subscription.topic)
+        // Not of one whose name another connection has by now.
+        if (granted && !client.closed) this.#tell('reads', client)
+        done(null, granted ? subscription : null)
+      },
       // Once more at delivery: a queue may hold what was granted only when it was filled.
       authorizeForward: (client, packet) => (gatekeeper.mayRead(client, packet.topic) ? packet : null),
     })
@@ -206,7 +210,9 @@ class AedesBroker implements Broker {
 
   #tell(kind: ClientEvent['kind'], client: Client): void {
     const identity = this.#gatekeeper.identityOf(client)
-    if (identity) for (const handler of this.#clientHandlers) handler({ kind, client: identity })
+    if (!identity) return
+    const event = { kind, client: identity, will: this.#gatekeeper.willOf(client) }
+    for (const handler of this.#clientHandlers) handler(event)
   }
 
   #clients(): Readonly<Record<string, Client>> {

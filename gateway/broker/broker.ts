@@ -35,8 +35,12 @@ export interface Broker {
 export type MessageHandler = (from: ClientIdentity, topic: string, payload: Uint8Array) => void | Promise<void>
 
 export interface ClientEvent {
-  readonly kind: 'connected' | 'disconnected'
+  /** `reads`: it was granted a subscription. */
+  readonly kind: 'connected' | 'reads' | 'disconnected'
+  /** The same object for all that is told of one connection. */
   readonly client: ClientIdentity
+  /** The payload of the will that came with CONNECT; null without one. */
+  readonly will: Uint8Array | null
 }
 
 /** Something that a client tried and may not. */

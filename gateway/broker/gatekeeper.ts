@@ -15,7 +15,7 @@ interface Session {
 /** Fields of CONNECT that aedes keeps to itself until the client is let in. */
 interface Asked {
   readonly clientId: string
-  readonly will: { readonly topic: string; readonly bytes: number } | null
+  readonly will: { readonly topic: string; readonly payload: Uint8Array } | null
 }
 
 /** Of CONNECT, what is looked at before anything else is. */
@@ -85,6 +85,11 @@ export class Gatekeeper {
     return this.#sessions.get(client)?.identity
   }
 
+  /** The payload of its will. */
+  willOf(client: Client): Uint8Array | null {
+    return this.#asked.get(client)?.will?.payload ?? null
+  }
+
   /** Resolves when the handlers of everything received so far have finished. */
   async settle(): Promise<void> {
     await Promise.allSettled(this.#handling)
@@ -94,7 +99,7 @@ export class Gatekeeper {
 
   noteConnect(client: Client, packet: ConnectPacket): void {
     const { clientId, will } = packet
-    this.#asked.set(client, { clientId, will: will ? { topic: will.topic, bytes: will.payload.length } : null })
+    this.#asked.set(client, { clientId, will: will ? { topic: will.topic, payload: Buffer.from(will.payload) } : null })
     // aedes reads it from the packet afterwards, and lets a client without one stay silent for ever.
     const { maxKeepaliveSeconds: longest } = this.#limits
     packet.keepalive = packet.keepalive ? Math.min(packet.keepalive, longest) : longest
@@ -133,7 +138,8 @@ export class Gatekeeper {
     if (!mayLeaveWill(this.#topics, identity, will.topic)) {
       return refuse(`it may not leave a will on ${will.topic.slice(0, 256)}`)
     }
-    if (will.bytes > this.#limits.maxWillBytes) return refuse(`its will has ${will.bytes} bytes`)
+    const { length } = will.payload
+    if (length > this.#limits.maxWillBytes) return refuse(`its will has ${length} bytes`)
     return null
   }
 

@@ -189,6 +189,30 @@ export function createIngest(options: IngestOptions) {
     return false
   }
 
+  /** The run that a connection says to be of with its will; null for one that says nothing that can be understood. */
+  function runOf(will: Uint8Array | null): Uint8Array | null {
+    if (will === null) return null
+    try {
+      return presence.decode(will).run
+    } catch {
+      // No agent leaves such a will: whoever did is none.
+      return null
+    }
+  }
+
+  /** Whether a connection is of a run that was never seen, or hides it. Of a node without a run there is nothing to tell it from. */
+  function isStrange(node: string, will: Uint8Array | null): boolean {
+    const run = runOf(will)
+    return run === null ? store.runs.any(node) : store.runs.look(node, run) === 'never'
+  }
+
+  /** A run that was never seen is the last one now. */
+  const follow = (node: string, run: Uint8Array) =>
+    store.transaction(() => {
+      store.runs.add(node, run)
+      store.nodes.forgetConnection(node)
+    })
+
   /** Whether a presence is of the agent's last run. One of a run that was followed by another proves a second machine: a machine's runs don't come back. */
   function isOfNow(node: string, { run, online }: Presence): boolean {
     if (!known.node(node)) return true
@@ -204,12 +228,7 @@ export function createIngest(options: IngestOptions) {
       quarantine(node)
       return false
     }
-    if (seen === 'never') {
-      store.transaction(() => {
-        store.runs.add(node, run)
-        store.nodes.forgetConnection(node)
-      })
-    }
+    if (seen === 'never') follow(node, run)
     return true
   }
 
@@ -267,6 +286,24 @@ export function createIngest(options: IngestOptions) {
       if (!welcome(node)) return
       const decoded = understood(node, () => state.decode(bytes))
       if (decoded && store.nodes.setState(node, bytes, decoded.inventory, now())) sinks.state(node, decoded)
+    },
+    /**
+     * A connection of a node has begun to read or to speak, and left `will` at its CONNECT. Whatever run it is of, or if it names none, it has followed the one of before: if that comes back,
+     * there are two machines with the same keys, also where this one never says that it is there. [P 4.1]
+     */
+    onConnection(node: string, will: Uint8Array | null): void {
+      known.refresh()
+      if (!known.accepts(node) || !isStrange(node, will)) return
+      follow(node, runOf(will) ?? crypto.getRandomValues(new Uint8Array(8)))
+    },
+    isStrange,
+    /** A connection of a node was ended because it did not say first that it is there. */
+    onUnannounced(node: string, how: 'spoke' | 'listened'): void {
+      const did =
+        how === 'spoke' ? 'spoke for it before it said that it is there' : 'listened, and did not say that it is there'
+      const text = `A connection with the keys of ${node} ${did}, as its agent does first: it was ended, and nothing was taken from it. If it was none of yours, somebody has copied the keys: hypha invite ${node} --replace.`
+      complaints.add({ node, code: 'presence-missing', text, at: now() })
+      schedule()
     },
     /** A node's word that it is there, or its will. */
     onPresence(node: string, bytes: Uint8Array): void {

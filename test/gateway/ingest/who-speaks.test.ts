@@ -31,7 +31,12 @@ const started = (path = temporaryPath(), known = false, options: Partial<IngestO
         journal: journal === null ? null : { incarnation, upTo: journal },
       }),
     )
-  return { store, ...tested, say, isCloned: () => store.nodes.get('pi-7')!.clonedAt !== null }
+  /** A connection that begins to read; its will names the run. */
+  const connects = (which: number | null, connection: number) => {
+    const will = { run: which === null ? null : run(which), connection, online: false, journal: null }
+    tested.ingest.onConnection('pi-7', presence.encode(will))
+  }
+  return { store, ...tested, say, connects, isCloned: () => store.nodes.get('pi-7')!.clonedAt !== null }
 }
 
 const event = (over: Partial<Extract<ReportEntry, { kind: 'event' }>>) => ({
@@ -158,6 +163,19 @@ describe('A run of an agent that was followed by another and comes back', () => 
     expect(isCloned()).toBe(true)
   })
 
+  it('also where the copy only listened, and never said that it is there: under a run of its own, under none, or without a will', () => {
+    for (const copy of ['its own', 'none', 'no will'] as const) {
+      const { say, connects, ingest, isCloned } = started()
+      connects(1, 1)
+      say(1, 1)
+      if (copy === 'no will') ingest.onConnection('pi-7', null)
+      else connects(copy === 'none' ? null : 9, 1)
+      expect(isCloned()).toBe(false)
+      say(1, 2)
+      expect(isCloned()).toBe(true)
+    }
+  })
+
   it('is none where only wills and goodbyes come late', () => {
     const { store, say, isCloned } = started()
     say(1, 1)
@@ -175,6 +193,8 @@ describe('A run of an agent that was followed by another and comes back', () => 
       fc.constant('reconnect' as const),
       fc.constant('crash' as const),
       fc.constant('goodbye' as const),
+      fc.constant('cut before presence' as const),
+      fc.constant('crash before presence' as const),
       fc.constant('gateway' as const),
     )
     fc.assert(
@@ -190,9 +210,15 @@ describe('A run of an agent that was followed by another and comes back', () => 
           } else {
             if (next === 'goodbye') gateway.say(which, connection, false)
             else wills.push([which, connection])
-            if (next !== 'reconnect') which++
+            if (next === 'crash' || next === 'goodbye') which++
             connection++
           }
+          if (next.endsWith('before presence')) {
+            gateway.connects(which % 256, connection)
+            wills.push([which, connection++])
+            if (next.startsWith('crash')) which++
+          }
+          gateway.connects(which % 256, connection)
           gateway.say(which % 256, connection)
           // Whenever it likes, and after its successor.
           const will = steps.length % 2 === 0 ? wills.shift() : undefined
@@ -203,6 +229,15 @@ describe('A run of an agent that was followed by another and comes back', () => 
       }),
       { numRuns: 15 },
     )
+  })
+})
+
+describe('A connection that was ended because it was none of an agent', () => {
+  it('is told as an event, few times however often it comes', () => {
+    const { ingest, store } = started()
+    for (let count = 0; count < 100; count++) ingest.onUnannounced('pi-7', 'spoke')
+    ingest.flush()
+    expect(store.events.list()).toMatchObject([{ node: 'pi-7', code: 'presence-missing' }])
   })
 })
 
