@@ -11,6 +11,7 @@ import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
 import { seedSigner } from '@hypha/core/trust/cose.ts'
 import type { Release } from '@hypha/core/trust/release.ts'
 import { agentApp } from '@hypha/core/wire/ids.ts'
+import { readKeyInfo } from '../../keys/key-file.ts'
 import { releasePayload, signRelease } from '../../push/release.ts'
 import { pushBody } from '../api/push-body.ts'
 import type { PushAnswer } from '../api/schemas/apps.ts'
@@ -19,6 +20,7 @@ import { openKey } from './keys.ts'
 import { lastNumber, rememberNumber } from './numbers.ts'
 import { fetchKnown, waitsFor } from './push.ts'
 import { formatBytes } from './table.ts'
+import { floorNote, signedFloor } from './verified-release.ts'
 import { awaitRollout, type Outcome } from './wait.ts'
 
 /** As they stand on the command line. */
@@ -39,8 +41,10 @@ const maxLabel = 40
 export async function releaseAgent(cli: Cli, options: AgentReleaseOptions): Promise<void> {
   const path = options.key ?? join(cli.home.keys, 'release.key')
   const known = await fetchKnown(cli, agentApp)
-  const floor =
-    options.floor === undefined ? known.floor : wholeNumber(options.floor, '--floor', known.floor, known.latest + 1)
+  const before = await signedFloor(cli, agentApp, known.latest, readKeyInfo(path).fleet)
+  const floor = options.floor === undefined ? before : wholeNumber(options.floor, '--floor', before, known.latest + 1)
+  const note = floorNote({ app: agentApp, floor, before })
+  if (note !== null) cli.note(note)
   const key = await openKey(path)
   const { archive, version } = options.bundle === undefined ? await bundled(options.label) : pack(options.bundle)
   const digest = nodeCrypto.sha256(archive)

@@ -7,8 +7,10 @@ import { pushBody } from '../api/push-body.ts'
 
 // The part of a push that works on bytes, apart from the part that speaks to the gateway: it is loaded while the gateway answers.
 
+export { readKeyInfo } from '../../keys/key-file.ts'
 export { buildWithProgress } from './build.ts'
 export { openKey } from './keys.ts'
+export { floorNote, signedFloor } from './verified-release.ts'
 
 /** What is to be signed of a release, with what its modules need read from their own bytes. Throws what `makeRelease` throws. */
 export const payloadOf = (wanted: ReleaseToMake): Uint8Array => releasePayload(makeRelease(wanted, nodeCrypto))

@@ -51,9 +51,15 @@ export async function pushFolder(cli: Cli, folder: string, options: PushOptions)
   const manifest = loadManifest(folder)
   const path = options.key ?? join(cli.home.keys, 'release.key')
   const timeoutMs = parseDuration(options.timeout, '--timeout')
-  const [known, tools] = await stages.measure('ask', () => Promise.all([fetchKnown(cli, manifest.name), loadTools()]))
-  const floor =
-    options.floor === undefined ? known.floor : wholeNumber(options.floor, '--floor', known.floor, known.latest + 1)
+  const { known, tools, fleet, before } = await stages.measure('ask', async () => {
+    const [known, tools] = await Promise.all([fetchKnown(cli, manifest.name), loadTools()])
+    // A key of another fleet is refused by the gateway, which knows its own.
+    const { fleet } = tools.readKeyInfo(path)
+    return { known, tools, fleet, before: await tools.signedFloor(cli, manifest.name, known.latest, fleet) }
+  })
+  const floor = options.floor === undefined ? before : wholeNumber(options.floor, '--floor', before, known.latest + 1)
+  const note = tools.floorNote({ app: manifest.name, floor, before })
+  if (note !== null) cli.note(note)
   const open = () => stages.measure('key', () => tools.openKey(path))
   // A question at the terminal comes before the lines of progress; a passphrase from the environment is tried while it builds.
   const early = process.env.HYPHA_PASSPHRASE === undefined ? await open() : null
@@ -61,8 +67,6 @@ export async function pushFolder(cli: Cli, folder: string, options: PushOptions)
     early ?? open(),
     stages.measure('build', () => tools.buildWithProgress(cli, manifest, false)),
   ])
-  // A key of another fleet is refused by the gateway, which knows its own.
-  const { fleet } = key
   const latest = Math.max(known.latest, lastNumber(cli, fleet, manifest.name))
   if (latest > known.latest) {
     cli.note(

@@ -1,29 +1,22 @@
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { bytesEqual, toHex } from '@hypha/core/bytes/text.ts'
+import { toHex } from '@hypha/core/bytes/text.ts'
 import { HyphaError } from '@hypha/core/errors.ts'
 import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
-import { nodeFiles } from '@hypha/core/platform/files.ts'
-import { addSignature, openEnvelope, seedSigner, signaturesBy } from '@hypha/core/trust/cose.ts'
-import { type Release, release } from '@hypha/core/trust/release.ts'
-import type { RootMetadata } from '@hypha/core/trust/root.ts'
-import { verifyFirstRoot, verifyNextRoot } from '@hypha/core/trust/root-chain.ts'
-import { checkRelease } from '@hypha/core/trust/shape.ts'
+import { addSignature, seedSigner } from '@hypha/core/trust/cose.ts'
+import type { Release } from '@hypha/core/trust/release.ts'
 import { maxReleaseBytes } from '@hypha/core/trust/snapshot.ts'
-import { readFleetFile } from '../../home.ts'
 import { readKeyInfo } from '../../keys/key-file.ts'
 import { checkContents } from '../../push/accept.ts'
-import { Roots } from '../../roots.ts'
 import { maxPushBytes, pushBody } from '../api/push-body.ts'
-import type { PushAnswer, ReleaseDetail, ReleaseEnvelope } from '../api/schemas/apps.ts'
+import type { PushAnswer, ReleaseDetail } from '../api/schemas/apps.ts'
 import type { NodeSummary } from '../api/schemas/nodes.ts'
-import type { RootView } from '../api/schemas/root.ts'
 import { type Cli, parseDuration, wholeNumber } from './cli.ts'
 import { openKey } from './keys.ts'
 import { confirm } from './prompt.ts'
 import { waitsFor } from './push.ts'
 import { formatBytes, listing, printable } from './table.ts'
+import { fetchRelease, releasePath, type VerifiedRelease } from './verified-release.ts'
 import { awaitRollout, type Outcome } from './wait.ts'
 
 /** As they stand on the command line. */
@@ -32,17 +25,6 @@ export interface SignOptions {
   readonly yes?: boolean
   readonly wait: boolean
   readonly timeout: string
-}
-
-/** What is to be signed, checked against its own bytes and the signatures that it has. */
-interface Checked {
-  readonly view: ReleaseEnvelope
-  readonly envelope: Uint8Array
-  readonly wanted: Release
-  /** Ids of keys that are, or were, of the release role, and have signed it. */
-  readonly by: readonly string[]
-  /** Whether this home says whom to believe; otherwise it is the gateway's word. */
-  readonly pinned: boolean
 }
 
 /** Adds a signature to a release: one that waits, or one that root metadata has left with too few. */
@@ -64,86 +46,32 @@ export async function signGiven(cli: Cli, given: string, options: SignOptions): 
   if (options.yes !== true) await ask(`Sign ${app}@${wanted.number} with ${path}?`)
   const { seed } = await openKey(path)
   const signed = addSignature(envelope, 'release', seedSigner(seed, nodeCrypto), maxReleaseBytes)
-  const answer = await cli.api.request<PushAnswer>('POST', `${pathOf(wanted)}/signatures`, { cbor: signed })
+  const answer = await cli.api.request<PushAnswer>('POST', `${releasePath(wanted)}/signatures`, { cbor: signed })
   const runs = !answer.pending && answer.plan.release === answer.number
   const outcome = options.wait && runs ? await follow(cli, answer, timeoutMs) : null
   cli.print({ ...answer, outcome }, () => told(answer, runs, outcome))
 }
 
-const pathOf = ({ app, number }: { app: string; number: number }) =>
-  `/v1/apps/${encodeURIComponent(app)}/releases/${number}`
-
-/** Nothing of what the gateway says is believed that can be checked here. */
-async function fetchAndCheck(cli: Cli, typed: { app: string; number: number }, fleet: string): Promise<Checked> {
-  const [view, pushed, root] = await Promise.all([
-    cli.api.request<ReleaseEnvelope>('GET', `${pathOf(typed)}/envelope`),
-    cli.api.bytes(`${pathOf(typed)}/pushed`, maxPushBytes),
-    cli.api.request<RootView>('GET', '/v1/root'),
+/** The release, and its contents checked against what it lists: nothing of what the gateway says is believed that can be checked here. */
+async function fetchAndCheck(
+  cli: Cli,
+  typed: { app: string; number: number },
+  fleet: string,
+): Promise<VerifiedRelease> {
+  const [checked, pushed] = await Promise.all([
+    fetchRelease(cli, typed, fleet),
+    cli.api.bytes(`${releasePath(typed)}/pushed`, maxPushBytes),
   ])
-  const envelope = Uint8Array.from(Buffer.from(view.envelope, 'base64'))
-  const opened = openEnvelope(envelope, 'release', maxReleaseBytes)
-  const wanted = release.decode(opened.unverifiedPayload)
-  if (wanted.fleet !== fleet) {
-    throw new HyphaError('wrong-fleet', `The release is for the fleet ${wanted.fleet}, the key is of ${fleet}`)
-  }
-  if (wanted.app !== typed.app || wanted.number !== typed.number) {
-    const text = `The gateway gave release ${wanted.number} of ${wanted.app} for ${typed.app}@${typed.number}`
-    throw new HyphaError('release-mismatch', text)
-  }
-  const digest = toHex(nodeCrypto.sha256(opened.unverifiedPayload))
-  if (digest !== view.digest) {
-    throw new HyphaError('release-mismatch', `The gateway names the digest ${view.digest}, the release has ${digest}`)
-  }
-  checkRelease(wanted)
-  const { components } = pushBody.decode(pushed)
-  checkContents(wanted, components, nodeCrypto)
-  const { roots, pinned } = knownRoots(cli, fleet, root)
-  const keys = [...new Map(roots.flatMap((each) => each.release.keys).map((key) => [toHex(key), key])).values()]
-  const by = signaturesBy(opened, { threshold: 1, keys }, nodeCrypto).valid.map(toHex)
-  if (by.length === 0) {
-    throw new HyphaError(
-      'threshold-not-met',
-      `No key that is or was of the release role has signed ${typed.app}@${typed.number}`,
-      {
-        mend: 'Do not sign it: nobody whom this fleet trusts has made it.',
-      },
-    )
-  }
-  return { view, envelope, wanted, by, pinned }
-}
-
-/** Root metadata of the fleet, from the first on: of this home, and what verifiably follows it at the gateway. */
-function knownRoots(cli: Cli, fleet: string, { envelopes }: RootView): { roots: RootMetadata[]; pinned: boolean } {
-  // A home of another fleet says nothing of this one.
-  const ofFleet = !existsSync(cli.home.fleetFile) || readFleetFile(cli.home).fleet === fleet
-  const pinned = ofFleet && existsSync(join(cli.home.roots, '1.root'))
-  const given = envelopes.map((text) => Uint8Array.from(Buffer.from(text, 'base64')))
-  const own = pinned
-    ? new Roots({ files: nodeFiles(cli.home.roots), folder: cli.home.roots, fleet, crypto: nodeCrypto }).chain
-    : given.slice(0, 1)
-  if (pinned && (given.length === 0 || !bytesEqual(given[0]!, own[0]!))) {
-    throw new HyphaError('root-version', 'The gateway has other root metadata than this home', {
-      where: cli.home.roots,
-      mend: 'Check that the gateway is the one of this fleet; name the home of this fleet with --home.',
-    })
-  }
-  const chain = [...own, ...given.slice(own.length)]
-  const roots: RootMetadata[] = []
-  for (const envelope of chain) {
-    const before = roots.at(-1)
-    const { root } =
-      before === undefined ? verifyFirstRoot(envelope, fleet, nodeCrypto) : verifyNextRoot(before, envelope, nodeCrypto)
-    roots.push(root)
-  }
-  return { roots, pinned }
+  checkContents(checked.wanted, pushBody.decode(pushed).components, nodeCrypto)
+  return checked
 }
 
 /** What a person is about to vouch for. */
-async function describe(cli: Cli, { view, wanted, by, pinned }: Checked): Promise<string> {
+async function describe(cli: Cli, { view, wanted, by, pinned }: VerifiedRelease): Promise<string> {
   const running =
     view.running === null || view.running === view.number
       ? null
-      : await cli.api.request<ReleaseDetail>('GET', pathOf({ app: view.app, number: view.running }))
+      : await cli.api.request<ReleaseDetail>('GET', releasePath({ app: view.app, number: view.running }))
   const head = listing([
     ['release', `${wanted.app}@${wanted.number}${wanted.label === '' ? '' : ` (${wanted.label})`} of ${wanted.fleet}`],
     ['digest', view.digest],

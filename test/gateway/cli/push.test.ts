@@ -1,6 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { openEnvelope } from '../../../src/trust/cose.ts'
+import { release } from '../../../src/trust/release.ts'
 import { appOf } from '../push/app-folder.ts'
 import { type CliFleet, fleetOnSocket, jsonOf, playNodes, runHypha, temporaryFolder } from './support.ts'
 
@@ -89,4 +91,30 @@ test('the plan shows a tree of tiers, and what has no place with its reasons', a
   expect(stdout).toMatch(/requires the label moon/)
   expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80)
   expect(existsSync(join(app, 'build/here.wasm'))).toBe(true)
+})
+
+test('the floor goes on from what was signed, not from what the gateway says it is, and a push that raises it says so', async () => {
+  const fleet = await fleetOnSocket()
+  const { folder, gateway } = fleet
+  const app = await newApp(fleet)
+  playNodes(gateway, 'confirmed')
+  await jsonOf(folder, ['push', app])
+  await jsonOf(folder, ['push', app])
+  const { apps } = gateway.services
+  const floorOf = async (number: number) => {
+    const { envelope } = await apps.envelope('hello-app', number)
+    const { unverifiedPayload } = openEnvelope(Uint8Array.from(Buffer.from(envelope, 'base64')), 'release', 100_000)
+    return release.decode(unverifiedPayload).floor
+  }
+  const { show } = apps
+  apps.show = async (app) => ({ ...(await show(app)), floor: 2 })
+  const third = await runHypha(folder, ['push', app])
+  expect([third.code, await floorOf(3)]).toEqual([0, 0])
+  expect(third.stderr).not.toContain('floor')
+
+  const raised = await runHypha(folder, ['push', app, '--floor', '2'])
+  expect([raised.code, await floorOf(4)]).toEqual([0, 2])
+  expect(raised.stderr).toContain('raises the floor of hello-app from 0 to 2: no release below 2 may run ever again')
+  expect((await runHypha(folder, ['push', app])).stderr).toContain('The floor of hello-app stays at 2.')
+  expect(await floorOf(5)).toBe(2)
 })
