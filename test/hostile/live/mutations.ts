@@ -456,7 +456,14 @@ export const mutations: readonly Mutation[] = [
   ),
   unless('fleet of a release, at the gateway', accept, 'accepted.fleet !== deps.fleet', 'wrong/push-of-other-fleet'),
   unless('numbers of releases', accept, 'number <= known.number', 'rollback/push-old-number'),
-  unless('that a floor only rises, at the gateway', accept, 'floor < known.floor', 'rollback/push-lower-floor'),
+  unless(
+    'that a floor only rises, at the gateway',
+    accept,
+    'floor < known.floor',
+    'rollback/push-lower-floor',
+    // The floor that was lowered is what the rollback after it is held to.
+    'rollback/to-below-floor',
+  ),
   unless('what a release says of its modules', accept, 'differs.length > 0', 'arbitrary/push-untrue'),
 ]
 
