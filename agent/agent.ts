@@ -144,7 +144,8 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     componentProcess: machine.componentProcess,
   })
   const publishState = stateSender(() => {
-    if (link.state !== 'online') return
+    // A node that leaves says once that nothing is left; what was true before must not come after it.
+    if (link.state !== 'online' || ending) return
     link.publish(topics.state(node), stateMessage(pipeline!.sections()), { qos: 1, retain: true }).catch(() => {
       // Cut in between: the next connection sends the state as it is then.
     })
