@@ -17,10 +17,13 @@ let home: string
 let clock: FakeClock
 let authority: Authority
 let renewal: Renewal
+/** Whether root metadata names the CA. */
+let listed: (ca: string) => boolean
 
 beforeEach(async () => {
   home = mkdtempSync(join(tmpdir(), 'hypha-renewal-'))
   clock = new FakeClock()
+  listed = () => true
   authority = await createAuthority('greens', () => clock.now())
 })
 afterEach(() => {
@@ -53,12 +56,13 @@ async function joined(days: number, certifiedMs: number | null = clock.now()): P
 
 /** A node with that identity; `ask` is the gateway. */
 function start(identity: Identity, ask: () => Promise<Renewed>) {
-  const used: Renewed[] = []
+  const used: (Omit<Renewed, 'ca'> & { ca: string | null })[] = []
   const problems: HyphaError[] = []
   renewal = new Renewal(identity, {
     clock,
     now: () => clock.now(),
     ask,
+    outdated: ({ ca }) => !listed(ca),
     keep: (renewed) => replaceIdentity(home, renewed),
     use: (renewed) => used.push(renewed),
     note: () => undefined,
@@ -77,7 +81,12 @@ async function pass(ms: number): Promise<void> {
 
 test('A certificate is renewed when less than a third of its life is left, kept, and used.', async () => {
   const first = await joined(90)
-  const ask = vi.fn(async () => ({ certificate: await issue(90), brokerHost: 'moved', brokerPort: 9_883 }))
+  const ask = vi.fn(async () => ({
+    certificate: await issue(90),
+    ca: authority.certificate,
+    brokerHost: 'moved',
+    brokerPort: 9_883,
+  }))
   const { used } = start(first, ask)
   for (let day = 1; day <= 60; day++) await pass(dayMs)
   expect(ask).not.toHaveBeenCalled()
@@ -98,6 +107,7 @@ test('A node whose certificate has ended renews it as it starts; one that does n
   clock.jump(91 * dayMs)
   const { used } = start(identity, async () => ({
     certificate: await issue(90),
+    ca: authority.certificate,
     brokerHost: '127.0.0.1',
     brokerPort: 8_883,
   }))
@@ -118,6 +128,7 @@ test('A gateway that can not be reached is asked again after ten minutes, and wh
   ]
   const { used, problems } = start(identity, async () => ({
     certificate: await answers.shift()!(),
+    ca: authority.certificate,
     brokerHost: '127.0.0.1',
     brokerPort: 8_883,
   }))
