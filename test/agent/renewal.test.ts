@@ -156,3 +156,44 @@ test('A refusal by the broker is a reason to ask, once until the next look: the 
   renewal.refused()
   expect(ask).toHaveBeenCalledTimes(2)
 })
+
+test('When root metadata names the CA no more, a certificate of another is asked for at once; until it comes nobody is believed.', async () => {
+  const identity = await joined(90)
+  const other = await createAuthority('greens', () => clock.now())
+  const answers = [
+    () => Promise.reject(new HyphaError('join-ca-mismatch', 'The gateway has it not yet')),
+    () => Promise.reject(new HyphaError('join-unreachable', 'It restarts')),
+    async () => (await other.issueNode({ id: 'pi-7', publicKey: nodeCrypto.publicKey(seed), days: 90 })).certificate,
+  ]
+  const { used, problems } = start(identity, async () => ({
+    certificate: await answers.shift()!(),
+    ca: other.certificate,
+    brokerHost: '127.0.0.1',
+    brokerPort: 8_883,
+  }))
+  await vi.waitFor(() => expect(clock.waiting).toBe(1))
+  renewal.rootChanged()
+  expect(answers).toHaveLength(3)
+  listed = (ca) => ca === other.certificate
+  renewal.rootChanged()
+  await vi.waitFor(() => expect(used).toMatchObject([{ ca: null, certificate: identity.certificate }]))
+  // Sooner than where a node can still connect.
+  await pass(10_000)
+  await pass(20_000)
+  expect(problems.map(({ code }) => code)).toEqual(['join-ca-mismatch', 'join-unreachable'])
+  expect(used.map(({ ca }) => ca)).toEqual([null, other.certificate])
+  expect(loadIdentity(home)).toMatchObject({ ca: other.certificate, certificate: used[1]!.certificate })
+})
+
+test('A node that finds another authority than its own asks again by itself: nobody else would.', async () => {
+  const ask = vi.fn(async (): Promise<Renewed> => {
+    throw new HyphaError('join-ca-mismatch', 'Somebody else answers')
+  })
+  start(await joined(90), ask)
+  await vi.waitFor(() => expect(clock.waiting).toBe(1))
+  renewal.refused()
+  await vi.waitFor(() => expect(ask).toHaveBeenCalledOnce())
+  await pass(10_000)
+  await pass(20_000)
+  expect(ask).toHaveBeenCalledTimes(3)
+})
