@@ -23,6 +23,7 @@ import { Installs } from './install/installs.ts'
 import { defaultTrialLimits } from './install/machine.ts'
 import { takeInventory } from './inventory.ts'
 import { finishLeaving, leavingStep, noteLeaving } from './leaving.ts'
+import { isUnproven } from './link/connection-error.ts'
 import type { Link, LinkOptions, LinkState } from './link/link.ts'
 import { createLink } from './link/mqtt-link.ts'
 import { openMachine } from './machine.ts'
@@ -102,7 +103,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
   const link = openLink({ ...identity, believed }, linkParts, (error) => {
     onProblem(error)
     if (error.code !== 'link-refused') return
-    if (!wasLeaving) return renewal.refused()
+    if (!wasLeaving) return renewal.refused(isUnproven(error))
     log.warn(`${node} has left ${identity.fleet}, which knows it no more: it deletes what is left`)
     finishLeaving(home)
     process.exit(0)

@@ -29,6 +29,8 @@ const dayMs = 86_400_000
 const retryMs = 600_000
 /** A node whose certificate has ended is cut off until it has another: it asks sooner, then twice as late each time. */
 const firstRetryMs = 10_000
+/** Where somebody else answers in the gateway's place: about as often as the link tries. */
+const cutOffRetry = (failures: number): number => Math.min(60_000, 2_000 * 2 ** failures)
 /** Certificates begin in 1970, so their life is counted from when the node got them; where that isn't known, it is taken to be this. */
 const usualLifeMs = 365 * dayMs
 
@@ -51,6 +53,8 @@ export class Renewal {
   #failures = 0
   #stopped = false
   #askAgain = false
+  /** Somebody else answered in the gateway's place at the last attempt. */
+  #cutOff = false
   /** The link believes nobody by the identity's CA any more. */
   #distrusted = false
   /** Since the last attempt for which the broker gave reason it has refused no more. */
@@ -78,9 +82,12 @@ export class Renewal {
     void this.#check(true)
   }
 
-  /** The broker refused the node. Asks at most once until the next look, so that a node that was removed doesn't ask without end. */
-  refused(): void {
-    if (!this.#mayAsk) return
+  /**
+   * The broker refused the node. Asks at most once until the next look, so that a node that was removed doesn't ask without end; but whenever it is the broker that was `unproven`
+   * by the node's CA.
+   */
+  refused(unproven = false): void {
+    if (!this.#mayAsk && !unproven) return
     this.#mayAsk = false
     void this.#check(true)
   }
@@ -91,18 +98,22 @@ export class Renewal {
     this.#askAgain = false
     this.#cancel()
     let nextMs = dayMs
-    let cutOff = false
     try {
-      if (asked || this.#ports.outdated(this.#identity) || renewalDue(this.#identity, this.#ports.now())) {
+      if (
+        asked ||
+        this.#cutOff ||
+        this.#ports.outdated(this.#identity) ||
+        renewalDue(this.#identity, this.#ports.now())
+      ) {
         await this.#renew()
       }
     } catch (thrown) {
       const error = asHyphaError(thrown)
       // Somebody else answers there, or the gateway hasn't its new authority yet: the node is cut off until that changes, and nothing else asks again.
       const outdated = this.#ports.outdated(this.#identity)
-      cutOff = error.code === 'join-ca-mismatch' || outdated
-      const soon = cutOff || this.#ended()
-      nextMs = soon ? Math.min(retryMs, firstRetryMs * 2 ** Math.min(this.#failures++, 10)) : retryMs
+      this.#cutOff =
+        error.code === 'join-ca-mismatch' || outdated || (this.#cutOff && error.code === 'join-unreachable')
+      nextMs = this.#retryMs()
       this.#ports.onProblem(error)
       if (outdated) this.#distrust()
     }
@@ -111,7 +122,7 @@ export class Renewal {
     if (this.#askAgain) return this.#check(true)
     this.#cancel = this.#ports.clock.after(nextMs, () => {
       this.#mayAsk = true
-      void this.#check(cutOff)
+      void this.#check(false)
     })
   }
 
@@ -121,6 +132,11 @@ export class Renewal {
     this.#distrusted = true
     const { certificate, brokerHost, brokerPort } = this.#identity
     this.#ports.use({ certificate, ca: null, brokerHost, brokerPort })
+  }
+
+  #retryMs(): number {
+    if (this.#cutOff) return cutOffRetry(this.#failures++)
+    return this.#ended() ? Math.min(retryMs, firstRetryMs * 2 ** this.#failures++) : retryMs
   }
 
   #ended(): boolean {
@@ -133,6 +149,7 @@ export class Renewal {
     const changed = ca !== this.#identity.ca
     this.#identity = { ...this.#identity, certificate, ca, brokerHost, brokerPort, certifiedMs: this.#ports.now() }
     this.#failures = 0
+    this.#cutOff = false
     this.#distrusted = false
     // Kept before it is used: the gateway refuses the one before from now on.
     await this.#ports.keep(this.#identity)

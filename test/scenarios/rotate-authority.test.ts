@@ -193,3 +193,16 @@ test('A node that joins after that pins the new one, and a client goes on with t
   const withNew = new Stranger('mosquitto_sub', [...where, ...tls, '--cafile', gatewayFile(file), '-C', '1'])
   expect(await withNew.ended, withNew.err).toBe(0)
 })
+
+test('A gateway that has lost its authority says so, and goes on with another that is made while it is down', async () => {
+  await fleet.gateway!.end()
+  const id = current.slice(0, 16)
+  rmSync(gatewayFile(`ca-${id}.key`))
+  rmSync(gatewayFile(`ca-${id}.pem`))
+  await expect(fleet.startGateway()).rejects.toThrow(/ca-unusable/)
+  const rotated = await fleet.json<{ ca: string }>(['ca', 'rotate'])
+  expect(rotated).toMatchObject({ version: 3, takenBy: 'home' })
+  await fleet.startGateway()
+  await Promise.all(['pi-1', 'pi-2', 'pi-3'].map(goesOn))
+  expect(['pi-1', 'pi-2', 'pi-3'].map(caOf)).toEqual([rotated.ca, rotated.ca, rotated.ca])
+})
