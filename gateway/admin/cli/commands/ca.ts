@@ -64,7 +64,7 @@ export function registerAuthority(program: Command): void {
     },
     async (cli, options) => {
       checkHere(cli)
-      const { changeRoot, currentRoot, refuseSecondDraft } = await import('../root-change.ts')
+      const { changeRoot, currentRoot, openRootKeys, refuseSecondDraft } = await import('../root-change.ts')
       const { describeChange } = await import('../root-told.ts')
       const { authorityPaths } = await import('../../../enrol/authorities.ts')
       const { createAuthority } = await import('../../../enrol/ca.ts')
@@ -75,7 +75,7 @@ export function registerAuthority(program: Command): void {
       const paths = authorityPaths(cli.home.gateway, made.fingerprint)
       const changes = { authorities: [fromHex(made.fingerprint)] }
       const result = await changeRoot(cli, current, changes, {
-        keyFiles: options.key,
+        signers: await openRootKeys(cli, current, options.key),
         // Before anybody can follow root metadata that names it, and not before it is known that it can be signed.
         prepare() {
           writeSecret(paths.key, key)
