@@ -16,19 +16,21 @@ import { type SectionState, state } from '@hypha/core/wire/messages/state.ts'
 import { want } from '@hypha/core/wire/messages/want.ts'
 import { fleetTopics } from '@hypha/core/wire/topics.ts'
 import type { SelfUpdate } from './agent-trial.ts'
+import { type AuthorityTrust, believes, renewByRoot } from './authority.ts'
 import { connectionNumbers } from './connection-number.ts'
 import { type Identity, loadIdentity, replaceIdentity, wipeData } from './home.ts'
 import { Installs } from './install/installs.ts'
 import { defaultTrialLimits } from './install/machine.ts'
 import { takeInventory } from './inventory.ts'
 import { finishLeaving, leavingStep, noteLeaving } from './leaving.ts'
+import { isUnproven } from './link/connection-error.ts'
 import type { Link, LinkOptions, LinkState } from './link/link.ts'
 import { createLink } from './link/mqtt-link.ts'
 import { openMachine } from './machine.ts'
 import { openVerifier } from './open-verifier.ts'
 import { Pipeline } from './pipeline.ts'
 import { openReceiver } from './receive/receiver.ts'
-import { Renewal, type Renewed } from './renewal.ts'
+import { Renewal, type RenewalPorts } from './renewal.ts'
 import { beginJournalAnew } from './report/anew.ts'
 import { type Journal, openJournal } from './report/journal.ts'
 import { createShipper } from './report/shipper.ts'
@@ -39,7 +41,6 @@ import { beat } from './update/alive.ts'
 import { defaultWatchLimits } from './update/machine.ts'
 import { Slots } from './update/slots.ts'
 import { openWith, runnable } from './verify/runnable.ts'
-import type { Verifier } from './verify/verifier.ts'
 
 export interface AgentOptions {
   readonly home: string
@@ -76,9 +77,20 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
   })
   const machine = await openMachine(home, node, log)
   const nextConnection = await connectionNumbers(files)
-  const renewal = openRenewal(home, identity, verifier, log, (renewed) =>
-    link.renew({ certificate: renewed.certificate, host: renewed.brokerHost, port: renewed.brokerPort }),
-  )
+  let pipeline: Pipeline | null = null
+  let ending = false
+  const followRoot = async (chain: readonly Uint8Array[]) => {
+    if (!verifier.followRoot(chain)) return
+    log.info(`follows root metadata version ${verifier.root.version}`)
+    const kept = keepTrust()
+    if (!ending) pipeline?.rootChanged()
+    await kept
+  }
+  const renewal = openRenewal(home, identity, { root: () => verifier.root, follow: followRoot, onProblem }, log, {
+    now: () => verifier.timeMs,
+    use: ({ ca, certificate, brokerHost, brokerPort }) =>
+      link.renew({ ca, certificate, host: brokerHost, port: brokerPort }),
+  })
   // It told the gateway that it leaves, perhaps: one that doesn't know it any more has heard it.
   const wasLeaving = leavingStep(home) !== null
   const linkParts = {
@@ -86,10 +98,12 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     run: nodeCrypto.random(8),
     journal: () => ({ incarnation: journal.incarnation, upTo: journal.sendable }),
   }
-  const link = openLink(identity, linkParts, (error) => {
+  // What was joined by may have been replaced while this node was away, or it ended before it had the other.
+  const believed = believes(verifier.root, identity.ca) ? identity.ca : null
+  const link = openLink({ ...identity, believed }, linkParts, (error) => {
     onProblem(error)
     if (error.code !== 'link-refused') return
-    if (!wasLeaving) return renewal.refused()
+    if (!wasLeaving) return renewal.refused(isUnproven(error))
     log.warn(`${node} has left ${identity.fleet}, which knows it no more: it deletes what is left`)
     finishLeaving(home)
     process.exit(0)
@@ -134,7 +148,6 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     log.error(`The install file of ${app} is damaged and begins anew`, { code: error.code }),
   )
 
-  let pipeline: Pipeline | null = null
   const sandbox = createSandbox({
     node,
     clock: systemClock,
@@ -249,10 +262,10 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
   // First, so that what is retained comes in the order in which it is judged.
   link.subscribe(topics.rootMetadata, (_topic, message) =>
     guard(onProblem, () => {
-      if (!verifier.followRoot(rootChain.decode(message).envelopes)) return
-      log.info(`follows root metadata version ${verifier.rootVersion}`)
-      keepTrust().catch((thrown) => onProblem(asHyphaError(thrown)))
-      if (!ending) pipeline!.rootChanged()
+      followRoot(rootChain.decode(message).envelopes).then(
+        () => renewal.rootChanged(),
+        (thrown) => onProblem(asHyphaError(thrown)),
+      )
     }),
   )
   link.subscribe(topics.down(node, 'directive'), (_topic, message) => {
@@ -285,7 +298,6 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     await journal.close()
     machine.close()
   }
-  let ending = false
   const end = (code: number) => {
     if (ending) return
     ending = true
@@ -328,8 +340,12 @@ function selfUpdate(home: string, online: () => boolean, restart: () => void): S
 
 type LinkParts = Pick<LinkOptions, 'nextConnection' | 'run' | 'journal'>
 
-function openLink(identity: Identity, parts: LinkParts, onError: (error: HyphaError) => void): Link {
-  const { fleet, node, brokerHost, brokerPort, ca, certificate, seed } = identity
+function openLink(
+  identity: Identity & { readonly believed: string | null },
+  parts: LinkParts,
+  onError: (error: HyphaError) => void,
+): Link {
+  const { fleet, node, brokerHost, brokerPort, believed: ca, certificate, seed } = identity
   const key = createPrivateKey({ key: Buffer.from(ed25519Pkcs8(seed)), format: 'der', type: 'pkcs8' })
   return createLink({
     fleet,
@@ -349,18 +365,23 @@ function openLink(identity: Identity, parts: LinkParts, onError: (error: HyphaEr
 function openRenewal(
   home: string,
   identity: Identity,
-  verifier: Verifier,
+  trust: AuthorityTrust,
   log: Log,
-  use: (renewed: Renewed) => void,
+  { now, use }: Pick<RenewalPorts, 'now' | 'use'>,
 ): Renewal {
-  const { fleet, node, ca, seed, gatewayHost: host, gatewayPort: port } = identity
+  const { fleet, node, seed, gatewayHost: host, gatewayPort: port } = identity
   return new Renewal(identity, {
     clock: systemClock,
-    now: () => verifier.timeMs,
-    async ask() {
+    now,
+    outdated: ({ ca }) => !believes(trust.root(), ca),
+    async ask(held) {
       // Loaded when it is needed, which is once in months.
-      const { renew } = await import('./join/join.ts')
-      return await renew({ host, port, fleet, node, ca }, (message) => nodeCrypto.sign(seed, message))
+      const { askAuthority, askRootChain, renew } = await import('./join/join.ts')
+      return await renewByRoot(held, trust, {
+        renew: (ca) => renew({ host, port, fleet, node, ca }, (message) => nodeCrypto.sign(seed, message)),
+        rootChain: () => askRootChain({ host, port }),
+        authority: (digests) => askAuthority({ host, port }, digests),
+      })
     },
     keep: (renewed) => replaceIdentity(home, renewed),
     use,

@@ -7,18 +7,20 @@ import type { Clock } from '@hypha/core/ports/clock.ts'
 import type { Identity } from './home.ts'
 
 /** What a renewal brings. */
-export type Renewed = Pick<Identity, 'certificate' | 'brokerHost' | 'brokerPort'>
+export type Renewed = Pick<Identity, 'certificate' | 'ca' | 'brokerHost' | 'brokerPort'>
 
 export interface RenewalPorts {
   readonly clock: Pick<Clock, 'after'>
   /** Milliseconds since 1970, not below what signed messages prove: a board may wake up in 1970. */
   now(): number
   /** Asks the gateway, by proof of the node's key. */
-  ask(): Promise<Renewed>
+  ask(identity: Identity): Promise<Renewed>
+  /** Whether root metadata doesn't let the gateway be believed by the CA that the node has. */
+  outdated(identity: Identity): boolean
   /** Replaces the identity that is kept, durably. */
   keep(identity: Identity): Promise<void>
-  /** Connects with it from now on. */
-  use(renewed: Renewed): void
+  /** Connects with it from now on; to nobody where the CA is null. */
+  use(renewed: Omit<Renewed, 'ca'> & { readonly ca: string | null }): void
   note(text: string): void
   onProblem(error: HyphaError): void
 }
@@ -27,6 +29,8 @@ const dayMs = 86_400_000
 const retryMs = 600_000
 /** A node whose certificate has ended is cut off until it has another: it asks sooner, then twice as late each time. */
 const firstRetryMs = 10_000
+/** Where somebody else answers in the gateway's place: about as often as the link tries. */
+const cutOffRetry = (failures: number): number => Math.min(60_000, 2_000 * 2 ** failures)
 /** Certificates begin in 1970, so their life is counted from when the node got them; where that isn't known, it is taken to be this. */
 const usualLifeMs = 365 * dayMs
 
@@ -48,6 +52,11 @@ export class Renewal {
   #running = false
   #failures = 0
   #stopped = false
+  #askAgain = false
+  /** Somebody else answered in the gateway's place at the last attempt. */
+  #cutOff = false
+  /** The link believes nobody by the identity's CA any more. */
+  #distrusted = false
   /** Since the last attempt for which the broker gave reason it has refused no more. */
   #mayAsk = true
 
@@ -65,9 +74,20 @@ export class Renewal {
     this.#cancel()
   }
 
-  /** The broker refused the node. Asks at most once until the next look, so that a node that was removed doesn't ask without end. */
-  refused(): void {
-    if (!this.#mayAsk) return
+  /** Newer root metadata is in force: where it doesn't name the node's CA, there is another to be had. */
+  rootChanged(): void {
+    if (!this.#ports.outdated(this.#identity)) return
+    // What is being asked for was judged by the root metadata before.
+    this.#askAgain = this.#running
+    void this.#check(true)
+  }
+
+  /**
+   * The broker refused the node. Asks at most once until the next look, so that a node that was removed doesn't ask without end; but whenever it is the broker that was `unproven`
+   * by the node's CA.
+   */
+  refused(unproven = false): void {
+    if (!this.#mayAsk && !unproven) return
     this.#mayAsk = false
     void this.#check(true)
   }
@@ -75,20 +95,48 @@ export class Renewal {
   async #check(asked: boolean): Promise<void> {
     if (this.#running || this.#stopped) return
     this.#running = true
+    this.#askAgain = false
     this.#cancel()
     let nextMs = dayMs
     try {
-      if (asked || renewalDue(this.#identity, this.#ports.now())) await this.#renew()
+      if (
+        asked ||
+        this.#cutOff ||
+        this.#ports.outdated(this.#identity) ||
+        renewalDue(this.#identity, this.#ports.now())
+      ) {
+        await this.#renew()
+      }
     } catch (thrown) {
-      nextMs = this.#ended() ? Math.min(retryMs, firstRetryMs * 2 ** this.#failures++) : retryMs
-      this.#ports.onProblem(asHyphaError(thrown))
+      const error = asHyphaError(thrown)
+      // Somebody else answers there, or the gateway hasn't its new authority yet: the node is cut off until that changes, and nothing else asks again.
+      const outdated = this.#ports.outdated(this.#identity)
+      this.#cutOff =
+        error.code === 'join-ca-mismatch' || outdated || (this.#cutOff && error.code === 'join-unreachable')
+      nextMs = this.#retryMs()
+      this.#ports.onProblem(error)
+      if (outdated) this.#distrust()
     }
     this.#running = false
     if (this.#stopped) return
+    if (this.#askAgain) return this.#check(true)
     this.#cancel = this.#ports.clock.after(nextMs, () => {
       this.#mayAsk = true
       void this.#check(false)
     })
+  }
+
+  /** Who holds a CA that root metadata names no more may be its thief: the connection ends, and none is made until there is another. */
+  #distrust(): void {
+    if (this.#distrusted || this.#stopped) return
+    this.#distrusted = true
+    const { certificate, brokerHost, brokerPort } = this.#identity
+    this.#ports.use({ certificate, ca: null, brokerHost, brokerPort })
+  }
+
+  #retryMs(): number {
+    if (this.#cutOff) return cutOffRetry(this.#failures++)
+    return this.#ended() ? Math.min(retryMs, firstRetryMs * 2 ** this.#failures++) : retryMs
   }
 
   #ended(): boolean {
@@ -96,15 +144,19 @@ export class Renewal {
   }
 
   async #renew(): Promise<void> {
-    const { certificate, brokerHost, brokerPort } = await this.#ports.ask()
-    checkCertificate(this.#identity, certificate)
-    this.#identity = { ...this.#identity, certificate, brokerHost, brokerPort, certifiedMs: this.#ports.now() }
+    const { certificate, ca, brokerHost, brokerPort } = await this.#ports.ask(this.#identity)
+    checkCertificate({ ...this.#identity, ca }, certificate)
+    const changed = ca !== this.#identity.ca
+    this.#identity = { ...this.#identity, certificate, ca, brokerHost, brokerPort, certifiedMs: this.#ports.now() }
     this.#failures = 0
+    this.#cutOff = false
+    this.#distrusted = false
     // Kept before it is used: the gateway refuses the one before from now on.
     await this.#ports.keep(this.#identity)
     const { validTo } = new X509Certificate(certificate)
     this.#ports.note(`the certificate is renewed, and valid until ${new Date(validTo).toISOString().slice(0, 10)}`)
-    if (!this.#stopped) this.#ports.use({ certificate, brokerHost, brokerPort })
+    if (changed) this.#ports.note('another certificate authority vouches for the gateway, by root metadata')
+    if (!this.#stopped) this.#ports.use({ certificate, ca, brokerHost, brokerPort })
   }
 }
 

@@ -1,6 +1,7 @@
 import { HyphaError } from '@hypha/core/errors.ts'
 import { systemClock } from '@hypha/core/platform/clock.ts'
 import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
+import { encodeNewest } from '@hypha/core/wire/messages/root-chain.ts'
 import type { OpenHandlers } from './admin/api/routes/open.ts'
 import { Buckets } from './broker/bucket.ts'
 import type { Authority } from './enrol/ca.ts'
@@ -14,6 +15,8 @@ export interface EnrolmentPorts {
   readonly authority: Authority
   /** The envelope of the first root metadata. */
   readonly root: () => Uint8Array
+  /** The envelopes of all versions of root metadata, the newest last. */
+  readonly chain: () => readonly Uint8Array[]
   readonly broker: () => { readonly host: string; readonly port: number }
   readonly joined: (node: string) => void
 }
@@ -35,6 +38,7 @@ export function createEnrolment({ store, ...ports }: EnrolmentPorts): OpenHandle
   const deps = { ...ports, invites: { ...store.invites, redeemInvite }, crypto: nodeCrypto, now: systemClock.now }
   const renewals = new Buckets(renewalRate)
   return {
+    rootChain: () => encodeNewest(ports.chain()),
     join: (body) => handleJoin(body, deps),
     renew: (body) =>
       handleRenew(body, {

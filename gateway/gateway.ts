@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import type { Server as HttpsServer } from 'node:https'
 import { join } from 'node:path'
 import { toHex } from '@hypha/core/bytes/text.ts'
 import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
@@ -6,7 +7,10 @@ import { systemClock } from '@hypha/core/platform/clock.ts'
 import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
 import { nodeFiles } from '@hypha/core/platform/files.ts'
 import { createLog, type Log } from '@hypha/core/platform/log.ts'
+import { openEnvelope } from '@hypha/core/trust/cose.ts'
+import { rootMetadata } from '@hypha/core/trust/root.ts'
 import { boxKeysOf, makeBoxKeys } from '@hypha/core/trust/seal.ts'
+import { maxRootBytes } from '@hypha/core/trust/snapshot.ts'
 import { encodeNewest } from '@hypha/core/wire/messages/root-chain.ts'
 import { fleetTopics } from '@hypha/core/wire/topics.ts'
 import { createApi, listenOnPort, listenOnSocket, refuseSecond } from './admin/api/server.ts'
@@ -18,7 +22,7 @@ import { createChunks, transferSizes } from './distribute/chunks.ts'
 import type { Publish } from './distribute/directive-packet.ts'
 import { createInputSender } from './distribute/inputs.ts'
 import { startEdgeAgent } from './edge-agent.ts'
-import { type Authority, loadAuthority } from './enrol/ca.ts'
+import { Authorities } from './enrol/authorities.ts'
 import { createEnrolment, refusalOf } from './enrolment.ts'
 import { type FleetFile, type HyphaHome, readFleetFile } from './home.ts'
 import { createIngest } from './ingest/ingest.ts'
@@ -65,13 +69,14 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
   const gatewayKey = new GatewayKey(home.keys)
   const keyProblem = await gatewayKey.follow(roots.current)
   if (keyProblem !== null) throw keyProblem
-  const authority = await openAuthority(home, fleet)
+  const authorities = await Authorities.open(home.gateway, fleet, roots.current)
+  const { authority } = authorities
   const server = await authority.issueServer({ names: file.hosts })
   const store = openStore(join(home.gateway, 'hypha.db'), { fleet })
   const onFailure = (error: unknown) => tellFailure(log, error)
   const onNodeProblem = tellNodeProblems(log, systemClock.monotonic)
 
-  const broker = await openBroker({ home, file, server, authority, store, log })
+  const broker = await openBroker({ home, file, server, clientCas: authorities.ofClients, store, log })
   const publish: Publish = (topic, bytes, options) => broker.publish(topic, bytes, options)
   const distribution = { store, topics, publish, clock: systemClock, onProblem: onNodeProblem }
   const chunks = createChunks(distribution)
@@ -84,6 +89,16 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
     const problem = await gatewayKey.follow(roots.current)
     if (problem === null) log.info(`root metadata version ${version} is in force`)
     else tellFailure(log, problem)
+    await followAuthority().catch(onFailure)
+  }
+  // Before nodes hear of the root metadata that names another: they look for it at once.
+  const followAuthority = async () => {
+    if (!(await authorities.follow(roots.current))) return
+    const { key, certificate } = await authority.issueServer({ names: file.hosts })
+    broker.use({ key, certificate, ca: authorities.ofClients })
+    const https = remote.server as unknown as HttpsServer
+    https.setSecureContext({ key, cert: certificate, minVersion: 'TLSv1.3' })
+    log.info(`certificate authority ${authority.fingerprint} vouches for the gateway`)
   }
   const outlet = createOutlet({ topics, broker, world, distribution, chunks, sender, publishRoot, onFailure })
 
@@ -98,6 +113,8 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
         return roots.chain
       },
       async add(envelopes, nowMs) {
+        const newest = envelopes.at(-1)
+        if (newest) authorities.check(rootMetadata.decode(openEnvelope(newest, 'root', maxRootBytes).unverifiedPayload))
         const added = await roots.add(envelopes, nowMs)
         if (added > 0) await followRoot()
         return added
@@ -168,6 +185,7 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
     store,
     authority,
     root: () => roots.first,
+    chain: () => roots.chain,
     broker: () => ({ host: file.hosts[0]!, port: file.mqttPort }),
     // A device that joins under the name of another takes its place.
     joined: (node) => {
@@ -249,11 +267,6 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
   }
 }
 
-async function openAuthority(home: HyphaHome, fleet: string): Promise<Authority> {
-  const read = (name: string) => readFileSync(join(home.gateway, name), 'utf8')
-  return loadAuthority(fleet, { certificate: read('ca.pem'), key: read('ca.key') })
-}
-
 /** The gateway's own keys for secrets at rest, made at its first start. */
 function openBoxKeys(home: HyphaHome) {
   const path = join(home.gateway, 'box.key')
@@ -277,19 +290,19 @@ interface BrokerParts {
   readonly home: HyphaHome
   readonly file: FleetFile
   readonly server: { readonly certificate: string; readonly key: string }
-  readonly authority: Authority
+  readonly clientCas: string
   readonly store: Store
   readonly log: Log
 }
 
-function openBroker({ home, file, server, authority, store, log }: BrokerParts): Promise<Broker> {
+function openBroker({ home, file, server, clientCas, store, log }: BrokerParts): Promise<Broker> {
   const { fleet } = file
   return createBroker(
     {
       fleet,
       host: '::',
       port: file.mqttPort,
-      tls: { key: server.key, certificate: server.certificate, ca: authority.certificate },
+      tls: { key: server.key, certificate: server.certificate, ca: clientCas },
       ticketKeys: ticketKeysInFile(home.ticketKeys, (error) =>
         log.warn('TLS sessions can not be resumed over a restart', { cause: (error as Error).message }),
       ),

@@ -10,7 +10,7 @@ import { parse, stringify } from 'smol-toml'
 //   fleet.toml          name, addresses and ports
 //   keys/               root.key and release.key, under a passphrase; gateway.key, which the gateway uses unattended
 //   root/1.root         the first root metadata, which join URLs pin; later versions beside it
-//   gateway/            certificates, TLS ticket keys, database, the API's socket: the gateway's own
+//   gateway/            certificate authorities (ca.pem, ca.key; ca-ID.pem, ca-ID.key of later ones), TLS ticket keys, database, the API's socket: the gateway's own
 //   edge/               the folder of the edge agent that the gateway starts
 
 export interface FleetFile {

@@ -125,7 +125,7 @@ export const errorTable = {
   'ca-unusable': {
     act: 'operator',
     means: "The certificate authority's files can't be used.",
-    mend: 'Restore the certificate and the key of the CA from the backup; a new CA means that every node joins again.',
+    mend: 'Restore the certificate and the key of the CA from the backup, or replace it: hypha ca rotate.',
   },
   'join-url-invalid': {
     act: 'caller',
@@ -139,8 +139,9 @@ export const errorTable = {
   },
   'join-ca-mismatch': {
     act: 'operator',
-    means: "Who answers at the gateway's address can't prove to be the gateway that the join URL names.",
-    mend: 'Check the address; if it is right, someone else answers there. Nothing was sent to it.',
+    means:
+      "Who answers at the gateway's address can't prove to be the gateway that the join URL, or root metadata since then, names.",
+    mend: 'Check the address; if it is right, someone else answers there. Nothing of the node was sent to it.',
   },
   'join-root-mismatch': {
     act: 'operator',

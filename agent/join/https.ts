@@ -1,5 +1,5 @@
 import { createHash, X509Certificate } from 'node:crypto'
-import { request } from 'node:https'
+import { type RequestOptions, request } from 'node:https'
 import { isIP } from 'node:net'
 import { connect, type DetailedPeerCertificate } from 'node:tls'
 import { type ErrorCode, errorTable, HyphaError } from '@hypha/core/errors.ts'
@@ -12,12 +12,14 @@ export interface HttpsTarget {
 }
 
 const maxChainLength = 8
+/** A whole request may take so many times as long as a silence in it. */
+const wholeFactor = 4
 
 /**
- * Takes the certificates that the server shows and returns the one with the pinned digest as PEM. Nothing is sent on this connection, and nothing about
+ * Takes the certificates that the server shows and returns the one with a pinned digest (lower-case hex) as PEM. Nothing is sent on this connection, and nothing about
  * the server is believed yet: `post` then verifies the server against that CA.
  */
-export function fetchPinnedAuthority(target: HttpsTarget, digestHex: string): Promise<string> {
+export function fetchPinnedAuthority(target: HttpsTarget, ...digestsHex: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect({
       host: target.host,
@@ -26,14 +28,17 @@ export function fetchPinnedAuthority(target: HttpsTarget, digestHex: string): Pr
       minVersion: 'TLSv1.3',
       ...serverName(target.host),
     })
+    const late = () => fail(unreachable(target, 'it did not answer in time'))
+    const whole = setTimeout(late, target.timeoutMs * wholeFactor)
     const fail = (error: HyphaError) => {
       socket.destroy()
       reject(error)
     }
-    socket.setTimeout(target.timeoutMs, () => fail(unreachable(target, 'it did not answer in time')))
+    socket.once('close', () => clearTimeout(whole))
+    socket.setTimeout(target.timeoutMs, late)
     socket.on('error', (cause) => fail(unreachable(target, cause.message, cause)))
     socket.on('secureConnect', () => {
-      const pinned = findInChain(socket.getPeerCertificate(true), digestHex)
+      const pinned = findInChain(socket.getPeerCertificate(true), digestsHex)
       if (pinned?.ca) {
         socket.destroy()
         resolve(pinned.toString())
@@ -44,31 +49,45 @@ export function fetchPinnedAuthority(target: HttpsTarget, digestHex: string): Pr
   })
 }
 
-function findInChain(first: DetailedPeerCertificate, digestHex: string): X509Certificate | null {
+function findInChain(first: DetailedPeerCertificate, digestsHex: readonly string[]): X509Certificate | null {
   let certificate: DetailedPeerCertificate | undefined = first
   for (let depth = 0; depth < maxChainLength && certificate?.raw; depth++) {
-    if (createHash('sha256').update(certificate.raw).digest('hex') === digestHex)
-      return new X509Certificate(certificate.raw)
+    const found = createHash('sha256').update(certificate.raw).digest('hex')
+    if (digestsHex.includes(found)) return new X509Certificate(certificate.raw)
     certificate = certificate.issuerCertificate
   }
   return null
 }
 
 /** One POST of CBOR over TLS, the server verified against `ca` (PEM) by chain and by name or address. */
-export function post(target: HttpsTarget, ca: string, path: string, body: Uint8Array): Promise<Uint8Array> {
+export const post = (target: HttpsTarget, ca: string, path: string, body: Uint8Array): Promise<Uint8Array> =>
+  send(
+    target,
+    { method: 'POST', ca, headers: { 'content-type': 'application/cbor', 'content-length': body.length } },
+    path,
+    body,
+  )
+
+/** One GET from whoever answers there, and is not believed: only for what proves itself. */
+export const getUnbelieved = (target: HttpsTarget, path: string): Promise<Uint8Array> =>
+  send(target, { method: 'GET', rejectUnauthorized: false }, path, new Uint8Array())
+
+type Sent = Pick<RequestOptions, 'method' | 'ca' | 'headers' | 'rejectUnauthorized'>
+
+function send(target: HttpsTarget, sent: Sent, path: string, body: Uint8Array): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const outgoing = request(
       {
         host: target.host,
         port: target.port,
         path,
-        method: 'POST',
-        ca,
+        ...sent,
         minVersion: 'TLSv1.3',
         // No pool: its sockets would outlive the one request.
         agent: false,
-        headers: { 'content-type': 'application/cbor', 'content-length': body.length },
         timeout: target.timeoutMs,
+        // Who sends a byte now and then mustn't hold a node that is to ask again.
+        signal: AbortSignal.timeout(target.timeoutMs * wholeFactor),
         ...serverName(target.host),
       },
       (incoming) => {

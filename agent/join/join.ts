@@ -10,7 +10,8 @@ import {
   renewProof,
   renewRequest,
 } from '@hypha/core/wire/messages/join.ts'
-import { fetchPinnedAuthority, type HttpsTarget, post } from './https.ts'
+import { rootChain } from '@hypha/core/wire/messages/root-chain.ts'
+import { fetchPinnedAuthority, getUnbelieved, type HttpsTarget, post } from './https.ts'
 
 /** The node's keys as joining needs them; the private halves stay where they are. */
 export interface JoinIdentity {
@@ -71,6 +72,16 @@ export interface RenewFrom {
   /** PEM of the CA that `join` returned. */
   readonly ca: string
 }
+
+/** Root metadata as whoever answers at the gateway's address gives it: it is to be followed by the rules. Throws `join-unreachable`, and what malformed bytes throw. */
+export async function askRootChain({ host, port }: Pick<RenewFrom, 'host' | 'port'>): Promise<readonly Uint8Array[]> {
+  const target: HttpsTarget = { host, port, timeoutMs: defaultTimeoutMs }
+  return rootChain.decode(await getUnbelieved(target, '/v1/root-chain')).envelopes
+}
+
+/** The CA certificate (PEM) with one of the digests, of those that the gateway shows. Nothing is believed by it yet. Throws `join-unreachable`, `join-ca-mismatch`. */
+export const askAuthority = ({ host, port }: Pick<RenewFrom, 'host' | 'port'>, digestsHex: readonly string[]) =>
+  fetchPinnedAuthority({ host, port, timeoutMs: defaultTimeoutMs }, ...digestsHex)
 
 /** A fresh certificate for a joined node, also after the old one has expired. Throws `join-unreachable`, `join-ca-mismatch`, `join-proof-invalid`. */
 export async function renew(

@@ -11,6 +11,12 @@ const networkWords: Readonly<Record<string, string>> = {
   EPIPE: 'the connection was cut',
 }
 
+/** Whether the broker's certificate isn't one that the node believes; otherwise it is the broker that doesn't want the node. */
+export const isUnproven = ({ cause }: HyphaError): boolean =>
+  /^(ERR_TLS_CERT|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO)/.test(
+    String((cause as { code?: unknown } | undefined)?.code),
+  )
+
 /** What mqtt.js, TLS or the network has to say, as an error that says who can mend it. */
 export function connectionError(error: Error & { code?: unknown }, host: string, port: number): HyphaError {
   const where = `${host}:${port}`

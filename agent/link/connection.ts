@@ -13,7 +13,8 @@ export class TlsState {
   #session: Buffer | undefined
 
   constructor({ ca, certificate, key }: Pick<LinkOptions, 'ca' | 'certificate' | 'key'>) {
-    this.#context = createSecureContext({ ca, cert: certificate, key, minVersion: 'TLSv1.3' })
+    // None at all, where none is to be believed: left out, it would be the authorities that Node brings.
+    this.#context = createSecureContext({ ca: ca ?? [], cert: certificate, key, minVersion: 'TLSv1.3' })
   }
 
   connect({ host, port, onSecure }: Pick<LinkOptions, 'host' | 'port' | 'onSecure'>) {

@@ -19,8 +19,8 @@ export interface Link {
   publish(topic: string, payload: Uint8Array, options: { qos: 0 | 1; retain?: boolean }): Promise<void>
   /** Holds across connections. The result ends it. A filter that the broker refuses reaches `onError` as `link-denied`. */
   subscribe(filter: string, handler: LinkHandler): () => void
-  /** Connects anew, with another certificate for the same key and where the broker is now. */
-  renew(renewed: Pick<LinkOptions, 'certificate' | 'host' | 'port'>): void
+  /** Connects anew, with another certificate for the same key, by the CA and where the broker is now. */
+  renew(renewed: Pick<LinkOptions, 'ca' | 'certificate' | 'host' | 'port'>): void
   /** Says goodbye in the node's presence, and ends for good. */
   close(): Promise<void>
 }
@@ -51,8 +51,8 @@ export interface LinkOptions {
   readonly node: string
   readonly host: string
   readonly port: number
-  /** PEM: the fleet's CA, the node's certificate, and its Ed25519 key. */
-  readonly ca: string
+  /** PEM: the fleet's CA (null where no broker is to be believed), the node's certificate, and its Ed25519 key. */
+  readonly ca: string | null
   readonly certificate: string
   readonly key: string
   /** A number above all earlier ones of this node, also of earlier runs: the caller has written it down when it returns. */

@@ -167,7 +167,7 @@ class MqttLink implements Link {
     })
   }
 
-  renew(renewed: Pick<LinkOptions, 'certificate' | 'host' | 'port'>): void {
+  renew(renewed: Pick<LinkOptions, 'ca' | 'certificate' | 'host' | 'port'>): void {
     if (this.#closed) return
     this.#options = { ...this.#options, ...renewed }
     this.#tls = new TlsState(this.#options)

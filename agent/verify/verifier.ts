@@ -3,6 +3,7 @@ import { HyphaError } from '@hypha/core/errors.ts'
 import type { Crypto } from '@hypha/core/ports/crypto.ts'
 import type { Directive, Section } from '@hypha/core/trust/directive.ts'
 import type { Release } from '@hypha/core/trust/release.ts'
+import type { RootMetadata } from '@hypha/core/trust/root.ts'
 import { restOfChain } from '@hypha/core/trust/root-chain.ts'
 import { type CheckedSection, TrustRules } from '@hypha/core/trust/rules.ts'
 import type { TrustSnapshot } from '@hypha/core/trust/snapshot.ts'
@@ -82,9 +83,9 @@ export class Verifier {
     return this.#rules.root !== before
   }
 
-  /** The version of the root metadata that is held. */
-  get rootVersion(): number {
-    return this.#rules.root.version
+  /** The root metadata that is held. */
+  get root(): RootMetadata {
+    return this.#rules.root
   }
 
   /** Accepts a directive, or throws why not; see `TrustRules.updateDirective`. */

@@ -20,7 +20,7 @@ import type { ClientIdentity } from './identity.ts'
 import { limitPackets } from './packet-limit.ts'
 import { BrokerPersistence } from './persistence.ts'
 import { ticketKeysInMemory } from './ticket-keys.ts'
-import { createTlsListener, type TlsListener } from './tls-listener.ts'
+import { createTlsListener, type TlsFiles, type TlsListener } from './tls-listener.ts'
 
 /** The broker that the gateway embeds: aedes behind TLS with client certificates. `store` is read at once and written as long as it runs. */
 export async function createBroker(options: BrokerOptions, store: BrokerStore): Promise<Broker> {
@@ -165,6 +165,10 @@ class AedesBroker implements Broker {
 
   listen(): Promise<{ port: number }> {
     return this.#listener.listen()
+  }
+
+  use(tls: TlsFiles): void {
+    this.#listener.use(tls)
   }
 
   async close(): Promise<void> {

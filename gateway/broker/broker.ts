@@ -5,11 +5,14 @@ import type { FrontDoorLimits } from './front-door.ts'
 import type { ClientIdentity } from './identity.ts'
 import type { PacketLimits } from './packet-limit.ts'
 import type { TicketKeys } from './ticket-keys.ts'
+import type { TlsFiles } from './tls-listener.ts'
 
 /** What the gateway needs of an MQTT broker. */
 export interface Broker {
   /** Throws `broker-not-listening`. */
   listen(): Promise<{ port: number }>
+  /** Shows another certificate from now on; connections that are there go on. */
+  use(tls: TlsFiles): void
   close(): Promise<void>
   /**
    * Resolves when a retained message is durable (an empty payload clears its topic), and otherwise when it is handed to all that are subscribed, so that a
@@ -128,8 +131,7 @@ export interface BrokerOptions {
   readonly fleet: string
   readonly host: string
   readonly port: number
-  /** PEM: the server's key and chain, and the CA of the clients' certificates. */
-  readonly tls: { readonly key: string; readonly certificate: string; readonly ca: string }
+  readonly tls: TlsFiles
   /** By which TLS sessions are resumed; keys that end with the process if left out. */
   readonly ticketKeys?: TicketKeys
   /** What foreign clients may do. */

@@ -5,13 +5,16 @@ import { HyphaError } from '@hypha/core/errors.ts'
 import { FrontDoor, type FrontDoorLimits } from './front-door.ts'
 import { type TicketKeys, ticketKeyName } from './ticket-keys.ts'
 
-export interface TlsListenerOptions extends FrontDoorLimits {
-  readonly host: string
-  readonly port: number
-  /** PEM: the server's key, its certificate with the chain, and the CA that clients' certificates must be of. */
+/** PEM: the server's key, its certificate with the chain, and the CAs of which clients' certificates must be, the server's own first. */
+export interface TlsFiles {
   readonly key: string
   readonly certificate: string
   readonly ca: string
+}
+
+export interface TlsListenerOptions extends FrontDoorLimits, TlsFiles {
+  readonly host: string
+  readonly port: number
   readonly ticketKeys: TicketKeys
   /** How long a TLS session can be resumed. */
   readonly sessionSeconds: number
@@ -24,6 +27,8 @@ export interface TlsListenerOptions extends FrontDoorLimits {
 
 export interface TlsListener {
   listen(): Promise<{ port: number }>
+  /** Shows another certificate to whoever connects from now on, and resumes no session of before. */
+  use(files: TlsFiles): void
   /** Ends all connections. */
   close(): Promise<void>
 }
@@ -71,6 +76,7 @@ export function createTlsListener(options: TlsListenerOptions): TlsListener {
           resolve({ port: (server.address() as AddressInfo).port })
         })
       }),
+    use: (files) => tls.use(files),
     close: () =>
       new Promise((resolve) => {
         clearInterval(rotation)
@@ -85,7 +91,7 @@ export function createTlsListener(options: TlsListenerOptions): TlsListener {
  * under, and to the newest if it has none.
  */
 class TlsServers {
-  readonly #options: TlsListenerOptions
+  #options: TlsListenerOptions
   readonly #prepare: (server: TlsServer) => void
   #servers = new Map<string, TlsServer>()
   #newest: TlsServer
@@ -98,6 +104,12 @@ class TlsServers {
 
   for(ticketName: string | null): TlsServer {
     return (ticketName === null ? undefined : this.#servers.get(ticketName)) ?? this.#newest
+  }
+
+  use(files: TlsFiles): void {
+    this.#options = { ...this.#options, ...files }
+    this.#servers = new Map()
+    this.refresh()
   }
 
   refresh(): TlsServer {

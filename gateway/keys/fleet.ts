@@ -56,6 +56,7 @@ export async function createFleet(options: NewFleet): Promise<CreatedFleet> {
     root: alone('root'),
     release: alone('release'),
     gateway: alone('gateway'),
+    authorities: null,
   }
   const root = signRootMetadata(metadata, [signers.get('root')!])
   return { root, rootDigest: nodeCrypto.sha256(root), metadata, keyFiles }
@@ -67,7 +68,7 @@ export async function createFleet(options: NewFleet): Promise<CreatedFleet> {
  */
 export function followRoot(
   current: RootMetadata,
-  changes: Partial<Pick<RootMetadata, 'expiresMs' | KeyRole>>,
+  changes: Partial<Pick<RootMetadata, 'expiresMs' | 'authorities' | KeyRole>>,
   signers: readonly Signer[],
 ): Uint8Array<ArrayBuffer> {
   return signRootMetadata({ ...current, ...changes, version: current.version + 1 }, signers)

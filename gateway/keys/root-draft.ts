@@ -21,7 +21,7 @@ export interface RootDraft {
   readonly envelope: Uint8Array
 }
 
-export type RootChanges = Partial<Pick<RootMetadata, 'expiresMs' | KeyRole>>
+export type RootChanges = Partial<Pick<RootMetadata, 'expiresMs' | 'authorities' | KeyRole>>
 
 /** A draft of what follows `beforeEnvelope`, with these signatures. Throws `root-unusable`, and `argument-invalid` without a signer, or with one that is no root key. */
 export function makeDraft(beforeEnvelope: Uint8Array, changes: RootChanges, signers: readonly Signer[]): RootDraft {
@@ -109,6 +109,12 @@ export function changesOf({ before, next }: Pick<RootDraft, 'before' | 'next'>):
         `${role}: ${is.threshold} of ${is.keys.length} keys must sign, it was ${was.threshold} of ${was.keys.length}`,
       )
     }
+  }
+  const [had, has] = [before, next].map(({ authorities }) => authorities?.map(toHex).join(' and ') ?? null)
+  if (had !== has) {
+    lines.push(
+      `certificate authority of the gateway: ${has ?? 'the one that each node has'} instead of ${had ?? 'the one that each node joined by'}`,
+    )
   }
   if (before.expiresMs !== next.expiresMs) {
     lines.push(`expires ${dayOf(next.expiresMs)} instead of ${dayOf(before.expiresMs)}`)

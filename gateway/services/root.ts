@@ -21,11 +21,11 @@ export function rootServices(
     submit: async (envelopes, by) => {
       const before = deps.root().version
       if ((await deps.roots.add(envelopes, deps.clock.now())) > 0) {
-        const { version, expiresAt, roles } = rootView(deps)
+        const { version, expiresAt, roles, authorities } = rootView(deps)
         const keys = Object.fromEntries(
           Object.entries(roles).map(([role, each]) => [role, each.keys.map(({ id }) => id)]),
         )
-        audit(by, 'root.update', `${version}`, { from: before, expiresAt, keys })
+        audit(by, 'root.update', `${version}`, { from: before, expiresAt, keys, ...(authorities && { authorities }) })
         // First root metadata, then what only those accept who follow it.
         await deps.outlet.root()
         pipeline.rootChanged()
@@ -46,6 +46,7 @@ function rootView({ root, roots, crypto }: GatewayDeps): RootView {
     version: current.version,
     expiresAt: current.expiresMs,
     roles: { root: role(current.root), release: role(current.release), gateway: role(current.gateway) },
+    authorities: current.authorities?.map(toHex) ?? null,
     envelopes: roots.chain.map((envelope) => Buffer.from(envelope).toString('base64')),
   }
 }

@@ -1,5 +1,6 @@
-import { bytes, list, message, record, type TypeOf, uint } from '../wire/codec.ts'
-import { id } from '../wire/ids.ts'
+import { bytesEqual } from '../bytes/text.ts'
+import { bytes, list, message, nullable, record, type TypeOf, uint } from '../wire/codec.ts'
+import { digest, id } from '../wire/ids.ts'
 
 const publicKey = bytes({ exact: 32 })
 
@@ -20,9 +21,16 @@ export const rootMetadata = message(
     root: [4, role],
     release: [5, role],
     gateway: [6, role],
+    /** SHA-256 of the CA certificates (DER) that nodes believe their gateway by; null: the one that each has joined by. [P 5.9] */
+    authorities: [7, nullable(list(digest, 4))],
   }),
   8_192,
 )
 
 export type RootMetadata = TypeOf<typeof rootMetadata>
 export type Role = RootMetadata['root']
+
+/** Whether a node believes a gateway by the CA certificate with this SHA-256. [P 5.9] */
+export function mayVouch(root: RootMetadata, ca: Uint8Array): boolean {
+  return root.authorities === null || root.authorities.some((listed) => bytesEqual(listed, ca))
+}

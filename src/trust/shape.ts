@@ -17,6 +17,12 @@ export function checkRoot(root: RootMetadata): void {
     if (threshold > distinct) throw unusable(root, `the ${name} role asks for ${threshold} of ${distinct} keys`)
     if (!keys.every(isSoundPublicKey)) throw unusable(root, `the ${name} role lists a key that Ed25519 must refuse`)
   }
+  const { authorities } = root
+  if (authorities?.length === 0)
+    throw unusable(root, 'it lists no certificate authority that a gateway could be believed by')
+  if (authorities && new Set(authorities.map(toHex)).size !== authorities.length) {
+    throw unusable(root, 'it lists a certificate authority twice')
+  }
   // A directive is a COSE_Sign1, and so are its counters those of one key.
   if (root.gateway.threshold !== 1) {
     throw unusable(root, `the gateway role asks for ${root.gateway.threshold} signatures, and a directive has one`)

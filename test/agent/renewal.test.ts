@@ -17,10 +17,13 @@ let home: string
 let clock: FakeClock
 let authority: Authority
 let renewal: Renewal
+/** Whether root metadata names the CA. */
+let listed: (ca: string) => boolean
 
 beforeEach(async () => {
   home = mkdtempSync(join(tmpdir(), 'hypha-renewal-'))
   clock = new FakeClock()
+  listed = () => true
   authority = await createAuthority('greens', () => clock.now())
 })
 afterEach(() => {
@@ -53,12 +56,13 @@ async function joined(days: number, certifiedMs: number | null = clock.now()): P
 
 /** A node with that identity; `ask` is the gateway. */
 function start(identity: Identity, ask: () => Promise<Renewed>) {
-  const used: Renewed[] = []
+  const used: (Omit<Renewed, 'ca'> & { ca: string | null })[] = []
   const problems: HyphaError[] = []
   renewal = new Renewal(identity, {
     clock,
     now: () => clock.now(),
     ask,
+    outdated: ({ ca }) => !listed(ca),
     keep: (renewed) => replaceIdentity(home, renewed),
     use: (renewed) => used.push(renewed),
     note: () => undefined,
@@ -77,7 +81,12 @@ async function pass(ms: number): Promise<void> {
 
 test('A certificate is renewed when less than a third of its life is left, kept, and used.', async () => {
   const first = await joined(90)
-  const ask = vi.fn(async () => ({ certificate: await issue(90), brokerHost: 'moved', brokerPort: 9_883 }))
+  const ask = vi.fn(async () => ({
+    certificate: await issue(90),
+    ca: authority.certificate,
+    brokerHost: 'moved',
+    brokerPort: 9_883,
+  }))
   const { used } = start(first, ask)
   for (let day = 1; day <= 60; day++) await pass(dayMs)
   expect(ask).not.toHaveBeenCalled()
@@ -98,6 +107,7 @@ test('A node whose certificate has ended renews it as it starts; one that does n
   clock.jump(91 * dayMs)
   const { used } = start(identity, async () => ({
     certificate: await issue(90),
+    ca: authority.certificate,
     brokerHost: '127.0.0.1',
     brokerPort: 8_883,
   }))
@@ -118,6 +128,7 @@ test('A gateway that can not be reached is asked again after ten minutes, and wh
   ]
   const { used, problems } = start(identity, async () => ({
     certificate: await answers.shift()!(),
+    ca: authority.certificate,
     brokerHost: '127.0.0.1',
     brokerPort: 8_883,
   }))
@@ -144,4 +155,67 @@ test('A refusal by the broker is a reason to ask, once until the next look: the 
   await pass(600_000)
   renewal.refused()
   expect(ask).toHaveBeenCalledTimes(2)
+})
+
+test('When root metadata names the CA no more, a certificate of another is asked for at once; until it comes nobody is believed.', async () => {
+  const identity = await joined(90)
+  const other = await createAuthority('greens', () => clock.now())
+  const answers = [
+    () => Promise.reject(new HyphaError('join-ca-mismatch', 'The gateway has it not yet')),
+    () => Promise.reject(new HyphaError('join-unreachable', 'It restarts')),
+    async () => (await other.issueNode({ id: 'pi-7', publicKey: nodeCrypto.publicKey(seed), days: 90 })).certificate,
+  ]
+  const { used, problems } = start(identity, async () => ({
+    certificate: await answers.shift()!(),
+    ca: other.certificate,
+    brokerHost: '127.0.0.1',
+    brokerPort: 8_883,
+  }))
+  await vi.waitFor(() => expect(clock.waiting).toBe(1))
+  renewal.rootChanged()
+  expect(answers).toHaveLength(3)
+  listed = (ca) => ca === other.certificate
+  renewal.rootChanged()
+  await vi.waitFor(() => expect(used).toMatchObject([{ ca: null, certificate: identity.certificate }]))
+  // Sooner than where a node can still connect.
+  await pass(2_000)
+  await pass(4_000)
+  expect(problems.map(({ code }) => code)).toEqual(['join-ca-mismatch', 'join-unreachable'])
+  expect(used.map(({ ca }) => ca)).toEqual([null, other.certificate])
+  expect(loadIdentity(home)).toMatchObject({ ca: other.certificate, certificate: used[1]!.certificate })
+})
+
+test('A node that finds another authority than its own asks again by itself: nobody else would.', async () => {
+  const ask = vi.fn(async (): Promise<Renewed> => {
+    throw new HyphaError('join-ca-mismatch', 'Somebody else answers')
+  })
+  start(await joined(90), ask)
+  await vi.waitFor(() => expect(clock.waiting).toBe(1))
+  renewal.refused(true)
+  await vi.waitFor(() => expect(ask).toHaveBeenCalledOnce())
+  await pass(2_000)
+  await pass(4_000)
+  expect(ask).toHaveBeenCalledTimes(3)
+  renewal.refused()
+  expect(ask).toHaveBeenCalledTimes(4)
+  await vi.waitFor(() => expect(clock.waiting).toBe(1))
+  // Another time that somebody else is found there, whatever was asked today.
+  renewal.refused(true)
+  expect(ask).toHaveBeenCalledTimes(5)
+})
+
+test('A link that finds another authority before the node has begun to look costs no retry.', async () => {
+  const ask = vi.fn(async (): Promise<Renewed> => {
+    throw new HyphaError('join-ca-mismatch', 'Somebody else answers')
+  })
+  const identity = await joined(90)
+  start(identity, ask)
+  await vi.waitFor(() => expect(clock.waiting).toBe(1))
+  renewal.refused(true)
+  await vi.waitFor(() => expect(ask).toHaveBeenCalledOnce())
+  await vi.waitFor(() => expect(clock.waiting).toBe(1))
+  renewal.start()
+  await vi.waitFor(() => expect(ask).toHaveBeenCalledTimes(2))
+  await pass(4_000)
+  expect(ask).toHaveBeenCalledTimes(3)
 })

@@ -35,6 +35,7 @@ export function makeRoot(changes: Partial<RootMetadata> = {}): RootMetadata {
     root: { threshold: 1, keys: [keys.root.publicKey] },
     release: { threshold: 1, keys: [keys.release.publicKey] },
     gateway: { threshold: 1, keys: [keys.gateway.publicKey] },
+    authorities: null,
     ...changes,
   }
 }

@@ -29,6 +29,7 @@ const routes: Readonly<Record<string, Permission>> = {
   'GET /openapi.json': 'open',
   'POST /v1/join': 'open',
   'POST /v1/renew': 'open',
+  'GET /v1/root-chain': 'open',
   'GET /install/:script': 'open',
   'GET /install/file/:digest': 'open',
 

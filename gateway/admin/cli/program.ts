@@ -38,6 +38,7 @@ const themes: Readonly<Record<string, readonly Part[]>> = {
     part('token', async () => (await import('./commands/tokens.ts')).registerTokens),
     part('client', async () => (await import('./commands/clients.ts')).registerClients),
     part('key', async () => (await import('./commands/keys.ts')).registerKeys),
+    part('ca', async () => (await import('./commands/ca.ts')).registerAuthority),
     part('root', async () => (await import('./commands/root.ts')).registerRoot),
   ],
 }

@@ -148,12 +148,22 @@ export async function changeRoot(
   cli: Cli,
   current: CurrentRoot,
   changes: RootChanges,
-  { signers, also = [] }: { readonly signers: readonly Signer[]; readonly also?: readonly Signer[] },
+  {
+    signers,
+    also = [],
+    prepare,
+  }: {
+    readonly signers: readonly Signer[]
+    readonly also?: readonly Signer[]
+    /** Makes what has to be there before the change can come into force. */
+    readonly prepare?: () => void
+  },
 ): Promise<ChangeResult> {
   const path = draftPath(cli)
   refuseSecondDraft(cli, current.root)
   const known = new Set(signers.map(({ kid }) => kid.join()))
   const draft = makeDraft(current.envelope, changes, [...signers, ...also.filter(({ kid }) => !known.has(kid.join()))])
+  prepare?.()
   writeDraft(path, draft)
   return finish(cli, path, draft)
 }

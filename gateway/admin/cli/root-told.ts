@@ -50,6 +50,7 @@ export function rootJson(root: RootMetadata) {
     version,
     expiresAt,
     roles: { root: role('root'), release: role('release'), gateway: role('gateway') },
+    authorities: root.authorities?.map(toHex) ?? null,
   }
 }
 
@@ -65,6 +66,7 @@ export function describeRoot(root: RootMetadata, files: readonly KeyInfo[], now 
   )
   return [
     `Version ${root.version} of ${root.fleet}; expires ${dayOf(root.expiresMs)} (${relativeTime(root.expiresMs, now)})\n`,
+    ...(root.authorities ?? []).map((digest) => `Certificate authority of the gateway: ${toHex(digest)}\n`),
     table(
       [
         { heading: 'ROLE', text: (row) => row.role },

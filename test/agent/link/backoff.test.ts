@@ -53,6 +53,13 @@ test('a broker of another authority is not spoken to', async () => {
   expect(broker.heard).toEqual([])
 })
 
+test('no broker is spoken to where no authority is believed', async () => {
+  const { link, errors } = openLink(wire.port, node, { ca: null })
+  await vi.waitFor(() => expect(errors).toMatchObject([{ code: 'link-refused' }]))
+  await link.close()
+  expect(broker.heard).toEqual([])
+})
+
 test('the TLS session of one connection is taken up by the next', async () => {
   const tls = new TlsState({ ca: node.ca, certificate: node.cert, key: node.key })
   const connect = async () => {

@@ -30,7 +30,7 @@ test('A link that is online connects anew with the renewed certificate, and its 
   const heard: string[] = []
   link.subscribe('hypha/greens/n/pi-7/down/ack', (_topic, payload) => heard.push(new TextDecoder().decode(payload)))
   await untilOnline(link)
-  link.renew({ certificate: await renewed(node), host: '127.0.0.1', port: broker.port })
+  link.renew({ ca: node.ca, certificate: await renewed(node), host: '127.0.0.1', port: broker.port })
   await untilState(link, 'offline')
   await untilOnline(link)
   expect(new Set(fingerprints()).size).toBe(2)
@@ -47,6 +47,6 @@ test('A node that waits after a refusal comes at once with the renewed certifica
   const opened = openLink(nobody.port, node, { clock })
   link = opened.link
   await expect.poll(() => opened.errors.length).toBe(1)
-  link.renew({ certificate: await renewed(node), host: '127.0.0.1', port: broker.port })
+  link.renew({ ca: node.ca, certificate: await renewed(node), host: '127.0.0.1', port: broker.port })
   await untilOnline(link)
 })

@@ -218,7 +218,7 @@ describe('A chain of root metadata', () => {
   ])('is followed to its end when it comes %s', (_, from) => {
     const node = verifier()
     expect(node.followRoot(chain.slice(from))).toBe(true)
-    expect(node.rootVersion).toBe(4)
+    expect(node.root.version).toBe(4)
     expect(node.followRoot(chain)).toBe(false)
     expect(node.followRoot(chain.slice(3))).toBe(false)
   })
@@ -237,7 +237,7 @@ describe('A chain of root metadata', () => {
     const node = verifier()
     node.followRoot(chain)
     expectCode('root-version', () => node.followRoot(chain.slice(0, 2)))
-    expect(node.rootVersion).toBe(4)
+    expect(node.root.version).toBe(4)
   })
 
   it('is refused as a whole when one in it is not signed by the one before', () => {

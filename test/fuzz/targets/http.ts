@@ -101,6 +101,7 @@ export const httpTarget: Target = {
       onDefect: (error) => void defects.push(error),
       failureLimits: { failures: Number.POSITIVE_INFINITY, failuresInAll: Number.POSITIVE_INFINITY },
       open: {
+        rootChain: () => Uint8Array.of(0),
         join: (body) => handleJoin(body, deps as never),
         renew: (body) =>
           handleRenew(body, { ...deps, findNode: () => null, recordCertificate: () => undefined } as never),

@@ -14,6 +14,7 @@ it('Who came into the fleet, by which invitation, stands in the audit log once',
     store,
     authority: await createAuthority('greens'),
     root: () => new Uint8Array(1),
+    chain: () => [],
     broker: () => ({ host: '127.0.0.1', port: 8883 }),
     joined: (node) => void joined.push(node),
   })

@@ -6,12 +6,14 @@ import type { Failures } from '../failures.ts'
 import { type Api, answers, bytesOf, cbor, cborBody, unchecked } from '../route.ts'
 import { ErrorAnswer } from '../schemas/common.ts'
 
-/** What nodes ask for before they have a certificate: they prove themselves in the body. Both take and give CBOR. */
+/** What nodes ask for without a certificate: they prove themselves in the body. It is taken and given as CBOR. */
 export interface OpenHandlers {
   /** `POST /v1/join` */
   readonly join: (body: Uint8Array) => Promise<Uint8Array>
   /** `POST /v1/renew` */
   readonly renew: (body: Uint8Array) => Promise<Uint8Array>
+  /** `GET /v1/root-chain`: proves itself, so that it may be had from whoever gives it. [P 5.9] */
+  readonly rootChain: () => Uint8Array
 }
 
 export function openRoutes(api: Api, handlers: OpenHandlers | undefined, failures: Failures): void {
@@ -45,6 +47,18 @@ export function openRoutes(api: Api, handlers: OpenHandlers | undefined, failure
       throw error
     }
   }
+  api.get(
+    '/v1/root-chain',
+    {
+      schema: {
+        security: [],
+        tags: ['joining'],
+        summary: 'Root metadata by rising version, as b/root has it',
+        response,
+      },
+    },
+    async (_request, reply) => reply.type(cbor).send(Buffer.from(handlers.rootChain())),
+  )
   for (const [path, summary, handle] of [
     ['/v1/join', 'Join the fleet with an invitation', handlers.join],
     ['/v1/renew', "Renew a node's certificate by proof of its key", handlers.renew],

@@ -18,6 +18,10 @@ export const RootView = Type.Object({
   version: Type.Integer(),
   expiresAt: Time,
   roles: Type.Object({ root: RoleView, release: RoleView, gateway: RoleView }),
+  authorities: Type.Union([Type.Array(Type.String()), Type.Null()], {
+    description:
+      'SHA-256 of the CA certificates that nodes believe the gateway by, hex; null: the one that each joined by',
+  }),
   envelopes: Type.Array(Type.String({ description: 'COSE_Sign, base64' }), {
     description: 'All versions as they were signed, from the first on',
   }),
