@@ -169,12 +169,12 @@ export class Victim {
     return signMany(payload, 'root', [this.forge.release])
   }
 
-  /** The code in the next line of the agent's log that has one. Root metadata that is refused is told there. */
+  /** The code in the next line of the agent's log that has one. Root metadata that is refused is told there, beside what a busy machine and a cut line cause. */
   async logged(withinMs = this.patienceMs): Promise<string | null> {
     const find = () => {
       while (this.#line < this.agent.lines.length) {
         const code = / code=([a-z0-9-]+)/.exec(this.agent.lines[this.#line++]!)?.[1]
-        if (code !== undefined) return code
+        if (code !== undefined && !/^(ticks-missed|link-.*)$/.test(code)) return code
       }
       return undefined
     }
