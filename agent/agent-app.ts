@@ -103,7 +103,15 @@ export class AgentApp {
     const wanted = this.#wanted
     if (wanted === null) return null
     const { epoch, release } = wanted
-    return { app: agentApp, epoch, release, ...this.#status.now, running: this.#running(), instances: [] }
+    return {
+      app: agentApp,
+      epoch,
+      release,
+      ...this.#status.now,
+      running: this.#running(),
+      instances: [],
+      prepare: null,
+    }
   }
 
   /** Digest of the release whose program this process is; null where it came with the installation. */

@@ -117,6 +117,7 @@ export class App {
       ...this.#status.now,
       running: this.#activation.running?.section.release ?? null,
       instances: this.#activation.running?.instances() ?? [],
+      prepare: null,
     }
   }
 

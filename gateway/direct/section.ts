@@ -28,6 +28,7 @@ export function draftSection(
     release: app.digest,
     envelope: app.envelope.digest,
     phase: 'run',
+    wave: null,
     chosenMs: app.chosenMs ?? null,
     instances,
     needed: contentsOf(app, instances, node),

@@ -22,6 +22,7 @@ const toTransfer = ({ encoding, base, digest, size }: TransferRecord): Transfer 
   base: base === null ? null : fromHex(base),
   digest: fromHex(digest),
   size,
+  via: null,
 })
 
 /** How contents get to nodes, computed once and kept in the store. Digests are hex. */

@@ -33,7 +33,12 @@ export interface ReleaseToMake {
  */
 export function makeRelease(wanted: ReleaseToMake, crypto: Pick<Crypto, 'sha256'>): Release {
   const { modules, ...rest } = wanted
-  return { ...rest, modules: modules.map((module) => describeModule(module, crypto).described), files: null }
+  return {
+    ...rest,
+    modules: modules.map((module) => describeModule(module, crypto).described),
+    files: null,
+    rollout: null,
+  }
 }
 
 /** The payload to be signed, and from whose SHA-256 the release has its digest. Throws `bytes-too-long` for an app with too many words. */

@@ -6,7 +6,7 @@ import { algorithm, headers, kidBytes, maxSignatures, parseEnvelope, tags } from
 import type { Role } from './root.ts'
 
 /** What an envelope carries. A new kind needs nothing but its name here. */
-export type EnvelopeKind = 'root' | 'release' | 'directive'
+export type EnvelopeKind = 'root' | 'release' | 'directive' | 'commit' | 'receipt'
 
 /** Who signs: a key in a file, or one that never leaves its token. */
 export interface Signer {

@@ -43,11 +43,14 @@ const instance = record({
 
 /** How a content gets to this node: these bytes are sent, and decode to the content. */
 const transfer = record({
-  encoding: [1, oneOf('identity', 'brotli')],
+  /** `patch`: as `src/delta` makes it, over `base`. */
+  encoding: [1, oneOf('identity', 'brotli', 'patch')],
   /** The content that a patch applies to; null where the bytes stand alone. */
   base: [2, nullable(digest)],
   digest: [3, digest],
   size: [4, uint(64 * 1024 * 1024)],
+  /** `release`: the bytes are also in the app's retained release message, which is published once for all nodes. Null: inline or in chunks. [P 7.8] */
+  via: [5, nullable(oneOf('release'))],
 })
 
 const content = record({
@@ -55,6 +58,9 @@ const content = record({
   size: [2, uint(64 * 1024 * 1024)],
   transfer: [3, transfer],
 })
+
+/** Of one rollout. */
+export const maxWaves = 64
 
 /** One app's part of a directive. */
 export const section = record({
@@ -65,11 +71,14 @@ export const section = record({
   release: [3, digest],
   /** Digest of the release's signed envelope, which is one of `contents`. */
   envelope: [4, digest],
+  /** `run`: to be run now. `prepare`: to be made ready beside what runs, and to be run at the instant that a commit names. An app has at most one section of each. */
   phase: [5, oneOf('run', 'prepare')],
   instances: [6, list(instance, 256)],
   contents: [7, list(content, 257)],
   /** When an operator last said which release of the app is to run: what was said earlier can't take its place. Null where that was never written down. */
   chosenMs: [8, nullable(uint())],
+  /** Of a section to prepare: the wave of the rollout that the node is in, from 0 on; null for all others. */
+  wave: [9, nullable(uint(maxWaves - 1))],
 })
 
 /** The gateway's word to one node: per app, which instances to run, with which links. What is not in it is removed from the node. */

@@ -4,6 +4,7 @@ import {
   bool,
   type Codec,
   dictionary,
+  float,
   list,
   message,
   nullable,
@@ -11,8 +12,9 @@ import {
   type TypeOf,
   text,
   uint,
+  union,
 } from '../wire/codec.ts'
-import { digest, id } from '../wire/ids.ts'
+import { digest, id, metricName } from '../wire/ids.ts'
 import { maxTopicBytes } from '../wire/topics.ts'
 
 const world: Codec<World> = { toItem: worldToItem, fromItem: worldFromItem }
@@ -81,6 +83,48 @@ const releaseFile = record({
   artifact: [3, artifact],
 })
 
+/** Nodes of a wave: those with a label, or so many of the fleet in all, those of earlier waves included. */
+const wave = union(['label', record({ label: [1, text(64)] })], ['share', record({ percent: [1, uint(100, 1)] })])
+
+/** When an app may change: minutes of the day in a time zone; over midnight where `from` is after `to`. */
+const window = record({
+  /** Nodes that carry it; null for all. */
+  label: [1, nullable(text(64))],
+  /** Sunday is 0. */
+  days: [2, list(uint(6), 7)],
+  fromMinute: [3, uint(1_439)],
+  toMinute: [4, uint(1_440)],
+  /** IANA name, such as "Europe/Berlin". */
+  zone: [5, text(64)],
+})
+
+const healthBound = record({
+  module: [1, id],
+  metric: [2, metricName],
+  min: [3, nullable(float)],
+  max: [4, nullable(float)],
+})
+
+/** How the app is brought to a fleet: `[rollout]` in `hypha.toml`. What is null is as the gateway has it. */
+const rolloutPolicy = record({
+  /** Rising. Nodes that no wave names are in one more at the end. Null: one wave on a few nodes, several on many. */
+  waves: [1, nullable(list(wave, 63))],
+  /** Of a wave's nodes that are online: at least so many must have prepared for it to be committed. */
+  successPercent: [2, nullable(uint(100, 1))],
+  /** More than so many of a wave's nodes that fail end the rollout. */
+  failurePercent: [3, nullable(uint(100))],
+  /** How long a wave must run well before the next. */
+  soakMs: [4, nullable(uint(31 * 86_400_000))],
+  /** How long a wave may take to prepare. */
+  prepareMs: [5, nullable(uint(31 * 86_400_000, 1))],
+  /** Somebody has to say yes before the first wave. */
+  approve: [6, bool],
+  /** A rollout that fails goes back to what ran before by itself. */
+  rollback: [7, bool],
+  windows: [8, list(window, 16)],
+  health: [9, list(healthBound, 32)],
+})
+
 /** An immutable version of an app: what is authentic. Its digest is the SHA-256 of this payload, however many have signed it. */
 export const release = message(
   'release',
@@ -97,6 +141,8 @@ export const release = message(
     modules: [7, list(releaseModule, 128)],
     /** Of a built-in app, which has no modules: what a node installs. Null for every other. */
     files: [8, nullable(list(releaseFile, 16))],
+    /** Null where the author left it to the gateway. */
+    rollout: [9, nullable(rolloutPolicy)],
   }),
 )
 
@@ -105,4 +151,5 @@ export type ReleaseFile = TypeOf<typeof releaseFile>
 export type ReleaseModule = TypeOf<typeof releaseModule>
 export type ModuleSpec = TypeOf<typeof moduleSpec>
 export type Limits = TypeOf<typeof limits>
+export type RolloutPolicy = TypeOf<typeof rolloutPolicy>
 export type Artifact = TypeOf<typeof artifact>

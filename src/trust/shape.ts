@@ -39,8 +39,9 @@ export function checkDirective(directive: Directive): void {
   const { sections, issuedMs, expiresMs, leave } = directive
   if (expiresMs < issuedMs) throw invalid('The directive expires before it was issued')
   if (leave && sections.length > 0) throw invalid('The directive says to leave, and what to run')
-  once(sections, (section) => section.app, 'The directive has two sections of the app')
+  once(sections, ({ app, phase }) => `${app} to ${phase}`, 'The directive has two sections of')
   for (const section of sections) {
+    checkPhase(section, sections)
     const name = (instance: Section['instances'][number]) => instanceName({ app: section.app, ...instance })
     once(section.instances, name, 'The directive has two instances')
     once(section.contents, contentName, 'The directive lists a content twice:')
@@ -48,6 +49,14 @@ export function checkDirective(directive: Directive): void {
       once(instance.links, (link) => link.interface, `${name(instance)} has two links for`)
     }
   }
+}
+
+function checkPhase({ app, phase, wave, epoch }: Section, sections: readonly Section[]): void {
+  if ((phase === 'prepare') !== (wave !== null))
+    throw invalid(`The directive has a section of ${app} to ${phase} ${wave === null ? 'without a' : 'in a'} wave`)
+  const runs = sections.find((other) => other.app === app && other.phase === 'run')
+  if (phase === 'prepare' && runs !== undefined && epoch <= runs.epoch)
+    throw invalid(`Epoch ${epoch} of ${app} is to be prepared, and epoch ${runs.epoch} is to run`)
 }
 
 /** Throws `metadata-invalid`: something is named twice, the release is below its own floor, or it has files or modules that its app can't have. */

@@ -5,8 +5,8 @@ import { idPattern } from './ids.ts'
 // The only file that spells a topic. Ids in topics have been checked by `ids.ts`, so they hold neither "/" nor a wildcard.
 
 /** What a node sends up, and the gateway down. */
-export type UpKind = 'report' | 'progress' | 'want' | 'ack' | 'proof'
-export type DownKind = 'directive' | 'ack' | 'input' | 'request'
+export type UpKind = 'report' | 'progress' | 'want' | 'ack' | 'proof' | 'time' | 'receipt'
+export type DownKind = 'directive' | 'ack' | 'input' | 'request' | 'time'
 
 /** All topics of one fleet. */
 export function fleetTopics(fleet: string) {
@@ -85,8 +85,8 @@ function mayNodeSubscribe(root: string, node: string, filter: string): boolean {
   return first === 'c' && /^[0-9a-f]{1,64}$/.test(second ?? '') && /^(\+|\d{1,10})$/.test(third ?? '')
 }
 
-const upKinds: readonly string[] = ['report', 'progress', 'want', 'ack', 'proof'] satisfies UpKind[]
-const downKinds: readonly string[] = ['directive', 'ack', 'input', 'request'] satisfies DownKind[]
+const upKinds: readonly string[] = ['report', 'progress', 'want', 'ack', 'proof', 'time', 'receipt'] satisfies UpKind[]
+const downKinds: readonly string[] = ['directive', 'ack', 'input', 'request', 'time'] satisfies DownKind[]
 
 function parseTopic(root: string, topic: string): ParsedTopic | null {
   if (!topic.startsWith(`${root}/`)) return null

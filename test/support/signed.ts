@@ -73,6 +73,7 @@ export function makeRelease(changes: Partial<Release> = {}): Release {
     floor: 0,
     modules: [makeModule()],
     files: null,
+    rollout: null,
     ...changes,
   }
 }
@@ -86,7 +87,7 @@ export const signDirective = (value: Directive, by = keys.gateway, kind: Envelop
 
 export const identity = (bytes: Uint8Array) => ({
   ...artifact(bytes),
-  transfer: { encoding: 'identity' as const, base: null, ...artifact(bytes) },
+  transfer: { encoding: 'identity' as const, base: null, via: null, ...artifact(bytes) },
 })
 
 /** The section that asks for a release's core forms, one instance of each module. */
@@ -97,6 +98,7 @@ export function makeSection(value: Release, envelope = signRelease(value), chang
     release: crypto.sha256(release.encode(value)),
     envelope: crypto.sha256(envelope),
     phase: 'run',
+    wave: null,
     chosenMs: null,
     instances: value.modules.map(({ name }) => ({ module: name, home: null, form: 'core', links: [], config: {} })),
     contents: [identity(envelope), identity(artifactBytes)],

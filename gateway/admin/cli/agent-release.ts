@@ -57,6 +57,7 @@ export async function releaseAgent(cli: Cli, options: AgentReleaseOptions): Prom
     floor,
     modules: [],
     files: [{ name: 'agent', arch: null, artifact: { digest, size: archive.length } }],
+    rollout: null,
   }
   const envelope = signRelease(releasePayload(release), [seedSigner(key.seed, nodeCrypto)])
   const cbor = pushBody.encode({ envelope, components: [archive] })

@@ -1,4 +1,4 @@
-import { list, message, nullable, oneOf, record, type TypeOf, text, uint } from '../codec.ts'
+import { float, list, message, nullable, oneOf, record, type TypeOf, text, uint } from '../codec.ts'
 import { digest, id, incarnation, interfaceName } from '../ids.ts'
 
 export const tiers = ['mcu', 'device', 'edge', 'cloud'] as const
@@ -40,6 +40,21 @@ const instanceState = record({
   error: [6, nullable(text(1_000))],
 })
 
+/** How far a node is with what it is to prepare. */
+const prepareState = record({
+  epoch: [1, uint(0xffff_ffff)],
+  release: [2, digest],
+  wave: [3, uint(63)],
+  /** `prepared`: all that can be known before the flip is known, and it works. `committed`: a commit came and is written down. `not-flipped`: it failed at the flip, and what ran before runs on. */
+  status: [4, oneOf('receiving', 'preparing', 'prepared', 'committed', 'not-flipped', 'refused')],
+  code: [5, nullable(text(40))],
+  message: [6, nullable(text(1_000))],
+  /** Of a rehearsal with state saved at that moment: how long `restore` took (ms, rounded up), and bytes of state. Null where there was none to restore. */
+  rehearsal: [7, nullable(record({ restoreMs: [1, uint()], stateBytes: [2, uint()] }))],
+  /** The best of the node's round trips to the gateway's clock (ms), and the bound of its error (ms); null while it has none. */
+  clock: [8, nullable(record({ rttMs: [1, float], errorMs: [2, float] }))],
+})
+
 const sectionState = record({
   app: [1, id],
   epoch: [2, uint(0xffff_ffff)],
@@ -51,6 +66,8 @@ const sectionState = record({
   /** The release that runs in fact; null where none does. */
   running: [7, nullable(digest)],
   instances: [8, list(instanceState, 256)],
+  /** What is being prepared beside it; null where nothing is. */
+  prepare: [9, nullable(prepareState)],
 })
 
 /** Retained on `n/<node>/state`: what the node is, and what runs on it. */
@@ -73,5 +90,6 @@ export const state = message(
 
 export type NodeState = TypeOf<typeof state>
 export type Inventory = TypeOf<typeof inventory>
+export type PrepareState = TypeOf<typeof prepareState>
 export type SectionState = TypeOf<typeof sectionState>
 export type InstanceState = TypeOf<typeof instanceState>

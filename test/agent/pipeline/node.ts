@@ -79,7 +79,7 @@ export class Network {
     const transferred = brotli.compress(bytes)
     const digest = crypto.sha256(transferred)
     this.transfers.set(toHex(digest), transferred)
-    const transfer = { encoding: 'brotli' as const, base: null, digest, size: transferred.length }
+    const transfer = { encoding: 'brotli' as const, base: null, via: null, digest, size: transferred.length }
     return { digest: crypto.sha256(bytes), size: bytes.length, transfer }
   }
 }

@@ -24,11 +24,15 @@ function noise(length: number): Uint8Array<ArrayBuffer> {
 
 function plain(bytes: Uint8Array): Content {
   const digest = sha256(bytes)
-  return { digest, size: bytes.length, transfer: { encoding: 'identity', base: null, digest, size: bytes.length } }
+  return {
+    digest,
+    size: bytes.length,
+    transfer: { encoding: 'identity', base: null, via: null, digest, size: bytes.length },
+  }
 }
 
 function packed(bytes: Uint8Array, sent = brotli.compress(bytes)): { content: Content; sent: Uint8Array } {
-  const transfer = { encoding: 'brotli' as const, base: null, digest: sha256(sent), size: sent.length }
+  const transfer = { encoding: 'brotli' as const, base: null, via: null, digest: sha256(sent), size: sent.length }
   return { content: { digest: sha256(bytes), size: bytes.length, transfer }, sent }
 }
 

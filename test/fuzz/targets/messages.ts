@@ -173,6 +173,7 @@ export const messageTargets: readonly Target[] = [
           code: 'turn-trapped',
           message: 'sampler trapped',
           running: null,
+          prepare: null,
           instances: [{ module: 'sampler', home: null, status: 'backoff', restarts: 2, turns: 4, error: 'no' }],
         },
       ],

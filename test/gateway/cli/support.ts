@@ -109,7 +109,7 @@ export function playNodes(gateway: TestGateway, status: SectionState['status']):
         const running = instances.map(({ module, home }) => {
           return { module, home, status: 'running', restarts: 0, turns: 1, error: null } as const
         })
-        return { app, epoch, release, status, code, message, running: release, instances: running }
+        return { app, epoch, release, status, code, message, running: release, instances: running, prepare: null }
       })
       report(gateway, node, { directive: version, sections })
     }

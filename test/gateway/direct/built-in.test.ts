@@ -45,7 +45,7 @@ const directed = (nodes: DirectNode[], wanted = agent(), epoch = 0) =>
       },
     ],
     settings: () => ({}),
-    transfer: (_node, { digest, size }) => ({ encoding: 'identity', base: null, digest, size }),
+    transfer: (_node, { digest, size }) => ({ encoding: 'identity', base: null, via: null, digest, size }),
     now: 1_000,
     lifetimeMs: 86_400_000,
   })

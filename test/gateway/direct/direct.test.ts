@@ -51,7 +51,7 @@ function directed(choices: Choices = {}) {
       epoch: epochs?.get(wanted.app) ?? 0,
     })),
     settings: () => settings,
-    transfer: (_node, { digest, size }) => ({ encoding: 'identity', base: null, digest, size }),
+    transfer: (_node, { digest, size }) => ({ encoding: 'identity', base: null, via: null, digest, size }),
     now,
     lifetimeMs: 30 * day,
   }

@@ -5,7 +5,13 @@ import type { NodeState, SectionState } from '../../../src/wire/messages/state.t
 import { t0 } from '../store/support.ts'
 import { contentOf, digest, directiveOf, sectionOf } from './support.ts'
 
-const content = contentOf('ab'.repeat(32), 100, { encoding: 'brotli', base: null, digest: digest(9), size: 70 })
+const content = contentOf('ab'.repeat(32), 100, {
+  encoding: 'brotli',
+  base: null,
+  via: null,
+  digest: digest(9),
+  size: 70,
+})
 const directive = directiveOf('pi-7', [sectionOf({ contents: [content] })])
 
 const reported = (over: Partial<SectionState> = {}): SectionState => ({
@@ -16,6 +22,7 @@ const reported = (over: Partial<SectionState> = {}): SectionState => ({
   code: null,
   message: null,
   running: digest(1),
+  prepare: null,
   instances: [],
   ...over,
 })

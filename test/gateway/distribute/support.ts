@@ -20,6 +20,7 @@ export const sectionOf = (over: Partial<Section> = {}): Section => ({
   release: digest(1),
   envelope: digest(2),
   phase: 'run',
+  wave: null,
   chosenMs: null,
   instances: [],
   contents: [],

@@ -96,6 +96,7 @@ it('A large envelope leaves no room, and the message is still a packet', () => {
         contentOf('ab'.repeat(32), 4_000, {
           encoding: 'identity',
           base: null,
+          via: null,
           digest: new Uint8Array(32),
           size: 4_000,
         }),

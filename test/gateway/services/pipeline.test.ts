@@ -152,6 +152,7 @@ test('the views show what nodes report', async () => {
         code: null,
         message: null,
         running: section.release,
+        prepare: null,
         instances: [instance],
       },
     ],

@@ -21,7 +21,7 @@ export const sha256 = (bytes: Uint8Array): Uint8Array => crypto.sha256(bytes)
 export const whole = (bytes: Uint8Array): Content => {
   const digest = sha256(bytes)
   const size = bytes.length
-  return { digest, size, transfer: { encoding: 'identity', base: null, digest, size } }
+  return { digest, size, transfer: { encoding: 'identity', base: null, via: null, digest, size } }
 }
 
 /** What an attacker makes, with whichever keys he has. */
@@ -85,6 +85,7 @@ export class Forge {
       release: sha256(payload),
       envelope: sha256(envelope),
       phase: 'run',
+      wave: null,
       chosenMs: null,
       instances,
       contents: [whole(envelope), whole(this.core)],

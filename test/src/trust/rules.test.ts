@@ -225,7 +225,7 @@ describe('A section', () => {
   }
   const listed = (bytes: Uint8Array) => ({
     ...artifact(bytes),
-    transfer: { encoding: 'identity' as const, base: null, ...artifact(bytes) },
+    transfer: { encoding: 'identity' as const, base: null, via: null, ...artifact(bytes) },
   })
   const instance = { module: 'sampler', home: null, form: 'core' as const, links: [], config: {} }
 

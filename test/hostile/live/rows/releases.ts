@@ -453,7 +453,7 @@ async function compressed(victim: Victim, forge: (core: Uint8Array) => Uint8Arra
   const content: Content = {
     digest: sha256(core),
     size: core.length,
-    transfer: { encoding: 'brotli', base: null, digest: sha256(bytes), size: bytes.length },
+    transfer: { encoding: 'brotli', base: null, via: null, digest: sha256(bytes), size: bytes.length },
   }
   const section = victim.forge.section(signed, { contents: [whole(signed.envelope), content] })
   return await victim.sectionRefusal(section, [signed.envelope, bytes])

@@ -1,0 +1,48 @@
+import { bool, float, message, nullable, record, type TypeOf, uint } from '../wire/codec.ts'
+import { digest, id, incarnation } from '../wire/ids.ts'
+
+const inputCounts = record({
+  /** Handled by what ran before, from its own activation until the flip. */
+  before: [1, uint()],
+  /** That waited at the flip and were carried over. */
+  carried: [2, uint()],
+  /** Of those carried over, handled by what runs since. */
+  after: [3, uint()],
+  /** Of those carried over, neither handled nor waiting any more. */
+  lost: [4, uint()],
+  /** Inputs that ran as a turn although they had been handled before; counted at the journal, since the flip. */
+  doubled: [5, uint()],
+})
+
+/**
+ * What a node says of one flip, on `n/<node>/up/receipt` as a COSE_Sign1 of the kind `receipt` by the node's own key: sent when all that was carried over is done with, or a while
+ * after the flip. The gateway keeps it as it came, so that anyone can verify it later. [P 10.8]
+ */
+export const receipt = message(
+  'receipt',
+  record({
+    fleet: [1, id],
+    node: [2, id],
+    app: [3, id],
+    incarnation: [4, incarnation],
+    /** What ran before; null where nothing did. */
+    from: [5, nullable(record({ epoch: [1, uint(0xffff_ffff)], release: [2, digest] }))],
+    to: [6, record({ epoch: [1, uint(0xffff_ffff)], release: [2, digest] })],
+    wave: [7, uint(63)],
+    /** The instant that the commit named. */
+    instantMs: [8, uint()],
+    /** When the node opened what it runs since, by its estimate of the gateway's clock, and how far that may be wrong; milliseconds. */
+    flippedMs: [9, float],
+    errorMs: [10, float],
+    /** From the end of the last turn before to the readiness for the first one after. */
+    pauseMs: [11, float],
+    inputs: [12, inputCounts],
+    /** It came to know of the commit after the instant. */
+    late: [13, bool],
+  }),
+  1_024,
+)
+
+export type Receipt = TypeOf<typeof receipt>
+
+export const maxReceiptBytes = 1_536
