@@ -653,6 +653,11 @@ export const errorTable = {
     means: 'A turn did not return before its deadline, and its cell was ended.',
     mend: 'Do less in one turn, or raise `turn-ms` in hypha.toml.',
   },
+  'swap-over-budget': {
+    act: 'author',
+    means: 'A new release was not ready within the time that its inputs may wait at the flip, so the old one went on.',
+    mend: 'Make `save` and `restore` faster or the state smaller; what `start` does can wait for the first turn.',
+  },
   'cell-died': {
     act: 'author',
     means: 'The worker of a cell ended by itself, most often because it ran out of memory.',

@@ -5,7 +5,7 @@ import { bytes, list, message, nullable, record, type TypeOf, text, uint } from 
 import { id, incarnation, instanceName } from '@hypha/core/wire/ids.ts'
 import { maxTopicBytes } from '@hypha/core/wire/topics.ts'
 import type { InputId, InstanceKey } from '../turns.ts'
-import { type JournaledTurn, type JournalRecord, turnEntries, turnsOf } from './records.ts'
+import { type FlipStep, type JournaledTurn, type JournalRecord, turnEntries, turnsOf } from './records.ts'
 
 /** A message that instances on this node are still to be given. Its id as an input is (the journal's incarnation, `number`). */
 export interface PendingMessage {
@@ -25,9 +25,24 @@ interface InstanceImage {
   readonly handled: Map<string, number>
 }
 
+/** What an app's instances held when another release took over. */
+interface Flip {
+  readonly epoch: number
+  /** Turns of the app that were journaled since. */
+  turns: number
+  readonly instances: readonly Held[]
+}
+
+type Held = Pick<InstanceImage, 'instance' | 'kv' | 'state'>
+
 const key = { app: [1, id], module: [2, id], home: [3, nullable(id)] } as const
 const many = 1_000_000
 const anyBytes = bytes({ max: 256 * 1024 * 1024 })
+
+const content = {
+  kv: [4, list(record({ key: [1, text(many)], value: [2, anyBytes] }), many)],
+  state: [5, nullable(record({ release: [1, text(200)], bytes: [2, anyBytes] }))],
+} as const
 
 const checkpoint = message(
   'checkpoint',
@@ -44,8 +59,7 @@ const checkpoint = message(
       list(
         record({
           ...key,
-          kv: [4, list(record({ key: [1, text(many)], value: [2, anyBytes] }), many)],
-          state: [5, nullable(record({ release: [1, text(200)], bytes: [2, anyBytes] }))],
+          ...content,
           handled: [6, list(record({ source: [1, text(16)], number: [2, uint()] }), many)],
         }),
         many,
@@ -65,6 +79,21 @@ const checkpoint = message(
         many,
       ),
     ],
+    /** Left out where there is none, as before there were any. */
+    flips: [
+      8,
+      nullable(
+        list(
+          record({
+            app: [1, id],
+            epoch: [2, uint()],
+            turns: [3, uint()],
+            instances: [4, list(record({ ...key, ...content }), many)],
+          }),
+          many,
+        ),
+      ),
+    ],
   }),
   512 * 1024 * 1024,
 )
@@ -79,6 +108,8 @@ export class Image {
   openedIn: string | null = null
   readonly #instances = new Map<string, InstanceImage>()
   readonly #pending = new Map<number, PendingMessage>()
+  /** By app. */
+  readonly #flips = new Map<string, Flip>()
 
   constructor(incarnation: Uint8Array) {
     this.incarnation = incarnation
@@ -101,6 +132,11 @@ export class Image {
     return [...this.#pending.values()]
   }
 
+  /** The epoch in which a release took over that can still be gone back from, and how many turns that loses; null where there is none. */
+  flip(app: string): { readonly epoch: number; readonly turns: number } | null {
+    return this.#flips.get(app) ?? null
+  }
+
   /** Takes in a record whose first entry has the sequence number `first`. What it keeps it copies. */
   apply(journaled: JournalRecord, first: number): void {
     switch (journaled.kind) {
@@ -119,8 +155,12 @@ export class Image {
           instance.app === app && (module === null || (instance.module === module && instance.home === home))
         for (const [name, { instance }] of this.#instances) if (gone(instance)) this.#instances.delete(name)
         for (const { number } of this.pending()) this.#withdraw(number, gone)
+        if (module === null) this.#flips.delete(app)
         return
       }
+      case 'flip':
+        this.#flipStep(journaled.step, journaled.app, journaled.epoch)
+        return
       case 'acknowledged':
         this.acknowledged = Math.max(this.acknowledged, journaled.upTo)
         return
@@ -135,7 +175,34 @@ export class Image {
     }
   }
 
+  #flipStep(step: FlipStep, app: string, epoch: number): void {
+    if (step === 'revert') this.#revert(app)
+    if (step === 'mark') this.#mark(app, epoch)
+    else this.#flips.delete(app)
+  }
+
+  #mark(app: string, epoch: number): void {
+    const instances = [...this.#instances.values()]
+      .filter(({ instance }) => instance.app === app)
+      .map(({ instance, kv, state }) => ({ instance, kv: new Map(kv), state }))
+    this.#flips.set(app, { epoch, turns: 0, instances })
+  }
+
+  /** What was handled stays handled. */
+  #revert(app: string): void {
+    const flip = this.#flips.get(app)
+    if (!flip) return
+    const held = new Map(flip.instances.map((entry) => [instanceName(entry.instance), entry]))
+    for (const [name, image] of this.#instances) {
+      if (image.instance.app !== app) continue
+      const { kv, state } = held.get(name) ?? { kv: new Map(), state: null }
+      this.#instances.set(name, { ...image, kv: new Map(kv), state })
+    }
+  }
+
   #applyTurn({ record, targets }: JournaledTurn, first: number): void {
+    const flip = this.#flips.get(record.instance.app)
+    if (flip && record.epoch >= flip.epoch) flip.turns++
     if (record.input || record.kv.length > 0 || record.state) {
       const image = this.#instance(record.instance)
       for (const { key, value } of record.kv) {
@@ -184,6 +251,7 @@ export class Image {
     const image = new Image(incarnation)
     image.openedIn = this.openedIn
     for (const [name, instance] of this.#instances) image.#instances.set(name, instance)
+    for (const [app, flip] of this.#flips) image.#flips.set(app, flip)
     let next = 1
     for (const pending of this.pending()) {
       image.#pending.set(next, { ...pending, number: next })
@@ -194,12 +262,11 @@ export class Image {
 
   /** As the bytes of a checkpoint: a checksum, then CBOR. */
   encode(covers: number, next: number): Uint8Array<ArrayBuffer> {
-    const instances = [...this.#instances.values()].map(({ instance, kv, state, handled }) => ({
-      ...instance,
-      kv: [...kv].map(([key, value]) => ({ key, value })),
-      state,
+    const instances = [...this.#instances.values()].map(({ handled, ...held }) => ({
+      ...toContent(held),
       handled: [...handled].map(([source, number]) => ({ source, number })),
     }))
+    const flips = [...this.#flips].map(([app, flip]) => ({ ...flip, app, instances: flip.instances.map(toContent) }))
     const { incarnation, acknowledged, openedIn } = this
     const body = checkpoint.encode({
       incarnation,
@@ -209,6 +276,7 @@ export class Image {
       openedIn,
       instances,
       pending: this.pending(),
+      flips: flips.length > 0 ? flips : null,
     })
     const framed = new Uint8Array(4 + body.length)
     new DataView(framed.buffer).setUint32(0, crc32(body), true)
@@ -226,15 +294,31 @@ export class Image {
     const image = new Image(decoded.incarnation)
     image.acknowledged = decoded.acknowledged
     image.openedIn = decoded.openedIn
-    for (const { app, module, home, kv, state, handled } of decoded.instances) {
-      image.#instances.set(instanceName({ app, module, home }), {
-        instance: { app, module, home },
-        kv: new Map(kv.map((entry) => [entry.key, entry.value])),
-        state,
+    for (const { handled, ...content } of decoded.instances) {
+      const held = fromContent(content)
+      image.#instances.set(instanceName(held.instance), {
+        ...held,
         handled: new Map(handled.map(({ source, number }) => [source, number])),
       })
     }
     for (const pending of decoded.pending) image.#pending.set(pending.number, pending)
+    for (const { app, epoch, turns, instances } of decoded.flips ?? []) {
+      image.#flips.set(app, { epoch, turns, instances: instances.map(fromContent) })
+    }
     return { image, covers: decoded.covers, next: decoded.next }
   }
 }
+
+type Content = Omit<Checkpoint['instances'][number], 'handled'>
+
+const toContent = ({ instance, kv, state }: Held): Content => ({
+  ...instance,
+  kv: [...kv].map(([key, value]) => ({ key, value })),
+  state,
+})
+
+const fromContent = ({ app, module, home, kv, state }: Content): Held => ({
+  instance: { app, module, home },
+  kv: new Map(kv.map(({ key, value }) => [key, value])),
+  state,
+})

@@ -224,6 +224,45 @@ export class Journal {
     this.#write({ kind: 'forget', app, module, home })
   }
 
+  /**
+   * A release takes over in this epoch: state and kv of the app's instances are kept as they are, until `revertFlip` or `settleFlip`. A mark that stands already is kept with its epoch: it is
+   * what the app can go back to. Durable as a turn is. Throws `disk-full`.
+   */
+  markFlip(app: string, epoch: number): void {
+    this.#checkOpen()
+    // A mark that waits to be dropped doesn't count.
+    this.#settleDebts()
+    if (this.#image.flip(app) === null) this.#write({ kind: 'flip', step: 'mark', app, epoch })
+  }
+
+  /**
+   * Goes back to state and kv as they were marked; what was handled since stays handled. Returns how many turns of the app are lost from its state; 0 too where no mark stands.
+   * Throws `disk-full`: then nothing has changed.
+   */
+  revertFlip(app: string): number {
+    this.#checkOpen()
+    this.#settleDebts()
+    const flip = this.#image.flip(app)
+    if (flip === null) return 0
+    const { epoch, turns } = flip
+    this.#write({ kind: 'flip', step: 'revert', app, epoch })
+    return turns
+  }
+
+  /** There is no going back any more, or no need: the mark is dropped. On a full disk it waits for room. */
+  settleFlip(app: string): void {
+    this.#checkOpen()
+    const flip = this.#image.flip(app)
+    if (flip === null) return
+    this.#owe({ kind: 'flip', step: 'settle', app, epoch: flip.epoch })
+    this.#payOwed()
+  }
+
+  /** The epoch that was marked last and isn't settled; null where there is none. */
+  flipOf(app: string): number | null {
+    return this.#image.flip(app)?.epoch ?? null
+  }
+
   /** The live content: to be read, never changed. */
   kv(instance: InstanceKey): ReadonlyMap<string, Uint8Array> {
     return this.#image.kv(instance)

