@@ -15,6 +15,7 @@ import {
   type MessageHandler,
 } from './broker.ts'
 import { ReportLimiter } from './denials.ts'
+import { Fanout } from './fanout.ts'
 import { Gatekeeper } from './gatekeeper.ts'
 import type { ClientIdentity } from './identity.ts'
 import { limitPackets } from './packet-limit.ts'
@@ -40,6 +41,7 @@ class AedesBroker implements Broker {
   readonly #errorReports: ReportLimiter
   readonly #persistence: BrokerPersistence
   readonly #gatekeeper: Gatekeeper
+  readonly #fanout: Fanout
   readonly #aedes: Aedes
   readonly #listener: TlsListener
   readonly #clientHandlers: ((event: ClientEvent) => void)[] = []
@@ -71,6 +73,11 @@ class AedesBroker implements Broker {
         retained: this.#persistence,
       },
     )
+    this.#fanout = new Fanout({
+      ...this.#limits,
+      mayRead: (client, topic) => this.#gatekeeper.mayRead(client, topic),
+      onDropped: options.onDropped,
+    })
     this.#aedes = this.#createAedes()
     this.#listener = createTlsListener({
       ...options.tls,
@@ -86,6 +93,7 @@ class AedesBroker implements Broker {
 
   #accept(socket: TLSSocket): void {
     const client = this.#aedes.handle(socket)
+    this.#fanout.track(client)
     limitPackets(client, this.#limits, {
       now: this.#now,
       onThrottled: () => this.#gatekeeper.flooded(client, 'it sends faster than it may, and is slowed down'),
@@ -137,6 +145,7 @@ class AedesBroker implements Broker {
   async start(): Promise<void> {
     const { onError } = this.#options
     this.#aedes.on('client', (client) => this.#tell('connected', client))
+    this.#aedes.on('clientReady', (client) => this.#fanout.ready(client))
     this.#aedes.on('clientDisconnect', (client) => this.#tell('disconnected', client))
     this.#aedes.on('unsubscribe', (filters, client) => this.#gatekeeper.unsubscribed(client, filters))
     this.#aedes.on('clientError', (client, error) => {
@@ -189,13 +198,13 @@ class AedesBroker implements Broker {
       throw new HyphaError('bytes-too-long', `A message of ${size} bytes is over the broker's limit`, { where: topic })
     }
     const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)
-    if (retain) await this.#persistence.storeRetained(retainedPacket(topic, bytes, qos))
-    const delivered = new Promise<void>((resolve, reject) => {
-      // Stored already: only the delivery to those that are subscribed now is left, which carries no retain flag [MQTT-3.3.1-9].
-      this.#aedes.publish({ cmd: 'publish', topic, payload: bytes, qos, retain: false, dup: false }, (error) =>
-        error ? reject(error) : resolve(),
-      )
-    })
+    // Both in one transaction.
+    const [delivery] = await Promise.all([
+      qos === 0 ? null : this.#persistence.enqueueForAll(topic, bytes),
+      retain ? this.#persistence.storeRetained(retainedPacket(topic, bytes, qos)) : null,
+    ])
+    // Stored already: only the delivery to those that are subscribed now is left, which carries no retain flag [MQTT-3.3.1-9].
+    const delivered = this.#fanout.publish(topic, bytes, qos, delivery)
     if (retain) delivered.catch((error) => this.#options.onError(error, null))
     else await delivered
   }

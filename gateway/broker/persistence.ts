@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream'
 import type { BrokerStore, StoredMessage } from '../store/ports/broker.ts'
 import { GroupCommit } from './group-commit.ts'
-import { fromDelivery, type QueuedPacket, type QueueLimits, SessionQueue, toDelivery } from './queue.ts'
+import { fromDelivery, type QueuedPacket, type QueueLimits, type Removed, SessionQueue, toDelivery } from './queue.ts'
+import { SharedDelivery } from './shared-delivery.ts'
 import { FilterTree, hasWildcard, TopicTree } from './topic-tree.ts'
 
 // The contract of aedes-persistence 11 (its asyncPersistence.js): what aedes calls, with what it passes. Everything is in memory for
@@ -51,6 +52,8 @@ export interface PersistenceOptions extends QueueLimits {
   readonly onError: (error: unknown) => void
 }
 
+const settleEveryMs = 1_000
+
 export class BrokerPersistence {
   readonly #store: BrokerStore
   readonly #options: PersistenceOptions
@@ -63,6 +66,9 @@ export class BrokerPersistence {
   readonly #filters = new FilterTree<Subscription & { clientId: string }>()
   readonly #queues = new Map<string, SessionQueue>()
   #nextDelivery = 1
+  /** Of which some clients have acknowledged since it was written. */
+  readonly #unsettled = new Set<SharedDelivery>()
+  #settleTimer: NodeJS.Timeout | null = null
   readonly #wills = new Map<string, WillPacket>()
   /**
    * QoS 2 messages received and not released yet, by client and message id. Not stored: after a restart in the middle of such a handshake a
@@ -87,9 +93,13 @@ export class BrokerPersistence {
       this.#retained.set(message.topic, retainedPacket(message))
     }
     for (const { client, filter, qos } of contents.subscriptions) this.#subscribe(client, { topic: filter, qos })
-    for (const stored of contents.deliveries) {
-      this.#queueOf(stored.client).add(stored.id, fromDelivery(stored))
-      this.#nextDelivery = Math.max(this.#nextDelivery, stored.id + 1)
+    const shared = [...contents.broadcasts].map((stored) =>
+      this.#shared({ ...stored, payload: Buffer.from(stored.payload) }, stored.clients),
+    )
+    for (const next of [...contents.deliveries, ...shared].sort((a, b) => a.id - b.id)) {
+      this.#nextDelivery = Math.max(this.#nextDelivery, next.id + 1)
+      if (next instanceof SharedDelivery) this.#enqueueFor(next.clients, next)
+      else this.#queueOf(next.client).add(next.id, fromDelivery(next))
     }
     for (const { client, topic, payload, qos, retain } of contents.wills) {
       this.#wills.set(client, {
@@ -187,7 +197,7 @@ export class BrokerPersistence {
 
   /** Also ends the session's queue: aedes calls it when a client begins a clean session [MQTT-3.1.2-6]. */
   async cleanSubscriptions(client: ClientRef): Promise<void> {
-    for (const id of this.#queues.get(client.id)?.ids() ?? []) this.#commitBehind({ op: 'dequeue', id })
+    for (const entry of this.#queues.get(client.id)?.all() ?? []) this.#dequeue(client.id, entry)
     this.#queues.delete(client.id)
     await this.removeSubscriptions(client, [...(this.#sessions.get(client.id)?.keys() ?? [])])
   }
@@ -230,10 +240,61 @@ export class BrokerPersistence {
       const queued = queuedPacket(packet)
       const dropped = this.#queueOf(clientId).add(id, queued)
       written = this.#commit.add({ op: 'enqueue', ...toDelivery(clientId, id, queued) })
-      for (const old of dropped) written = this.#commit.add({ op: 'dequeue', id: old })
+      for (const old of dropped) this.#dequeue(clientId, old)
       if (dropped.length > 0) this.#options.onDropped(clientId, dropped.length)
     }
     if (written) await written
+  }
+
+  /**
+   * Queues a QoS 1 message for every persistent session that subscribes to it with QoS above 0, whether its client is connected or away; resolves when that is durable, with what to
+   * send it by. Null where there is none.
+   */
+  async enqueueForAll(topic: string, payload: Uint8Array): Promise<SharedDelivery | null> {
+    const clients = new Set(this.#filters.match(topic).map(({ clientId }) => clientId))
+    if (clients.size === 0) return null
+    const delivery = this.#shared({ id: this.#nextDelivery++, topic, payload: Buffer.from(payload) }, clients)
+    this.#enqueueFor(clients, delivery)
+    await this.#commit.add(delivery.toWrite('broadcast'))
+    return delivery
+  }
+
+  #shared(message: { id: number; topic: string; payload: Buffer }, clients: Iterable<string>): SharedDelivery {
+    return new SharedDelivery(message, clients, {
+      queueOf: (client) => this.#queues.get(client),
+      onSettled: (settled) => this.#settle(settled),
+    })
+  }
+
+  #enqueueFor(clients: Iterable<string>, delivery: SharedDelivery): void {
+    for (const client of [...clients]) {
+      const dropped = this.#queueOf(client).add(delivery.id, delivery.packet(), delivery)
+      for (const old of dropped) this.#dequeue(client, old)
+      if (dropped.length > 0) this.#options.onDropped(client, dropped.length)
+    }
+  }
+
+  #dequeue(client: string, { id, shared }: Removed): void {
+    if (shared) shared.settle(client)
+    else this.#commitBehind({ op: 'dequeue', id })
+  }
+
+  /** Who acknowledged is written down when all have, and now and then: until then a restart sends it to some once more, which QoS 1 allows. */
+  #settle(delivery: SharedDelivery): void {
+    if (delivery.clients.size === 0) {
+      this.#unsettled.delete(delivery)
+      this.#commitBehind(delivery.toWrite('settle'))
+      return
+    }
+    this.#unsettled.add(delivery)
+    this.#settleTimer ??= setTimeout(() => this.#writeUnsettled(), settleEveryMs).unref()
+  }
+
+  #writeUnsettled(): void {
+    if (this.#settleTimer) clearTimeout(this.#settleTimer)
+    this.#settleTimer = null
+    for (const delivery of this.#unsettled) this.#commitBehind(delivery.toWrite('settle'))
+    this.#unsettled.clear()
   }
 
   /** A packet that made room for newer ones meanwhile is no error: it is sent, and its acknowledgement finds nothing. */
@@ -252,7 +313,7 @@ export class BrokerPersistence {
     const cleared = queue?.acknowledge(packet.messageId)
     if (!cleared) return undefined
     if (queue?.size === 0) this.#queues.delete(client.id)
-    this.#commitBehind({ op: 'dequeue', id: cleared.id })
+    this.#dequeue(client.id, cleared)
     return cleared.packet
   }
 
@@ -343,6 +404,7 @@ export class BrokerPersistence {
 
   /** Resolves when everything so far was written, or has failed. */
   flush(): Promise<void> {
+    this.#writeUnsettled()
     return this.#commit.flush()
   }
 

@@ -1,4 +1,5 @@
 import type { StoredDelivery } from '../store/ports/broker.ts'
+import type { SharedDelivery } from './shared-delivery.ts'
 
 /** A packet as aedes hands it over and takes it back; the payload may be a string. */
 export interface QueuedPacket {
@@ -19,7 +20,12 @@ interface Entry {
   /** Kept when the packet is replaced by its release. */
   readonly original: QueuedPacket
   packet: QueuedPacket
+  /** Where the message waits for others too. */
+  readonly shared: SharedDelivery | null
 }
+
+/** What became of it has to be written down. */
+export type Removed = Pick<Entry, 'id' | 'packet' | 'shared'>
 
 export interface QueueLimits {
   readonly maxQueuedMessages: number
@@ -41,17 +47,17 @@ export class SessionQueue {
     return this.#entries.size
   }
 
-  /** Returns the ids of those that were dropped to make room. */
-  add(id: number, packet: QueuedPacket): number[] {
-    const entry: Entry = { id, packet, original: packet, bytes: packet.payload.length + packet.topic.length }
+  /** Returns those that were dropped to make room. */
+  add(id: number, packet: QueuedPacket, shared: SharedDelivery | null = null): Removed[] {
+    const entry: Entry = { id, packet, original: packet, bytes: packet.payload.length + packet.topic.length, shared }
     this.#entries.set(keyOf(packet), entry)
     this.#bytes += entry.bytes
-    const dropped: number[] = []
+    const dropped: Removed[] = []
     for (const [key, oldest] of this.#entries) {
       const over = this.#entries.size > this.#limits.maxQueuedMessages || this.#bytes > this.#limits.maxQueuedBytes
       if (!over) break
       this.#remove(key, oldest)
-      dropped.push(oldest.id)
+      dropped.push(oldest)
     }
     return dropped
   }
@@ -62,6 +68,21 @@ export class SessionQueue {
     if (!entry) return false
     entry.packet.messageId = messageId
     return true
+  }
+
+  /** Notes the message id that a packet is sent with for the first time. False if it was sent before, or isn't queued (any more). */
+  begin(key: string, messageId: number): boolean {
+    const packet = this.#entries.get(key)?.packet
+    if (!packet || packet.messageId !== undefined) return false
+    packet.messageId = messageId
+    // Whenever it is sent again [MQTT-3.3.1-1].
+    packet.dup = true
+    return true
+  }
+
+  remove(key: string): void {
+    const entry = this.#entries.get(key)
+    if (entry) this.#remove(key, entry)
   }
 
   /** Puts the release of a QoS 2 message in the place of the message; what to store, or null if it isn't queued (any more). */
@@ -75,7 +96,7 @@ export class SessionQueue {
   }
 
   /** Removes what a message id acknowledges. Clients acknowledge in order, so the search ends at the first as a rule. */
-  acknowledge(messageId: number | undefined): { id: number; packet: QueuedPacket } | null {
+  acknowledge(messageId: number | undefined): Removed | null {
     for (const [key, entry] of this.#entries) {
       if (entry.packet.messageId !== messageId) continue
       this.#remove(key, entry)
@@ -94,12 +115,15 @@ export class SessionQueue {
     return [...this.#entries.values()].map((entry) => entry.packet)
   }
 
-  ids(): number[] {
-    return [...this.#entries.values()].map((entry) => entry.id)
+  all(): Removed[] {
+    return [...this.#entries.values()]
   }
 }
 
 const keyOf = (packet: { brokerId?: string; brokerCounter?: number }) => `${packet.brokerId} ${packet.brokerCounter}`
+
+/** By which a message that waits for many is found in each queue. */
+export const sharedKey = (id: number): string => keyOf({ brokerId: 'stored', brokerCounter: id })
 
 export function toDelivery(
   client: string,

@@ -99,6 +99,11 @@ interface FilterNode<V> {
   readonly entries: Map<string, V>
 }
 
+/** As arguments of one call they would be too many: a filter may have tens of thousands of owners. */
+function addAll<V>(found: V[], entries: ReadonlyMap<string, V>): void {
+  for (const value of entries.values()) found.push(value)
+}
+
 const newFilterNode = <V>(): FilterNode<V> => ({ children: new Map(), entries: new Map() })
 
 /** Values by filter and owner, looked up by topic. */
@@ -150,9 +155,9 @@ export class FilterTree<V> {
 
   #collect(node: FilterNode<V>, levels: readonly string[], depth: number, found: V[]): void {
     const rest = node.children.get('#')
-    if (rest && !(depth === 0 && levels[0]!.startsWith('$'))) found.push(...rest.entries.values())
+    if (rest && !(depth === 0 && levels[0]!.startsWith('$'))) addAll(found, rest.entries)
     if (depth === levels.length) {
-      found.push(...node.entries.values())
+      addAll(found, node.entries)
       return
     }
     const level = levels[depth]!

@@ -3,6 +3,7 @@ import type {
   BrokerContents,
   BrokerStore,
   BrokerWrite,
+  StoredBroadcast,
   StoredDelivery,
   StoredMessage,
   StoredSubscription,
@@ -31,6 +32,14 @@ export const brokerMigration = `
   ) STRICT;
 `
 
+/** Messages that wait for many sessions: `clients` is a JSON array of their names. */
+export const broadcastMigration = `
+  CREATE TABLE broker_broadcast (
+    fleet TEXT NOT NULL, id INTEGER NOT NULL, topic TEXT NOT NULL, payload BLOB NOT NULL, clients TEXT NOT NULL,
+    PRIMARY KEY (fleet, id)
+  ) STRICT;
+`
+
 /** The broker's retained messages and sessions in SQLite. How durable a write is, the connection's `synchronous` says. */
 export class SqliteBrokerStore implements BrokerStore {
   readonly #db: Database
@@ -38,7 +47,7 @@ export class SqliteBrokerStore implements BrokerStore {
   readonly #apply: { readonly [Op in BrokerWrite['op']]: (write: Extract<BrokerWrite, { op: Op }>) => void }
   readonly #writeAll: (batch: readonly BrokerWrite[]) => void
 
-  /** `db` must have the tables of `brokerMigration`. */
+  /** `db` must have the tables of `brokerMigration` and `broadcastMigration`. */
   constructor(db: Database, fleet: string) {
     this.#db = db
     this.#fleet = fleet
@@ -56,6 +65,11 @@ export class SqliteBrokerStore implements BrokerStore {
       'INSERT OR REPLACE INTO broker_will (fleet, client, topic, payload, qos, retain) VALUES (?, ?, ?, ?, ?, ?)',
     )
     const unwill = db.prepare('DELETE FROM broker_will WHERE fleet = ? AND client = ?')
+    const broadcast = db.prepare(
+      'INSERT OR REPLACE INTO broker_broadcast (fleet, id, topic, payload, clients) VALUES (?, ?, ?, ?, ?)',
+    )
+    const stillWaiting = db.prepare('UPDATE broker_broadcast SET clients = ? WHERE fleet = ? AND id = ?')
+    const settled = db.prepare('DELETE FROM broker_broadcast WHERE fleet = ? AND id = ?')
     this.#apply = {
       retain: (w) => retain.run(fleet, w.topic, w.payload, w.qos),
       unretain: (w) => unretain.run(fleet, w.topic),
@@ -63,6 +77,9 @@ export class SqliteBrokerStore implements BrokerStore {
       unsubscribe: (w) => unsubscribe.run(fleet, w.client, w.filter),
       enqueue: (w) => enqueue.run(fleet, w.id, w.client, w.topic, w.payload, w.qos, w.releasing),
       dequeue: (w) => dequeue.run(fleet, w.id),
+      broadcast: (w) => broadcast.run(fleet, w.id, w.topic, w.payload, JSON.stringify([...w.clients])),
+      settle: (w) =>
+        w.clients.size === 0 ? settled.run(fleet, w.id) : stillWaiting.run(JSON.stringify([...w.clients]), fleet, w.id),
       will: (w) => will.run(fleet, w.client, w.topic, w.payload, w.qos, w.retain ? 1 : 0),
       unwill: (w) => unwill.run(fleet, w.client),
     }
@@ -76,7 +93,11 @@ export class SqliteBrokerStore implements BrokerStore {
     const wills = all<Omit<StoredWill, 'retain'> & { retain: number }>(
       'SELECT client, topic, payload, qos, retain FROM broker_will WHERE fleet = ?',
     )
+    const broadcasts = all<Omit<StoredBroadcast, 'clients'> & { clients: string }>(
+      'SELECT id, topic, payload, clients FROM broker_broadcast WHERE fleet = ? ORDER BY id',
+    )
     return {
+      broadcasts: broadcasts.map((row) => ({ ...row, clients: JSON.parse(row.clients) as string[] })),
       retained: all<StoredMessage>('SELECT topic, payload, qos FROM broker_retained WHERE fleet = ?'),
       subscriptions: all<StoredSubscription>('SELECT client, filter, qos FROM broker_subscription WHERE fleet = ?'),
       deliveries: all<StoredDelivery>(

@@ -1,8 +1,9 @@
 import { HyphaError } from '@hypha/core/errors.ts'
-import { brokerMigration } from './broker-store.ts'
+import { broadcastMigration, brokerMigration } from './broker-store.ts'
 import { chainAudit } from './schema-audit.ts'
 import { enrolmentMigration } from './schema-enrolment.ts'
 import { fleetSchema, signingMigration } from './schema-fleet.ts'
+import { rolloutMigration } from './schema-rollouts.ts'
 import { telemetrySchema } from './schema-telemetry.ts'
 import type { Database } from './sqlite.ts'
 
@@ -19,6 +20,8 @@ export const migrations: readonly Migration[] = [
   signingMigration,
   enrolmentMigration,
   chainAudit,
+  broadcastMigration,
+  rolloutMigration,
 ]
 
 /**

@@ -21,6 +21,15 @@ export interface StoredDelivery extends StoredMessage {
   readonly releasing: number | null
 }
 
+/** A QoS 1 message that waits for the acknowledgements of many, kept once. */
+export interface StoredBroadcast {
+  /** Of the same row of numbers as those of deliveries. */
+  readonly id: number
+  readonly topic: string
+  readonly payload: Uint8Array
+  readonly clients: Iterable<string>
+}
+
 export interface StoredWill extends StoredMessage {
   readonly client: string
   readonly retain: boolean
@@ -34,6 +43,16 @@ export type BrokerWrite =
   /** Replaces the delivery with this id. */
   | ({ readonly op: 'enqueue' } & StoredDelivery)
   | { readonly op: 'dequeue'; readonly id: number }
+  /** `clients` are those that wait when it is written: the set may change before. */
+  | {
+      readonly op: 'broadcast'
+      readonly id: number
+      readonly topic: string
+      readonly payload: Uint8Array
+      readonly clients: ReadonlySet<string>
+    }
+  /** Who waits for it yet; it goes when nobody does. */
+  | { readonly op: 'settle'; readonly id: number; readonly clients: ReadonlySet<string> }
   | ({ readonly op: 'will' } & StoredWill)
   | { readonly op: 'unwill'; readonly client: string }
 
@@ -42,6 +61,7 @@ export interface BrokerContents {
   readonly subscriptions: Iterable<StoredSubscription>
   /** In the order of their ids. */
   readonly deliveries: Iterable<StoredDelivery>
+  readonly broadcasts: Iterable<StoredBroadcast>
   readonly wills: Iterable<StoredWill>
 }
 

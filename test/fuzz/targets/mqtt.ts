@@ -2,7 +2,7 @@ import { connect, type TLSSocket } from 'node:tls'
 import Database from 'better-sqlite3'
 import { createBroker } from '../../../gateway/broker/aedes-broker.ts'
 import { createAuthority } from '../../../gateway/enrol/ca.ts'
-import { brokerMigration, SqliteBrokerStore } from '../../../gateway/store/broker-store.ts'
+import { broadcastMigration, brokerMigration, SqliteBrokerStore } from '../../../gateway/store/broker-store.ts'
 import { type Credentials, nodeCredentials } from '../../gateway/broker/support.ts'
 import { insist, type Prepared, type Target } from '../target.ts'
 
@@ -78,7 +78,7 @@ export const mqttTarget: Target = {
   async prepare(): Promise<Prepared> {
     const authority = await createAuthority('greens')
     const db = new Database(':memory:')
-    db.exec(brokerMigration)
+    db.exec(brokerMigration + broadcastMigration)
     const served = await authority.issueServer({ names: ['localhost', '127.0.0.1'] })
     const broker = await createBroker(
       {

@@ -4,7 +4,7 @@ import abstractPersistence from 'aedes-persistence/abstract.js'
 import Database from 'better-sqlite3'
 import { test } from 'vitest'
 import { BrokerPersistence } from '../../../gateway/broker/persistence.ts'
-import { brokerMigration, SqliteBrokerStore } from '../../../gateway/store/broker-store.ts'
+import { broadcastMigration, brokerMigration, SqliteBrokerStore } from '../../../gateway/store/broker-store.ts'
 
 // The suite that aedes-persistence ships for implementations of its contract, run as it is. It is written for node:test, whose context this stands in for.
 
@@ -38,7 +38,7 @@ abstractPersistence({
   testAsync: true,
   persistence() {
     const db = new Database(':memory:')
-    db.exec(brokerMigration)
+    db.exec(brokerMigration + broadcastMigration)
     return new BrokerPersistence(new SqliteBrokerStore(db, 'greens'), {
       maxQueuedMessages: 1_000,
       maxIncoming: 64,

@@ -7,7 +7,7 @@ import { createBroker } from '../../../gateway/broker/aedes-broker.ts'
 import type { Broker, BrokerLimits, BrokerOptions, ClientEvent, Denial } from '../../../gateway/broker/broker.ts'
 import type { ClientIdentity } from '../../../gateway/broker/identity.ts'
 import { type Authority, createAuthority } from '../../../gateway/enrol/ca.ts'
-import { brokerMigration, SqliteBrokerStore } from '../../../gateway/store/broker-store.ts'
+import { broadcastMigration, brokerMigration, SqliteBrokerStore } from '../../../gateway/store/broker-store.ts'
 
 export interface Credentials {
   readonly id: string
@@ -48,7 +48,7 @@ export interface Former {
 
 function openBrokerDatabase(path = ':memory:'): Database.Database {
   const db = new Database(path)
-  db.exec(brokerMigration)
+  db.exec(brokerMigration + broadcastMigration)
   return db
 }
 

@@ -1,0 +1,67 @@
+import type { BrokerWrite } from '../store/ports/broker.ts'
+import { type QueuedPacket, type SessionQueue, sharedKey } from './queue.ts'
+
+interface SharedDeliveryPorts {
+  readonly queueOf: (client: string) => SessionQueue | undefined
+  /** A client is done with it. */
+  readonly onSettled: (delivery: SharedDelivery) => void
+}
+
+/**
+ * One QoS 1 message that waits for many persistent sessions: its bytes are kept once, in memory and in the store, with the names of those that have not acknowledged it. A row for each of
+ * ten thousand costs more than the sending.
+ */
+export class SharedDelivery {
+  readonly id: number
+  readonly topic: string
+  readonly payload: Buffer
+  readonly #waiting: Set<string>
+  readonly #key: string
+  readonly #ports: SharedDeliveryPorts
+
+  constructor(
+    message: { readonly id: number; readonly topic: string; readonly payload: Buffer },
+    clients: Iterable<string>,
+    ports: SharedDeliveryPorts,
+  ) {
+    this.id = message.id
+    this.topic = message.topic
+    this.payload = message.payload
+    this.#waiting = new Set(clients)
+    this.#key = sharedKey(this.id)
+    this.#ports = ports
+  }
+
+  get clients(): ReadonlySet<string> {
+    return this.#waiting
+  }
+
+  /** For one session's queue. */
+  packet(): QueuedPacket {
+    const { id, topic, payload } = this
+    const packet = { cmd: 'publish', topic, payload, qos: 1 as const, retain: false, dup: false, messageId: undefined }
+    return Object.assign(packet, { brokerId: 'stored', brokerCounter: id })
+  }
+
+  /** It is about to be sent under this packet id. False if it was sent already, or isn't queued any more. */
+  begin(client: string, messageId: number): boolean {
+    return this.#ports.queueOf(client)?.begin(this.#key, messageId) === true
+  }
+
+  /** The client may not have it (any more). */
+  drop(client: string): void {
+    this.#ports.queueOf(client)?.remove(this.#key)
+    this.settle(client)
+  }
+
+  /** Acknowledged, or dropped. */
+  settle(client: string): void {
+    if (this.#waiting.delete(client)) this.#ports.onSettled(this)
+  }
+
+  /** Written when the store gets to it, with the clients that wait by then. */
+  toWrite(op: 'broadcast' | 'settle'): BrokerWrite {
+    const { id, topic, payload, clients } = this
+    return op === 'broadcast' ? { op, id, topic, payload, clients } : { op, id, clients }
+  }
+}
