@@ -4,6 +4,7 @@ import { HyphaError } from '@hypha/core/errors.ts'
 import type { Crypto } from '@hypha/core/ports/crypto.ts'
 import { openEnvelope, signaturesBy, verifyThreshold } from '@hypha/core/trust/cose.ts'
 import { type Release, type ReleaseModule, release } from '@hypha/core/trust/release.ts'
+import { isTimeZone } from '@hypha/core/trust/rollout-shape.ts'
 import type { Role } from '@hypha/core/trust/root.ts'
 import { checkRelease } from '@hypha/core/trust/shape.ts'
 import { maxReleaseBytes } from '@hypha/core/trust/snapshot.ts'
@@ -56,10 +57,21 @@ export function accept(envelope: Uint8Array, components: readonly Uint8Array[], 
     throw new HyphaError('wrong-fleet', `The release is for the fleet ${accepted.fleet}, this is ${deps.fleet}`)
   }
   checkRelease(accepted)
+  checkZones(accepted)
   const digest = crypto.sha256(payload)
   checkNumber(accepted, toHex(digest), deps)
   const contents = checkContents(accepted, components, crypto)
   return { release: accepted, digest, envelope, enough: signed >= role.threshold, contents }
+}
+
+/** Its windows are kept here: one in a time zone that this system doesn't know could never open. Throws `metadata-invalid`. */
+function checkZones({ app, rollout }: Release): void {
+  const unknown = rollout?.windows.find(({ zone }) => !isTimeZone(zone))
+  if (!unknown) return
+  throw new HyphaError(
+    'metadata-invalid',
+    `The rollout of ${app} has a window in the time zone ${JSON.stringify(unknown.zone)}, which this gateway doesn't know`,
+  )
 }
 
 /**

@@ -1,7 +1,14 @@
 import { HyphaError } from '@hypha/core/errors.ts'
 import type { Crypto } from '@hypha/core/ports/crypto.ts'
 import { type Signer, signMany } from '@hypha/core/trust/cose.ts'
-import { type Limits, type ModuleSpec, type Release, type ReleaseModule, release } from '@hypha/core/trust/release.ts'
+import {
+  type Limits,
+  type ModuleSpec,
+  type Release,
+  type ReleaseModule,
+  type RolloutPolicy,
+  release,
+} from '@hypha/core/trust/release.ts'
 import { analyse, pageBytes } from '@hypha/core/wasm/analyse.ts'
 import type { MemoryNeed } from '@hypha/core/wasm/types.ts'
 import { checkWasi } from '@hypha/core/wasm/wasi.ts'
@@ -25,6 +32,8 @@ export interface ReleaseToMake {
   /** No release with a lower number may run any more. */
   readonly floor: number
   readonly modules: readonly ModuleToRelease[]
+  /** How it is to be brought to the fleet; left out where the author leaves that to the gateway. */
+  readonly rollout?: RolloutPolicy | null
 }
 
 /**
@@ -32,12 +41,12 @@ export interface ReleaseToMake {
  * where a module asks for more memory at first than it may have; all with the module's name.
  */
 export function makeRelease(wanted: ReleaseToMake, crypto: Pick<Crypto, 'sha256'>): Release {
-  const { modules, ...rest } = wanted
+  const { modules, rollout = null, ...rest } = wanted
   return {
     ...rest,
     modules: modules.map((module) => describeModule(module, crypto).described),
     files: null,
-    rollout: null,
+    rollout,
   }
 }
 

@@ -4,6 +4,7 @@ import { agentApp, instanceName } from '../wire/ids.ts'
 import type { Content, Directive, Section } from './directive.ts'
 import { isSoundPublicKey } from './ed25519-checks.ts'
 import type { Artifact, Release, ReleaseFile, ReleaseModule } from './release.ts'
+import { checkRollout } from './rollout-shape.ts'
 import type { RootMetadata } from './root.ts'
 
 // What signed metadata must fulfil beyond its schema. A signature says who wrote it, not that it makes sense.
@@ -59,7 +60,7 @@ function checkPhase({ app, phase, wave, epoch }: Section, sections: readonly Sec
     throw invalid(`Epoch ${epoch} of ${app} is to be prepared, and epoch ${runs.epoch} is to run`)
 }
 
-/** Throws `metadata-invalid`: something is named twice, the release is below its own floor, or it has files or modules that its app can't have. */
+/** Throws `metadata-invalid`: something is named twice, the release is below its own floor, its rollout can't be followed, or it has files or modules that its app can't have. */
 export function checkRelease(release: Release): void {
   once(release.modules, (module) => module.name, 'The release has two modules')
   once(release.files ?? [], ({ name, arch }) => `${name} for ${arch ?? 'any'}`, 'The release has two files')
@@ -72,6 +73,7 @@ export function checkRelease(release: Release): void {
   if (release.floor > release.number) {
     throw invalid(`Release ${release.number} of ${release.app} sets the floor to ${release.floor}, above itself`)
   }
+  checkRollout(release)
 }
 
 /**

@@ -1,6 +1,13 @@
 import { HyphaError } from '@hypha/core/errors.ts'
 
-const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+const durationUnits: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  min: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+}
 const sizeUnits: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 2 }
 
 /** The place of a value in a manifest, and how errors about it are made. */
@@ -9,6 +16,8 @@ export interface Place {
   /** As it stands between the brackets: `module.sampler`. */
   readonly table: string
   readonly key: string
+  /** Of a table that stands several times, in double brackets: which one, from 0. */
+  readonly nth?: number
   /** The manifest's text, to find the line. */
   readonly text: string
 }
@@ -27,13 +36,14 @@ export function badValue(place: Place, message: string, mend?: string): HyphaErr
  * in its parent; null for none of these.
  */
 export function lineOf(place: Place): number | null {
-  const { text, table, key } = place
+  const { text, table, key, nth = 0 } = place
   let inTable = false
+  let seen = 0
   let tableLine: number | null = null
   for (const [index, line] of text.split('\n').entries()) {
-    const header = /^\s*\[([^\]]+)\]/.exec(line)
+    const header = /^\s*\[\[?([^\]]+)\]/.exec(line)
     if (header !== null) {
-      inTable = header[1]!.replaceAll(/[\s"']/g, '') === table
+      inTable = header[1]!.replaceAll(/[\s"']/g, '') === table && seen++ === nth
       if (inTable) tableLine = index + 1
     } else if (inTable) {
       const assigned = /^\s*["']?([^\s"'=]+)["']?\s*=/.exec(line)
@@ -42,12 +52,12 @@ export function lineOf(place: Place): number | null {
   }
   const dot = table.lastIndexOf('.')
   if (tableLine !== null || dot < 0) return tableLine
-  return lineOf({ ...place, table: table.slice(0, dot), key: table.slice(dot + 1) })
+  return lineOf({ ...place, nth: 0, table: table.slice(0, dot), key: table.slice(dot + 1) })
 }
 
 /** A duration such as `"500ms"`, `"1s"`, `"5m"`, `"1h"` or `"1d"`, in milliseconds. */
 export function duration(place: Place, value: unknown, minMs: number, maxMs: number): number {
-  const parsed = typeof value === 'string' ? /^(\d{1,9}(?:\.\d{1,3})?)\s?(ms|s|m|h|d)$/.exec(value) : null
+  const parsed = typeof value === 'string' ? /^(\d{1,9}(?:\.\d{1,3})?)\s?(ms|s|min|m|h|d)$/.exec(value) : null
   if (parsed === null) {
     throw badValue(
       place,
@@ -110,6 +120,28 @@ function inRange(place: Place, value: number, min: number, max: number, unit: st
 }
 
 const show = (value: unknown): string => (JSON.stringify(value) ?? String(value)).slice(0, 80)
+
+/** What `read` makes of a value, or the fallback where there is none. */
+export function optional<T, D>(value: unknown, fallback: D, read: (value: unknown) => T): T | D {
+  return value === undefined ? fallback : read(value)
+}
+
+/** A table of the manifest; one that is missing is an error. */
+export function tableOf(value: unknown, place: Place): Record<string, unknown> {
+  if (value === undefined) throw badValue(place, `the table [${place.table}] is missing`)
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw badValue(place, 'this must be a table')
+  return value as Record<string, unknown>
+}
+
+/** Throws `manifest-invalid` for a key that isn't known, with the one that was meant. */
+export function knownKeys(table: Record<string, unknown>, known: readonly string[], at: (key: string) => Place): void {
+  for (const key of Object.keys(table)) {
+    if (known.includes(key)) continue
+    const meant = nearest(key, known)
+    const mend = meant === null ? `Known here are: ${known.join(', ')}.` : `Did you mean "${meant}"?`
+    throw badValue({ ...at(key), key }, 'this key is unknown', mend)
+  }
+}
 
 /** The one of `known` that is spelled most like `word`; null where none is near. */
 export function nearest(word: string, known: readonly string[]): string | null {

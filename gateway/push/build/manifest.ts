@@ -1,20 +1,23 @@
 import { readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { HyphaError } from '@hypha/core/errors.ts'
-import type { ModuleSpec } from '@hypha/core/trust/release.ts'
+import type { ModuleSpec, RolloutPolicy } from '@hypha/core/trust/release.ts'
 import { agentApp } from '@hypha/core/wire/ids.ts'
 import { checkFilter } from '@hypha/core/wire/topics.ts'
 import { parse, TomlError } from 'smol-toml'
+import { readRollout } from './manifest-rollout.ts'
 import {
   badValue,
   count,
   duration,
   flag,
+  knownKeys,
   lineOf,
-  nearest,
+  optional,
   type Place,
   size,
   stringList,
+  tableOf,
   words,
 } from './manifest-values.ts'
 
@@ -47,6 +50,8 @@ export interface Manifest {
   readonly file: string
   /** In the order of the manifest. */
   readonly modules: readonly ModuleManifest[]
+  /** What `[rollout]` says; null where there is no such table. */
+  readonly rollout: RolloutPolicy | null
 }
 
 export interface ModuleManifest {
@@ -70,7 +75,7 @@ export function loadManifest(dir: string): Manifest {
   const text = readManifest(file)
   const document = parseToml(file, text)
   const at = (table: string, key: string): Place => ({ file, table, key, text })
-  knownKeys(document, ['app', 'module'], (key) => at(key, ''))
+  knownKeys(document, ['app', 'module', 'rollout'], (key) => at(key, ''))
   const app = tableOf(document.app, at('app', ''))
   knownKeys(app, ['name', 'version'], (key) => at('app', key))
   const modules = Object.entries(tableOf(document.module, at('module', '')))
@@ -85,6 +90,13 @@ export function loadManifest(dir: string): Manifest {
     dir: folder,
     file,
     modules: modules.map(([name, table]) => readModule(folder, name, table, (key) => at(`module.${name}`, key))),
+    rollout: optional(document.rollout, null, (table) =>
+      readRollout(
+        table,
+        { file, table: 'rollout', key: '', text },
+        modules.map(([module]) => module),
+      ),
+    ),
   }
 }
 
@@ -111,21 +123,6 @@ function parseToml(file: string, text: string): Record<string, unknown> {
     if (!(cause instanceof TomlError)) throw cause
     const message = cause.message.split('\n')[0]!.replace('Invalid TOML document: ', '')
     throw new HyphaError('manifest-invalid', message, { where: `${file}:${cause.line}:${cause.column}`, cause })
-  }
-}
-
-function tableOf(value: unknown, place: Place): Record<string, unknown> {
-  if (value === undefined) throw badValue(place, `the table [${place.table}] is missing`)
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw badValue(place, 'this must be a table')
-  return value as Record<string, unknown>
-}
-
-function knownKeys(table: Record<string, unknown>, known: readonly string[], at: (key: string) => Place): void {
-  for (const key of Object.keys(table)) {
-    if (known.includes(key)) continue
-    const meant = nearest(key, known)
-    const mend = meant === null ? `Known here are: ${known.join(', ')}.` : `Did you mean "${meant}"?`
-    throw badValue({ ...at(key), key }, 'this key is unknown', mend)
   }
 }
 
@@ -191,10 +188,6 @@ function readSpec(table: Record<string, unknown>, at: (key: string) => Place): M
     requires: readRequires(table.requires, at('requires')),
     httpHosts: readHosts(table.http, at('http')),
   }
-}
-
-function optional<T, D>(value: unknown, fallback: D, read: (value: unknown) => T): T | D {
-  return value === undefined ? fallback : read(value)
 }
 
 function readFilters(value: unknown, place: Place): string[] {

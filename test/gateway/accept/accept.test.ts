@@ -212,3 +212,16 @@ test('bytes that are no component are refused by name', () => {
   const wanted = { ...made(), modules: [{ name: 'noise', component: Uint8Array.of(1, 2, 3), spec: spec() }] }
   expect(refusal(() => makeRelease(wanted, crypto)).message).toMatch(/^noise: /)
 })
+
+test('a window in a time zone that the gateway does not know could never open: it is refused', () => {
+  const window = { label: null, days: [1], fromMinute: 60, toMinute: 120, zone: 'Europe/Atlantis' }
+  const nothing = { waves: null, successPercent: null, failurePercent: null, soakMs: null, prepareMs: null }
+  const policy = { ...nothing, approve: false, rollback: false, windows: [window], health: [] }
+  expect(refusal(() => accepted(made({ rollout: policy })))).toEqual({
+    code: 'metadata-invalid',
+    message:
+      'The rollout of greenhouse has a window in the time zone "Europe/Atlantis", which this gateway doesn\'t know',
+  })
+  const known = { ...policy, windows: [{ ...window, zone: 'Europe/Berlin' }] }
+  expect(accepted(made({ rollout: known })).release.rollout).toEqual(known)
+})
