@@ -9,6 +9,7 @@ import { brotli } from '@hypha/core/platform/compress.ts'
 import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
 import { nodeFiles } from '@hypha/core/platform/files.ts'
 import { createLog, type Log } from '@hypha/core/platform/log.ts'
+import type { Content } from '@hypha/core/trust/directive.ts'
 import { agentApp } from '@hypha/core/wire/ids.ts'
 import { progress } from '@hypha/core/wire/messages/progress.ts'
 import { rootChain } from '@hypha/core/wire/messages/root-chain.ts'
@@ -29,11 +30,13 @@ import { createLink } from './link/mqtt-link.ts'
 import { openMachine } from './machine.ts'
 import { openVerifier } from './open-verifier.ts'
 import { Pipeline } from './pipeline.ts'
+import type { Contents } from './receive/contents.ts'
 import { openReceiver } from './receive/receiver.ts'
 import { Renewal, type RenewalPorts } from './renewal.ts'
 import { beginJournalAnew } from './report/anew.ts'
 import { type Journal, openJournal } from './report/journal.ts'
 import { createShipper } from './report/shipper.ts'
+import { createPatchThread } from './sandbox/patch-thread.ts'
 import { createSandbox } from './sandbox/sandbox.ts'
 import { becomeSole } from './sole.ts'
 import { TrustFile } from './trust-file.ts'
@@ -125,11 +128,13 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
       },
     },
   })
+  const patches = createPatchThread({ clock: systemClock })
   const receiver = await openReceiver({
     files,
     crypto: nodeCrypto,
     brotli,
     clock: systemClock,
+    applyPatch: patches.apply,
     source: {
       subscribe: (digestHex, onChunk) =>
         link.subscribe(topics.chunks(digestHex), (topic, bytes) =>
@@ -231,7 +236,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
       pipeline!.sweep()
       const needed = pipeline!.needed()
       receiver
-        .retain(digests(needed), digests(needed.map(({ transfer }) => transfer)))
+        .retain([...digests(needed), ...basesOf(needed, contents)], digests(needed.map(({ transfer }) => transfer)))
         .catch((thrown) => onProblem(asHyphaError(thrown)))
     },
     append: (parts) => journal.appendAll(parts),
@@ -294,6 +299,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     renewal.stop()
     await pipeline!.close()
     await sandbox.close()
+    await patches.close()
     shipper.close()
     await journal.close()
     machine.close()
@@ -324,6 +330,10 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
 }
 
 const digests = (items: readonly { readonly digest: Uint8Array }[]) => items.map(({ digest }) => digest)
+
+/** What patches apply to whose contents are still to come. */
+const basesOf = (needed: readonly Content[], contents: Pick<Contents, 'has'>) =>
+  needed.flatMap(({ digest, transfer: { base } }) => (base === null || contents.has(digest) ? [] : [base]))
 
 /** In an agent that the launcher has started: the launcher names the slot, which is the SHA-256 of its program's archive. */
 function selfUpdate(home: string, online: () => boolean, restart: () => void): SelfUpdate | null {

@@ -49,7 +49,7 @@ const builtins: Plugin = {
 }
 
 /**
- * Bundles the agent into a folder that needs nothing but Node: main.js, the cells' worker and the helper, with what they share in chunks. `version` is what it says of itself,
+ * Bundles the agent into a folder that needs nothing but Node: main.js, the workers for cells and for patches and the helper, with what they share in chunks. `version` is what it says of itself,
  * by default that of the package.
  *
  * @returns bytes of all files.
@@ -58,7 +58,12 @@ export async function bundleAgent(outdir: string, version = packageVersion()): P
   rmSync(outdir, { recursive: true, force: true })
   const { metafile } = await build({
     absWorkingDir: import.meta.dirname,
-    entryPoints: { main: 'main.ts', 'worker/main': 'sandbox/worker/main.ts', 'helper/main': 'helper/main.ts' },
+    entryPoints: {
+      main: 'main.ts',
+      'worker/main': 'sandbox/worker/main.ts',
+      'worker/patch': 'sandbox/worker/patch.ts',
+      'helper/main': 'helper/main.ts',
+    },
     outdir,
     bundle: true,
     splitting: true,

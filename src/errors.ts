@@ -453,6 +453,16 @@ export const errorTable = {
     means: 'What was received for a content has another digest, size or encoding than the directive says.',
     mend: 'It was discarded. Push the release again if it happens to every node.',
   },
+  'patch-base-missing': {
+    act: 'peer',
+    means: 'A content is to come as a patch of one that this node does not hold, or holds damaged.',
+    mend: 'Nothing: the gateway learns of it from the state of the node, and sends the content whole.',
+  },
+  'patch-not-applied': {
+    act: 'peer',
+    means: 'The thread in which a node applies patches ended before it was done: it found no memory, or a defect.',
+    mend: 'Nothing: the gateway learns of it from the state of the node, and sends the content whole.',
+  },
   'receive-ended': {
     act: 'later',
     means: 'Receiving a content was ended before it was whole.',

@@ -35,6 +35,8 @@ export interface ReceivePorts {
   readonly brotli: Pick<Compressor, 'decompress'>
   readonly clock: Clock
   readonly source: ChunkSource
+  /** Makes a content of no more than `maxBytes` of another, by a patch as `src/delta` makes it; throws what is wrong with it. */
+  readonly applyPatch: (base: Uint8Array, patch: Uint8Array, maxBytes: number) => Promise<Uint8Array<ArrayBuffer>>
   readonly options?: Partial<ReceiveOptions>
 }
 
@@ -48,7 +50,7 @@ export interface Receiver {
   /**
    * The content's bytes: from the disk, from an attachment, or chunk by chunk, going on where an earlier run was cut off. Verified and durable when it
    * resolves. Waits as long as the gateway is out of reach. Throws `content-mismatch` or `bytes-too-long` for what isn't as the directive says,
-   * `disk-full` or `file-failed`, `receive-ended`.
+   * `patch-base-missing`, `delta-malformed` or `patch-not-applied` for a patch that comes to nothing, `disk-full` or `file-failed`, `receive-ended`.
    */
   fetch(content: Content, options?: FetchOptions): Promise<Uint8Array<ArrayBuffer>>
   /** The link is back: asks for what is missing now. */
@@ -72,8 +74,22 @@ export async function openReceiver(ports: ReceivePorts): Promise<Receiver> {
   /** By transfer, in hex. */
   const underWay = new Map<string, UnderWay>()
 
+  /** What a patch applies to; null where the transfer stands alone. [P 7.6, P 7.7] */
+  function baseOf({ digest, transfer }: Content): Uint8Array | null {
+    if (transfer.base === null) return null
+    const base = contents.read(transfer.base)
+    if (base !== null) return base
+    const text = `the content ${toHex(digest)} is to come as a patch of ${toHex(transfer.base)}, which isn't here`
+    throw new HyphaError('patch-base-missing', text, { where: toHex(transfer.digest) })
+  }
+
+  async function decoded({ size, transfer }: Content, bytes: Uint8Array, base: Uint8Array | null): Promise<Uint8Array> {
+    if (base !== null) return await ports.applyPatch(base, bytes, size)
+    return transfer.encoding === 'brotli' ? brotli.decompress(bytes, size) : bytes
+  }
+
   /** The content that transfer bytes hold. */
-  function decode(content: Content, bytes: Uint8Array): Uint8Array {
+  async function decode(content: Content, bytes: Uint8Array): Promise<Uint8Array> {
     const { transfer } = content
     const wrong = (what: string) =>
       new HyphaError('content-mismatch', `the content ${toHex(content.digest)} ${what}`, {
@@ -82,7 +98,8 @@ export async function openReceiver(ports: ReceivePorts): Promise<Receiver> {
     if (bytes.length !== transfer.size || !bytesEqual(crypto.sha256(bytes), transfer.digest)) {
       throw wrong('came with another digest than its transfer has')
     }
-    const whole = transfer.encoding === 'brotli' ? brotli.decompress(bytes, content.size) : bytes
+    // Read anew: it may have been damaged since the chunks began to come, which is days for a node out of reach.
+    const whole = await decoded(content, bytes, baseOf(content))
     if (whole.length !== content.size) throw wrong(`has ${whole.length} bytes, not ${content.size}`)
     if (!bytesEqual(crypto.sha256(whole), content.digest)) throw wrong('decodes to another digest')
     return whole
@@ -117,6 +134,8 @@ export async function openReceiver(ports: ReceivePorts): Promise<Receiver> {
 
   async function fetchNew(content: Content, fetchOptions: FetchOptions, setRetry: (retry: () => void) => void) {
     const { transfer } = content
+    // Nothing is asked for that would come to nothing.
+    baseOf(content)
     const attached = fetchOptions.attachments?.find(
       (bytes) => bytes.length === transfer.size && bytesEqual(crypto.sha256(bytes), transfer.digest),
     )
@@ -125,7 +144,7 @@ export async function openReceiver(ports: ReceivePorts): Promise<Receiver> {
       ? { partial: null, bytes: attached }
       : await fetchChunks(content, name, fetchOptions, setRetry)
     try {
-      const whole = Uint8Array.from(decode(content, bytes))
+      const whole = Uint8Array.from(await decode(content, bytes))
       await contents.put(content.digest, whole)
       partial?.remove()
       fetchOptions.onProgress?.(transfer.size, transfer.size)
@@ -146,12 +165,12 @@ export async function openReceiver(ports: ReceivePorts): Promise<Receiver> {
         `a content of ${Math.max(size, transfer.size)} bytes is over the cap of ${options.maxBytes}`,
       )
     }
-    const plain = transfer.encoding === 'identity' && transfer.base === null
-    if (transfer.base !== null || (plain && (size !== transfer.size || !bytesEqual(digest, transfer.digest)))) {
-      const what =
-        transfer.base === null ? 'differs from its own transfer' : 'is a patch, which this node does not apply'
-      throw new HyphaError('content-mismatch', `the content ${toHex(digest)} ${what}`)
+    const wrong = (what: string) => new HyphaError('content-mismatch', `the content ${toHex(digest)} ${what}`)
+    if ((transfer.encoding === 'patch') !== (transfer.base !== null)) {
+      throw wrong(transfer.base === null ? 'is a patch of nothing' : 'has a base, and is no patch')
     }
+    const differs = size !== transfer.size || !bytesEqual(digest, transfer.digest)
+    if (transfer.encoding === 'identity' && differs) throw wrong('differs from its own transfer')
   }
 
   /** What another fetch of the same transfer brings; null where it was ended by who had begun it, and who joined it has to go on. */
@@ -173,7 +192,12 @@ export async function openReceiver(ports: ReceivePorts): Promise<Receiver> {
       const name = toHex(content.transfer.digest)
       for (let other = underWay.get(name); other; other = underWay.get(name)) {
         if (!bytesEqual(other.digest, content.digest)) {
-          throw new HyphaError('content-mismatch', `two contents claim the transfer ${name}`)
+          if (content.transfer.encoding !== 'patch') {
+            throw new HyphaError('content-mismatch', `two contents claim the transfer ${name}`)
+          }
+          // The same change of two contents is the same patch: one after the other.
+          await other.promise.catch(() => undefined)
+          continue
         }
         const bytes = await joined(other, fetchOptions)
         if (bytes) return bytes

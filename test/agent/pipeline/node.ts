@@ -9,6 +9,7 @@ import { defaultTrialLimits } from '../../../agent/install/machine.ts'
 import { Pipeline } from '../../../agent/pipeline.ts'
 import { openReceiver } from '../../../agent/receive/receiver.ts'
 import { openJournal } from '../../../agent/report/journal.ts'
+import { applyPatchWithin } from '../../../agent/sandbox/worker/apply-patch.ts'
 import { TrustFile } from '../../../agent/trust-file.ts'
 import { runnable } from '../../../agent/verify/runnable.ts'
 import { Verifier } from '../../../agent/verify/verifier.ts'
@@ -103,6 +104,7 @@ export async function startNode(
     crypto,
     brotli,
     clock,
+    applyPatch: async (base, patch, most) => applyPatchWithin(base, patch, most),
     source: {
       subscribe: (digest, onChunk) => {
         subscribers.set(digest, onChunk)

@@ -1,95 +1,10 @@
-import { createHash } from 'node:crypto'
-import type { ChunkSource } from '@hypha/agent/receive/collect.ts'
-import { openReceiver, type ReceiveOptions, type Receiver } from '@hypha/agent/receive/receiver.ts'
 import { toHex } from '@hypha/core/bytes/text.ts'
-import { brotli } from '@hypha/core/platform/compress.ts'
-import type { Files } from '@hypha/core/ports/files.ts'
 import type { Content } from '@hypha/core/trust/directive.ts'
-import { chunkBytes, type Want } from '@hypha/core/wire/messages/want.ts'
+import { chunkBytes } from '@hypha/core/wire/messages/want.ts'
 import { expect, test } from 'vitest'
-import { FakeClock } from '../../support/fake-clock.ts'
 import { settle } from '../../support/journal-run.ts'
 import { LossyFiles } from '../../support/lossy-files.ts'
-
-const sha256 = (bytes: Uint8Array) => new Uint8Array(createHash('sha256').update(bytes).digest())
-
-/** Bytes that don't compress. */
-function noise(length: number): Uint8Array<ArrayBuffer> {
-  let state = length + 1
-  return Uint8Array.from({ length }, () => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0
-    return state >>> 24
-  })
-}
-
-function plain(bytes: Uint8Array): Content {
-  const digest = sha256(bytes)
-  return {
-    digest,
-    size: bytes.length,
-    transfer: { encoding: 'identity', base: null, via: null, digest, size: bytes.length },
-  }
-}
-
-function packed(bytes: Uint8Array, sent = brotli.compress(bytes)): { content: Content; sent: Uint8Array } {
-  const transfer = { encoding: 'brotli' as const, base: null, via: null, digest: sha256(sent), size: sent.length }
-  return { content: { digest: sha256(bytes), size: bytes.length, transfer }, sent }
-}
-
-/** Serves the chunks that it is asked for, as `alter` has it. */
-class FakeGateway implements ChunkSource {
-  readonly sent: Uint8Array
-  readonly wants: Want[] = []
-  served = 0
-  subscribed = 0
-  subscriptions = 0
-  online = true
-  alter: (index: number, chunk: Uint8Array) => readonly [number, Uint8Array] | null = (index, chunk) => [index, chunk]
-  #onChunk: ((index: number, bytes: Uint8Array) => void) | null = null
-
-  constructor(sent: Uint8Array) {
-    this.sent = sent
-  }
-
-  subscribe(_digestHex: string, onChunk: (index: number, bytes: Uint8Array) => void): () => void {
-    this.subscribed++
-    this.subscriptions++
-    this.#onChunk = onChunk
-    return () => {
-      this.subscribed--
-      this.#onChunk = null
-    }
-  }
-
-  request(want: Want): void {
-    this.wants.push(want)
-    if (this.online) queueMicrotask(() => this.serve(want))
-  }
-
-  serve(want: Want): void {
-    for (const { first, count } of want.ranges) {
-      for (let index = first; index < first + count; index++) {
-        const chunk = this.sent.subarray(index * chunkBytes, (index + 1) * chunkBytes)
-        const altered = this.alter(index, chunk)
-        this.served++
-        if (altered) this.#onChunk?.(altered[0], altered[1])
-      }
-    }
-  }
-}
-
-interface Started {
-  readonly receiver: Receiver
-  readonly gateway: FakeGateway
-  readonly clock: FakeClock
-}
-
-async function start(sent: Uint8Array, files: Files, options: Partial<ReceiveOptions> = {}): Promise<Started> {
-  const gateway = new FakeGateway(sent)
-  const clock = new FakeClock()
-  const receiver = await openReceiver({ files, crypto: { sha256 }, brotli, clock, source: gateway, options })
-  return { receiver, gateway, clock }
-}
+import { noise, packed, plain, sha256, start } from './support.ts'
 
 test('a content comes chunk by chunk, and is there after a restart', async () => {
   const bytes = noise(5 * chunkBytes + 100)
@@ -185,7 +100,7 @@ test('a transfer with a wrong chunk is fetched anew, and given up when it stays 
   expect(files.list('contents')).toEqual([])
 })
 
-test('a content over the cap, a patch, and one that contradicts itself are refused before anything is asked for', async () => {
+test('a content over the cap, a patch of nothing, a base without a patch, and one that contradicts itself are refused before anything is asked for', async () => {
   const bytes = noise(1_000)
   const { receiver, gateway } = await start(bytes, new LossyFiles(), { maxBytes: 1_000 })
   const good = plain(bytes)
@@ -194,6 +109,7 @@ test('a content over the cap, a patch, and one that contradicts itself are refus
     [{ ...good, size: 1_001, transfer: { ...transfer, encoding: 'brotli' } }, 'bytes-too-long'],
     [{ ...good, transfer: { ...transfer, size: 1_001, encoding: 'brotli' } }, 'bytes-too-long'],
     [{ ...good, transfer: { ...transfer, base: good.digest } }, 'content-mismatch'],
+    [{ ...good, transfer: { ...transfer, encoding: 'patch' } }, 'content-mismatch'],
     [{ ...good, transfer: { ...transfer, size: 999 } }, 'content-mismatch'],
   ] as [Content, string][]) {
     await expect(receiver.fetch(content)).rejects.toMatchObject({ code })
