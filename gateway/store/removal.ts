@@ -17,6 +17,11 @@ export function createRemoval(db: Database, fleet: string, contents: ContentStor
   const plansWith = db.prepare(`DELETE FROM plans WHERE fleet = :fleet AND instr(json, '"' || :id || '"') > 0
     AND epoch < (SELECT max(epoch) FROM plans p WHERE p.fleet = plans.fleet AND p.app = plans.app)`)
 
+  // The same goes for rollouts of before.
+  const rolloutsWith = db.prepare(
+    `DELETE FROM rollouts WHERE fleet = :fleet AND current = 0 AND instr(json, '"' || :id || '"') > 0`,
+  )
+
   // What the gateway said of the placement of others tells of it, too. Ids have no character that a pattern would read otherwise.
   const eventsThatName = db.prepare(`DELETE FROM events WHERE fleet = :fleet AND code IN ('moved', 'placed', 'unplaced')
     AND ' ' || text || ' ' GLOB '*[^a-z0-9-]' || :id || '[^a-z0-9-]*'`)
@@ -28,12 +33,16 @@ export function createRemoval(db: Database, fleet: string, contents: ContentStor
     ...scoped(['node_runs', 'sealed_secrets'], 'node = :id'),
     ...scoped(['assignments'], '(node = :id OR home = :id)'),
     plansWith,
+    rolloutsWith,
     eventsThatName,
     ...scoped(['nodes'], 'id = :id'),
   ]
   const ofApp = [
     ...doom('app = :id'),
-    ...scoped(['events', 'logs', 'inputs', 'settings', 'plans', 'releases', 'app_epochs', 'carried'], 'app = :id'),
+    ...scoped(
+      ['events', 'logs', 'inputs', 'settings', 'plans', 'rollouts', 'releases', 'app_epochs', 'carried'],
+      'app = :id',
+    ),
     ...scoped(['assignments', 'sealed_secrets'], 'app = :id'),
     ...scoped(['apps'], 'id = :id'),
   ]

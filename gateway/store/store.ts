@@ -15,6 +15,7 @@ import { createNodes } from './nodes.ts'
 import { createEvents, createLogs } from './records.ts'
 import { createRemoval } from './removal.ts'
 import { createRetention } from './retention.ts'
+import { createRollouts } from './rollouts.ts'
 import { createRollups } from './rollups.ts'
 import { createRuns } from './runs.ts'
 import { createSeries } from './series.ts'
@@ -57,6 +58,7 @@ export function openStore(path: string, options: StoreOptions) {
     apps: createApps(db, fleet, contents),
     epochs: createEpochs(db, fleet),
     directives: createDirectives(db, fleet),
+    rollouts: createRollouts<unknown>(db, fleet),
     settings: createSettings(db, fleet),
     tokens: createTokens(db, fleet),
     clients: createClients(db, fleet),
