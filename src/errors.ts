@@ -334,6 +334,11 @@ export const errorTable = {
     means: 'A newer directive came while a section of an older one was being prepared.',
     mend: 'Nothing: the node prepares the newer one.',
   },
+  'commit-mismatch': {
+    act: 'operator',
+    means: 'A commit names another release than the directive asks to prepare in the same epoch.',
+    mend: 'See that only one gateway with this key runs; the node goes on with what it runs.',
+  },
   'rules-order': {
     act: 'hypha',
     means: 'The checks of trust were called out of their order.',
@@ -457,6 +462,11 @@ export const errorTable = {
     act: 'peer',
     means: 'A content is to come as a patch of one that this node does not hold, or holds damaged.',
     mend: 'Nothing: the gateway learns of it from the state of the node, and sends the content whole.',
+  },
+  'patch-not-made': {
+    act: 'hypha',
+    means: 'The gateway could not make a patch of a content: it took too long or too much memory, or met a defect.',
+    mend: 'Nothing: the content travels whole. Report it if it happens with modules of some hundred kilobytes.',
   },
   'patch-not-applied': {
     act: 'peer',

@@ -2,6 +2,7 @@ import { bytesEqual, toHex } from '@hypha/core/bytes/text.ts'
 import { HyphaError } from '@hypha/core/errors.ts'
 import type { Crypto } from '@hypha/core/ports/crypto.ts'
 import type { Directive, Section } from '@hypha/core/trust/directive.ts'
+import type { CommitOutcome } from '@hypha/core/trust/judge-commit.ts'
 import type { Release } from '@hypha/core/trust/release.ts'
 import type { RootMetadata } from '@hypha/core/trust/root.ts'
 import { restOfChain } from '@hypha/core/trust/root-chain.ts'
@@ -99,20 +100,27 @@ export class Verifier {
    * doesn't ask for it any more, `content-missing` where `contentOf` lacks one, and what `TrustRules.acceptRelease` and `acceptContent` throw.
    */
   verifyRelease(section: Section, contentOf: ContentOf): VerifiedRelease {
-    const { app } = section
-    const wanted = this.#rules.directive?.sections.find((candidate) => candidate.app === app)
+    const { app, phase } = section
+    const wanted = this.#rules.directive?.sections.find(
+      (candidate) => candidate.app === app && candidate.phase === phase,
+    )
     if (!wanted || wanted.epoch !== section.epoch || !bytesEqual(wanted.envelope, section.envelope)) {
       throw new HyphaError(
         'section-superseded',
         `Epoch ${section.epoch} of ${app} is not what the directive asks for now`,
       )
     }
-    this.#rules.acceptRelease(app, load(app, wanted.envelope, contentOf))
+    this.#rules.acceptRelease(app, load(app, wanted.envelope, contentOf), phase)
     for (const { digest } of wanted.contents) {
       if (bytesEqual(digest, wanted.envelope)) continue
-      this.#rules.acceptContent(app, digest, load(app, digest, contentOf))
+      this.#rules.acceptContent(app, digest, load(app, digest, contentOf), phase)
     }
-    return this.#release(this.#rules.complete(app))
+    return this.#release(this.#rules.complete(app, phase))
+  }
+
+  /** Judges a commit of an app as it came from the gateway; see `TrustRules.acceptCommit`. */
+  verifyCommit(app: string, envelope: Uint8Array): CommitOutcome {
+    return this.#rules.acceptCommit(app, envelope, this.#nowMs())
   }
 
   /**

@@ -1,9 +1,12 @@
 import { bytesEqual, toHex } from '../bytes/text.ts'
 import { HyphaError } from '../errors.ts'
 import type { Crypto } from '../ports/crypto.ts'
+import { type Commit, commit, maxCommitBytes } from './commit.ts'
 import { openEnvelope, verifyThreshold } from './cose.ts'
 import { type Directive, directive, type Section } from './directive.ts'
+import { type CommitOutcome, judgeCommit } from './judge-commit.ts'
 import { type Release, release } from './release.ts'
+import { checkRising } from './rising.ts'
 import { type Role, type RootMetadata, rootMetadata } from './root.ts'
 import { verifyFirstRoot, verifyNextRoot } from './root-chain.ts'
 import { checkDirective, checkRelease, checkSection } from './shape.ts'
@@ -12,7 +15,7 @@ import { maxDirectiveBytes, maxFloors, maxReleaseBytes, maxRootBytes, type Trust
 // The order of the checks of trust, and nothing beside: no file, no socket, no clock of its own. Called out of order, it throws
 // `rules-order`. A call that throws leaves everything as it was.
 
-/** One app's section on its way to being run: the release first, then the contents. */
+/** One of an app's sections on its way to being run: the release first, then the contents. */
 interface Progress {
   readonly section: Section
   release: Release | null
@@ -47,11 +50,14 @@ export function trustFirstRoot(
   return { fleet, node, root: payload, directive: null, gatewayTimeMs: 0, floors: [] }
 }
 
+type Phase = Section['phase']
+
 export class TrustRules {
   readonly #crypto: Crypto
   #snapshot: TrustSnapshot
   #root: RootMetadata
   #directive: Directive | null = null
+  /** By app and phase. */
   #progress: ReadonlyMap<string, Progress> = new Map()
 
   /**
@@ -140,11 +146,11 @@ export class TrustRules {
   }
 
   /**
-   * Accepts the release that the held directive asks for. Throws `digest-mismatch`, `wrong-fleet`, `wrong-app`, `release-below-floor`, `metadata-invalid`,
+   * Accepts the release that the held directive asks for in its section of the phase. Throws `digest-mismatch`, `wrong-fleet`, `wrong-app`, `release-below-floor`, `metadata-invalid`,
    * `content-unlisted`, `content-missing`, `size-mismatch` and what envelopes throw.
    */
-  acceptRelease(app: string, envelope: Uint8Array): Release {
-    const progress = this.#section(app)
+  acceptRelease(app: string, envelope: Uint8Array, phase: Phase = 'run'): Release {
+    const progress = this.#section(app, phase)
     const { section } = progress
     // The size first: no digest is computed of bytes that nobody would accept.
     const opened = openEnvelope(envelope, 'release', maxReleaseBytes)
@@ -171,8 +177,8 @@ export class TrustRules {
   }
 
   /** Checks one content of a section. `digest` says which it is to be. Throws `content-unlisted`, `size-mismatch`, `digest-mismatch`. */
-  acceptContent(app: string, digest: Uint8Array, bytes: Uint8Array): void {
-    const { section, release: accepted, pending } = this.#section(app)
+  acceptContent(app: string, digest: Uint8Array, bytes: Uint8Array, phase: Phase = 'run'): void {
+    const { section, release: accepted, pending } = this.#section(app, phase)
     if (accepted === null) throw outOfOrder(`a content of ${app} came before its release`)
     const content = section.contents.find((candidate) => bytesEqual(candidate.digest, digest))
     const where = `content ${toHex(digest)}`
@@ -191,17 +197,40 @@ export class TrustRules {
   }
 
   /** The whole section, once its release and all its contents were accepted. */
-  complete(app: string): CheckedSection {
-    const { section, release: accepted, payload, pending } = this.#section(app)
+  complete(app: string, phase: Phase = 'run'): CheckedSection {
+    const { section, release: accepted, payload, pending } = this.#section(app, phase)
     if (accepted === null || payload === null) throw outOfOrder(`${app} is to be run before its release came`)
     if (pending.size > 0) throw outOfOrder(`${app} is to be run with ${pending.size} contents unchecked`)
     return { section, release: accepted, payload }
   }
 
-  #section(app: string): Progress {
+  /**
+   * Judges a commit of an app against the directive that is held: see `CommitOutcome`. It isn't held itself: a retained one comes again. Throws `wrong-fleet`, `wrong-app`,
+   * `commit-mismatch`, `metadata-expired` where the root metadata has, and what envelopes throw. [P 10.4]
+   */
+  acceptCommit(app: string, envelope: Uint8Array, clockMs: number): CommitOutcome {
+    checkExpiry(`Root metadata version ${this.#root.version}`, this.#root.expiresMs, this.timeMs(clockMs))
+    const read = this.#readCommit(app, envelope)
+    const outcome = judgeCommit(read, this.#directive)
+    // Only of what acts: a stranger's replay of another epoch moves nothing.
+    if (outcome.kind === 'acts' && read.issuedMs > this.#snapshot.gatewayTimeMs) {
+      this.#snapshot = { ...this.#snapshot, gatewayTimeMs: read.issuedMs }
+    }
+    return outcome
+  }
+
+  #readCommit(app: string, envelope: Uint8Array): Commit {
+    const opened = openEnvelope(envelope, 'commit', maxCommitBytes)
+    const read = commit.decode(verifyThreshold(opened, 'commit', this.#root.gateway, 'gateway', this.#crypto))
+    checkFleet('The commit', read.fleet, this.#snapshot.fleet)
+    if (read.app !== app) throw new HyphaError('wrong-app', `The commit sent for ${app} is one of ${read.app}`)
+    return read
+  }
+
+  #section(app: string, phase: Phase): Progress {
     if (this.#directive === null) throw outOfOrder(`${app} came before a directive`)
-    const progress = this.#progress.get(app)
-    if (!progress) throw outOfOrder(`the directive has no section for ${app}`)
+    const progress = this.#progress.get(`${app}/${phase}`)
+    if (!progress) throw outOfOrder(`the directive has no section to ${phase} ${app}`)
     return progress
   }
 
@@ -223,7 +252,7 @@ export class TrustRules {
       held?.sections.map((section) => {
         const digests = section.contents.map((content) => toHex(content.digest))
         const pending = new Set(digests.filter((digest) => digest !== toHex(section.envelope)))
-        return [section.app, { section, release: null, payload: null, pending }]
+        return [`${section.app}/${section.phase}`, { section, release: null, payload: null, pending }]
       }),
     )
   }
@@ -254,24 +283,6 @@ function forgetReplaced(snapshot: TrustSnapshot, before: RootMetadata, after: Ro
 
 function lostKey(before: Role, after: Role): boolean {
   return before.keys.some((key) => !after.keys.some((kept) => bytesEqual(kept, key)))
-}
-
-/**
- * A gateway that was restored from a backup may come to a higher version by itself, without knowing what it had asked for in between. An app's epochs never fall, and no release that was
- * chosen earlier takes the place of one that was chosen later: so it can't put a node back unawares. [P 6.3]
- */
-function checkRising(held: Directive, next: Directive): void {
-  for (const { app, epoch, chosenMs } of next.sections) {
-    const before = held.sections.find((section) => section.app === app)
-    if (before === undefined) continue
-    if (epoch < before.epoch) {
-      const text = `Directive ${next.version} asks for epoch ${epoch} of ${app}, and epoch ${before.epoch} is held`
-      throw new HyphaError('directive-rollback', text)
-    }
-    if ((chosenMs ?? 0) >= (before.chosenMs ?? 0)) continue
-    const text = `Directive ${next.version} asks for a release of ${app} that was chosen before the one that is held`
-    throw new HyphaError('directive-rollback', text)
-  }
 }
 
 function checkFleet(what: string, found: string, expected: string): void {

@@ -1,6 +1,7 @@
 import type { ErrorCode } from '@hypha/core/errors.ts'
 import { HyphaError } from '@hypha/core/errors.ts'
 import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
+import { type Commit, commit } from '@hypha/core/trust/commit.ts'
 import { type EnvelopeKind, seedSigner, signMany, signOne } from '@hypha/core/trust/cose.ts'
 import { type Directive, directive, type Section } from '@hypha/core/trust/directive.ts'
 import { type Release, type ReleaseModule, release } from '@hypha/core/trust/release.ts'
@@ -118,6 +119,24 @@ export function makeDirective(changes: Partial<Directive> = {}): Directive {
     ...changes,
   }
 }
+
+/** The commit of a section to prepare. */
+export function makeCommit(section: Section, changes: Partial<Commit> = {}): Commit {
+  const { app, epoch, release, wave } = section
+  return {
+    fleet: 'garden',
+    app,
+    epoch,
+    release,
+    wave: wave ?? 0,
+    instantMs: startMs + 10_000,
+    issuedMs: startMs,
+    ...changes,
+  }
+}
+
+export const signCommit = (value: Commit, by = keys.gateway, kind: EnvelopeKind = 'commit') =>
+  signOne(commit.encode(value), kind, by)
 
 /** What a node trusts that has just joined. */
 export function joined(root: RootMetadata = makeRoot(), signers = [keys.root]) {
