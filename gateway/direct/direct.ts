@@ -2,6 +2,7 @@ import { HyphaError } from '@hypha/core/errors.ts'
 import { type Directive, directive, type Section } from '@hypha/core/trust/directive.ts'
 import { maxDirectiveBytes } from '@hypha/core/trust/snapshot.ts'
 import type { DirectApp, DirectInput, DirectNode } from './input.ts'
+import { rolloutSections, toRun } from './phases.ts'
 import { draftSection, finishSection, resigned, says } from './section.ts'
 
 export interface Directed {
@@ -43,17 +44,25 @@ function sectionsFor(node: DirectNode, apps: readonly DirectApp[], input: Direct
   const sections = (node.last?.sections ?? []).filter(({ app }) => node.carried?.has(app))
   for (const app of apps) {
     if (node.carried?.has(app.plan.app)) continue
-    const instances = app.plan.instances.filter((instance) => instance.node === node.id)
+    const { rollout } = app
+    const wave = rollout?.waves.get(node.id)
+    if (rollout !== undefined && wave !== undefined) {
+      sections.push(...rolloutSections(node, wave, { ...app, rollout }, input))
+      continue
+    }
+    const wanted = rollout !== undefined && rollout.committed >= 0 ? rollout.next : app
+    const instances = wanted.plan.instances.filter((instance) => instance.node === node.id)
     if (instances.length === 0 && !isInstalledBy(node, app)) continue
-    const before = node.last?.sections.find((section) => section.app === app.plan.app)
-    const draft = draftSection(app, instances, node, input)
+    const before = toRun(node.last, app)
+    const draft = draftSection(wanted, instances, node, input)
     // As it was, with its epoch and with the transfers that were chosen then: what runs isn't touched because another node changed.
     const same = before !== undefined && says(before, draft)
     // Signatures that were added are no activation: the same instances go on, under the epoch that they have.
     const again = before === undefined || same ? null : resigned(before, draft, node.id, input)
     sections.push(same ? before : (again ?? finishSection(draft, app.epoch + 1, node.id, input)))
   }
-  return sections.sort((a, b) => (a.app < b.app ? -1 : 1))
+  // What runs before what is prepared, as they were sorted in the last one.
+  return sections.sort((a, b) => (a.app === b.app ? (a.phase > b.phase ? -1 : 1) : a.app < b.app ? -1 : 1))
 }
 
 /** A built-in app is placed nowhere: it is for every node that installs its releases by itself. */

@@ -29,6 +29,25 @@ export interface DirectApp {
   readonly epoch: number
   /** When its release was pushed or rolled back to, ms since 1970; absent where that was never written down. */
   readonly chosenMs?: number
+  /** The last commit of the app: sections to prepare of its epoch, and of its wave or an earlier one, are what is to run. Null before the first. */
+  readonly committed?: { readonly epoch: number; readonly wave: number } | null
+  /** The rollout that it is in; `plan` is what runs meanwhile. Absent where there is none. */
+  readonly rollout?: DirectRollout
+}
+
+/** An app on its way to another release. Nodes that are in none of its waves are told what today's plan says. */
+export interface DirectRollout {
+  readonly next: Omit<DirectApp, 'epoch' | 'committed' | 'rollout'>
+  /** Of the sections to prepare: above every epoch that the app has had. */
+  readonly epoch: number
+  /** Of each node that it concerns. */
+  readonly waves: ReadonlyMap<string, number>
+  /** The wave that prepares; null where none does. */
+  readonly preparing: number | null
+  /** The last wave whose commit was given; -1 before the first. */
+  readonly committed: number
+  /** Its instant has passed, and its nodes are told for good what they run. */
+  readonly settled: boolean
 }
 
 export interface DirectInput {

@@ -11,7 +11,7 @@ export interface SectionDraft extends Omit<Section, 'epoch' | 'contents'> {
 }
 
 export function draftSection(
-  app: DirectApp,
+  app: Omit<DirectApp, 'epoch'>,
   planned: readonly PlannedInstance[],
   node: DirectNode,
   input: DirectInput,
@@ -37,7 +37,7 @@ export function draftSection(
 
 /** The envelope first, then each artifact once, however many instances run it, and a built-in app's files for the node's architecture. */
 function contentsOf(
-  app: DirectApp,
+  app: Omit<DirectApp, 'epoch'>,
   instances: readonly DirectiveInstance[],
   { installs }: DirectNode,
 ): SectionDraft['needed'] {

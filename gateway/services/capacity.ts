@@ -15,9 +15,11 @@ export function usedBy(apps: Iterable<PlannedApp>): ReadonlyMap<string, Capacity
     const modules = new Map(release.release.modules.map((module) => [module.name, module]))
     const seen = new Set<string>()
     for (const { node, module: name, memoryBytes, form } of plan.instances) {
-      const module = modules.get(name)!
+      // In the middle of a rollout some nodes run what the other release has.
+      const module = modules.get(name)
+      if (module === undefined) continue
       const before = used.get(node) ?? { memoryBytes: 0, storageBytes: 0, apps: 0 }
-      const artifact = form === 'core' ? module.core! : module.component
+      const artifact = form === 'core' ? (module.core ?? module.component) : module.component
       const keeps = module.world.imports.some((item) => bareName(item.name) === 'hypha:host/kv')
       used.set(node, {
         memoryBytes: before.memoryBytes + memoryBytes,

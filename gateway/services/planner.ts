@@ -83,9 +83,7 @@ export class Planner {
       const items = [...outcome.apps.values()].flatMap(changesOf)
       return { outcome, events: items.map((item) => store.events.add({ ...item, at })) }
     })
-    this.#routes = new Map(
-      [...outcome.apps].map(([app, { after, release }]) => [app, appRoutes(after, release.release)]),
-    )
+    this.#routes = new Map([...outcome.apps].map(([app, { after, routed }]) => [app, appRoutes(after, routed)]))
     this.#placed = new Set(
       [...outcome.apps].flatMap(([app, { after }]) =>
         after.instances.map(({ node, module, home }) => `${node}/${instanceName({ app, module, home })}`),

@@ -29,6 +29,8 @@ export function learn({ node, sections }: Directive, context: Context): Learned 
     const { chosen } = epochs.of(section.app)
     const provenMs = section.chosenMs ?? 0
     epochs.raise(section.app, { floor: section.epoch })
+    // What is only prepared is nobody's choice of what runs.
+    if (section.phase === 'prepare') continue
     epochs.uncarry(section.app, node)
     if (provenMs <= chosen || wasRemoved(section, context.store)) continue
     const release = toHex(section.release)

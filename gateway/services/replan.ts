@@ -1,17 +1,20 @@
 import { fromHex, toHex } from '@hypha/core/bytes/text.ts'
 import { signOne } from '@hypha/core/trust/cose.ts'
 import { type Directive, directive, type Setting } from '@hypha/core/trust/directive.ts'
+import type { Release } from '@hypha/core/trust/release.ts'
 import { direct, directiveLifetimeMs } from '../direct/direct.ts'
-import type { DirectApp } from '../direct/input.ts'
+import type { DirectApp, DirectRollout } from '../direct/input.ts'
+import { committedWave, preparingWave } from '../distribute/rollout-machine.ts'
 import type { Transfers } from '../distribute/transfers.ts'
 import { place } from '../place/place.ts'
-import type { Plan } from '../plan.ts'
+import type { Plan, PlannedInstance } from '../plan.ts'
 import type { NodeRecord } from '../store/nodes.ts'
 import { settingsFor } from '../store/settings.ts'
 import { fleetOf, type PlannedApp, usedBy } from './capacity.ts'
 import type { GatewayDeps } from './deps.ts'
 import type { Releases, StoredRelease } from './releases.ts'
 import { nodesOfReplacedSigner } from './replaced.ts'
+import { currentRollout, directs, lastCommit, type Rollout, supersede } from './rollout-record.ts'
 import type { Secrets } from './secrets.ts'
 
 /** What a replan reads and writes, beside the store. */
@@ -26,6 +29,8 @@ export interface Replanned {
   readonly before: Plan | null
   readonly after: Plan
   readonly release: StoredRelease
+  /** What messages are routed by: in the middle of a rollout the modules of both releases. */
+  readonly routed: Release
   readonly epoch: number
 }
 
@@ -50,15 +55,21 @@ const keptEpochs = 50
 export function replan(shop: Workshop, wanted?: StoredRelease): Outcome {
   const records = shop.store.nodes.list()
   // Who says what is to run decides for every node, also for those that hold what this gateway doesn't know.
-  if (wanted !== undefined) choose(shop, wanted)
+  if (wanted !== undefined) {
+    supersede(shop.store, wanted.app, `Release ${wanted.number} is chosen for all nodes at once`, shop.clock.now())
+    choose(shop, wanted)
+  }
   const apps = placeAll(shop, records, wanted)
   const directed = directAll(shop, records, apps)
   const now = shop.clock.now()
   const replanned = new Map<string, Replanned>()
   const moved = new Set<string>()
-  for (const [app, { before, plan, release, epoch }] of apps) {
+  for (const [app, { before, plan, release, epoch, rollout }] of apps) {
     const next = directed.epochs.get(app) ?? epoch
-    replanned.set(app, { before, after: plan, release, epoch: next })
+    const routed = rollout === null ? release.release : bothOf(release.release, rollout.other.release)
+    replanned.set(app, { before, after: plan, release, routed, epoch: next })
+    // An app's first release is in no plan that is in force before it is committed somewhere.
+    if (before === null && rollout !== null && rollout.direct.committed < 0) continue
     if (before !== null && next === epoch && JSON.stringify(before) === JSON.stringify(plan)) continue
     shop.store.apps.addPlan({ app, epoch: next, release: plan.digest, json: plan, createdAt: now })
     for (const instance of plan.instances) shop.store.given.assign(instance.node, { app, ...instance })
@@ -80,7 +91,7 @@ export function replan(shop: Workshop, wanted?: StoredRelease): Outcome {
 }
 
 /** Writes down that an operator has said which release is to run. The same word again is none. */
-function choose({ store, clock }: Workshop, { app, digest }: StoredRelease): void {
+export function choose({ store, clock }: Workshop, { app, digest }: StoredRelease): void {
   const carried = store.epochs.carried().filter((each) => each.app === app)
   if (carried.length === 0 && store.apps.latestPlan(app)?.release === digest) return
   store.epochs.uncarry(app)
@@ -92,6 +103,17 @@ function choose({ store, clock }: Workshop, { app, digest }: StoredRelease): voi
 interface Placed extends PlannedApp {
   readonly before: Plan | null
   readonly epoch: number
+  /** Null where nodes are told nothing else than the plan says. */
+  readonly rollout: PlacedRollout | null
+}
+
+interface PlacedRollout {
+  readonly next: StoredRelease
+  /** The one whose modules the plan in force isn't named after. */
+  readonly other: StoredRelease
+  readonly direct: Omit<DirectRollout, 'next'>
+  /** Where the release is to run: as it was begun, and for nodes that came since as today's plan says. */
+  readonly plan: Plan
 }
 
 /** The apps one after another, the oldest first: what a younger one is given, the older ones have left. */
@@ -102,7 +124,14 @@ function placeAll(
 ): Map<string, Placed> {
   const apps = currentApps(shop, wanted)
   for (const [id, app] of apps) {
-    apps.set(id, { ...app, plan: placeBeside(id, app.release, app.before, apps, records) })
+    const rollout = wanted?.app === id ? null : currentRollout(shop.store, id)
+    const plan = placeBeside(id, app.release, app.before, apps, records)
+    apps.set(
+      id,
+      rollout !== null && directs(rollout)
+        ? placeBoth({ ...app, plan }, rollout, shop, apps, records)
+        : { ...app, plan },
+    )
   }
   return apps
 }
@@ -113,16 +142,69 @@ function currentApps(shop: Workshop, wanted: StoredRelease | undefined): Map<str
   const order = shop.store.apps.list().sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1))
   for (const { id } of order) {
     const current = shop.store.apps.latestPlan(id)
-    const release = wanted?.app === id ? wanted : current && shop.releases.byDigest(current.release)
+    const rolledOut = current === null ? currentRollout(shop.store, id) : null
+    const digest = current?.release ?? (rolledOut !== null && directs(rolledOut) ? rolledOut.value.release : null)
+    const release = wanted?.app === id ? wanted : digest && shop.releases.byDigest(digest)
     if (!release) continue
     const before = current === null ? null : (current.json as Plan)
     const epoch = Math.max(
       current?.epoch ?? Number(shop.store.meta.get(epochFloorKey) ?? 0),
       shop.store.epochs.of(id).floor,
     )
-    apps.set(id, { before, release, epoch, plan: before ?? emptyPlan(release) })
+    apps.set(id, { before, release, epoch, plan: before ?? emptyPlan(release), rollout: null })
   }
   return apps
+}
+
+/**
+ * Between two releases: nodes of waves that were committed have what the rollout's plan says, those of later waves what the plan in force says, as they are. Nodes that came since have
+ * the release that is in force where nothing is committed yet, else the new one.
+ */
+function placeBoth(
+  app: Placed,
+  { value }: Rollout,
+  shop: Workshop,
+  apps: ReadonlyMap<string, Placed>,
+  records: readonly NodeRecord[],
+): Placed {
+  const release = shop.releases.byDigest(value.release)!
+  const committed = committedWave(value.state)
+  const waves = new Map(value.waves.flatMap((nodes, wave) => nodes.map((node) => [node, wave] as const)))
+  const today = placeBeside(app.release.app, release, value.plan, apps, records)
+  const isNew = ({ node }: PlannedInstance) => !waves.has(node)
+  const plan = {
+    ...value.plan,
+    instances: [...value.plan.instances.filter((each) => !isNew(each)), ...today.instances.filter(isNew)],
+  }
+  const through = committed >= value.waves.length - 1
+  const stays = (app.before?.instances ?? []).filter(({ node }) => (waves.get(node) ?? -1) > committed)
+  const flipped = plan.instances.filter(({ node }) => waves.has(node) && waves.get(node)! <= committed)
+  const came = (committed >= 0 ? plan : app.before === null ? emptyPlan(release) : app.plan).instances.filter(isNew)
+  const mixed = { ...(app.before === null || through ? plan : app.plan), instances: [...flipped, ...stays, ...came] }
+  const { state } = value
+  return {
+    ...app,
+    release: through ? release : app.release,
+    plan: mixed,
+    rollout: {
+      next: release,
+      other: through ? app.release : release,
+      plan,
+      direct: {
+        epoch: value.epoch,
+        waves,
+        preparing: preparingWave(state),
+        committed,
+        settled: state.at !== 'committed' || state.settled,
+      },
+    },
+  }
+}
+
+/** A release with the modules that only the other one has. */
+function bothOf(first: Release, second: Release): Release {
+  const names = new Set(first.modules.map(({ name }) => name))
+  return { ...first, modules: [...first.modules, ...second.modules.filter(({ name }) => !names.has(name))] }
 }
 
 function placeBeside(
@@ -132,7 +214,12 @@ function placeBeside(
   apps: ReadonlyMap<string, Placed>,
   records: readonly NodeRecord[],
 ): Plan {
-  const others = [...apps].filter(([id, other]) => id !== app && other.before !== null).map(([, other]) => other)
+  // What an app's first release is to have is taken, also while it runs nowhere yet.
+  const others = [...apps].flatMap(([id, { before, plan, release, rollout }]): PlannedApp[] => {
+    if (id === app) return []
+    if (before !== null) return [{ plan, release }]
+    return rollout === null ? [] : [{ plan: rollout.plan, release: rollout.next }]
+  })
   const { release, digest } = wanted
   return place({ release, digest, fleet: fleetOf(records, usedBy(others)), ...(before ? { previous: before } : {}) })
 }
@@ -176,22 +263,32 @@ function directAll(shop: Workshop, records: readonly NodeRecord[], apps: Readonl
         signerReplaced: anew.has(id),
         carried: new Set(carried.get(id)?.map(({ app }) => app)),
       })),
-    apps: [...apps.values()].map(
-      ({ plan, release, epoch }): DirectApp => ({
-        plan,
-        release: release.release,
-        digest: fromHex(release.digest),
-        envelope: { digest: fromHex(release.envelope), size: release.envelopeBytes },
-        epoch,
-        chosenMs: shop.store.epochs.of(release.app).chosen,
-      }),
-    ),
+    apps: [...apps.values()].map((app) => toDirect(app, shop)),
     settings: settingsOf(shop, records),
     transfer: (_node, { digest }) => shop.transfers.transferFor(toHex(digest)),
     now: shop.clock.now(),
     lifetimeMs: directiveLifetimeMs,
   })
   return { ...directed, anew }
+}
+
+function toDirect({ plan, release, epoch, rollout }: Placed, { store }: Workshop): DirectApp {
+  const { chosen } = store.epochs.of(release.app)
+  const part = (of: StoredRelease, plan: Plan) => ({
+    plan,
+    release: of.release,
+    digest: fromHex(of.digest),
+    envelope: { digest: fromHex(of.envelope), size: of.envelopeBytes },
+    chosenMs: chosen,
+  })
+  const committed = lastCommit(store, release.app)
+  if (rollout === null) return { ...part(release, plan), epoch, committed }
+  return {
+    ...part(release, plan),
+    epoch,
+    committed,
+    rollout: { ...rollout.direct, next: part(rollout.next, rollout.plan) },
+  }
 }
 
 /** Secrets that a directive hands to its node. */

@@ -1,0 +1,56 @@
+import type { Directive, Section } from '@hypha/core/trust/directive.ts'
+import type { DirectApp, DirectInput, DirectNode, DirectRollout } from './input.ts'
+import { draftSection, finishSection } from './section.ts'
+
+/** What a node was told last to run of an app: a section to prepare whose commit was given is one to run. Undefined where it was told nothing. */
+export function toRun(last: Directive | null, app: Pick<DirectApp, 'plan' | 'committed'>): Section | undefined {
+  const own = last?.sections.filter((section) => section.app === app.plan.app) ?? []
+  const prepared = own.find(({ phase }) => phase === 'prepare')
+  if (prepared !== undefined && isCommitted(prepared, app.committed ?? null)) return finalised(prepared)
+  return own.find(({ phase }) => phase === 'run')
+}
+
+const isCommitted = ({ epoch, wave }: Section, committed: DirectApp['committed']): boolean =>
+  committed != null && epoch === committed.epoch && (wave ?? 0) <= committed.wave
+
+/** As it was prepared, word for word: the node knows by that that it runs it already, or is to at the instant. [P 10.7] */
+const finalised = (prepared: Section): Section => ({ ...prepared, phase: 'run', wave: null })
+
+/**
+ * The sections of a node in a wave. Nothing is touched of what runs until its wave's commit was given and its instant has passed; nor is what is prepared, once it was told, for a commit
+ * may be on its way. [P 10.1, P 10.7]
+ */
+export function rolloutSections(
+  node: DirectNode,
+  wave: number,
+  app: DirectApp & { readonly rollout: DirectRollout },
+  input: DirectInput,
+): Section[] {
+  const { rollout } = app
+  if (wave < rollout.committed || (wave === rollout.committed && rollout.settled)) return forGood(node, app, input)
+  const flips = wave === rollout.committed
+  const runs = flips ? told(node, app, 'run') : toRun(node.last, app)
+  const base = runs === undefined ? [] : [runs]
+  if (!flips && wave !== rollout.preparing) return base
+  const before = told(node, app, 'prepare')
+  if (before?.epoch === rollout.epoch) return [...base, before]
+  const prepared = nextSection(node, app, input)
+  return prepared === null ? base : [...base, { ...prepared, phase: 'prepare', wave }]
+}
+
+function forGood(node: DirectNode, app: DirectApp & { rollout: DirectRollout }, input: DirectInput): Section[] {
+  const runs = toRun(node.last, app)
+  if (runs?.epoch === app.rollout.epoch) return [runs]
+  const made = nextSection(node, app, input)
+  return made === null ? [] : [made]
+}
+
+/** Null where the node is to have nothing of the new release. */
+function nextSection(node: DirectNode, { rollout }: { rollout: DirectRollout }, input: DirectInput): Section | null {
+  const instances = rollout.next.plan.instances.filter((instance) => instance.node === node.id)
+  if (instances.length === 0) return null
+  return finishSection(draftSection(rollout.next, instances, node, input), rollout.epoch, node.id, input)
+}
+
+const told = ({ last }: DirectNode, { plan }: DirectApp, phase: Section['phase']): Section | undefined =>
+  last?.sections.find((section) => section.app === plan.app && section.phase === phase)
