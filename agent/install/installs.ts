@@ -1,7 +1,8 @@
 import { fromHex, toHex } from '@hypha/core/bytes/text.ts'
 import { asHyphaError, type HyphaError } from '@hypha/core/errors.ts'
 import { type Files, replaceFile } from '@hypha/core/ports/files.ts'
-import { bytes, message, nullable, record, text, uint } from '@hypha/core/wire/codec.ts'
+import { maxWaves } from '@hypha/core/trust/directive.ts'
+import { bool, bytes, message, nullable, record, text, uint } from '@hypha/core/wire/codec.ts'
 import { checkId, digest } from '@hypha/core/wire/ids.ts'
 import {
   type Installed,
@@ -24,15 +25,37 @@ const installFile = message(
   'install file',
   record({
     confirmed: [1, nullable(installed)],
-    trial: [2, nullable(record({ installed: [1, installed], starts: [2, uint(1_000)], traps: [3, uint(1_000)] }))],
+    trial: [
+      2,
+      nullable(
+        record({
+          installed: [1, installed],
+          starts: [2, uint(1_000)],
+          traps: [3, uint(1_000)],
+          /** Null where there was no flip. */
+          flip: [4, nullable(bool)],
+        }),
+      ),
+    ],
     failed: [
       3,
       nullable(
         record({ epoch: [1, uint(0xffff_ffff)], release: [2, digest], code: [3, text(40)], message: [4, text(1_000)] }),
       ),
     ],
+    prepared: [
+      4,
+      nullable(
+        record({
+          installed: [1, installed],
+          wave: [2, uint(maxWaves - 1)],
+          commit: [3, nullable(record({ instantMs: [1, uint()] }))],
+          notFlipped: [4, nullable(record({ code: [1, text(40)], message: [2, text(1_000)] }))],
+        }),
+      ),
+    ],
   }),
-  400 * 1024,
+  600 * 1024,
 )
 
 /**
@@ -110,19 +133,30 @@ const fromWire = (wire: { epoch: number; release: Uint8Array; record: Uint8Array
   record: wire.record,
 })
 
-function encode({ confirmed, trial, failed }: InstallState): Uint8Array {
+function encode({ confirmed, trial, prepared, failed }: InstallState): Uint8Array {
   return installFile.encode({
     confirmed: confirmed && toWire(confirmed),
-    trial: trial && { ...trial, installed: toWire(trial.installed) },
-    failed: failed && { ...failed, release: fromHex(failed.release), message: failed.message.slice(0, 1_000) },
+    trial: trial && { ...trial, installed: toWire(trial.installed), flip: trial.flip || null },
+    failed: failed && { ...inWords(failed), epoch: failed.epoch, release: fromHex(failed.release) },
+    prepared: prepared && {
+      ...prepared,
+      installed: toWire(prepared.installed),
+      notFlipped: prepared.notFlipped && inWords(prepared.notFlipped),
+    },
   })
 }
 
+const inWords = ({ code, message: words }: { readonly code: string; readonly message: string }) => ({
+  code: code.slice(0, 40),
+  message: words.slice(0, 1_000),
+})
+
 function decode(content: Uint8Array): InstallState {
-  const { confirmed, trial, failed } = installFile.decode(content)
+  const { confirmed, trial, prepared, failed } = installFile.decode(content)
   return {
     confirmed: confirmed && fromWire(confirmed),
-    trial: trial && { ...trial, installed: fromWire(trial.installed) },
+    trial: trial && { ...trial, installed: fromWire(trial.installed), flip: trial.flip ?? false },
+    prepared: prepared && { ...prepared, installed: fromWire(prepared.installed) },
     failed: failed && { ...failed, release: toHex(failed.release) },
   }
 }

@@ -21,6 +21,13 @@ const steps: InstallInput[] = [
   { kind: 'start' },
   { kind: 'trap', message: 'unreachable' },
   { kind: 'confirm' },
+  { kind: 'prepare', installed: one, wave: 0 },
+  { kind: 'commit', epoch: 1, instantMs: 5_000 },
+  { kind: 'not-flipped', epoch: 1, code: 'swap-over-budget', message: 'too slow' },
+  { kind: 'abort' },
+  { kind: 'prepare', installed: one, wave: 63 },
+  { kind: 'commit', epoch: 1, instantMs: 5_000 },
+  { kind: 'flip', epoch: 1 },
 ]
 const open = (files: LossyFiles) =>
   new Installs(files, defaultTrialLimits, (app, error) => {
