@@ -18,6 +18,7 @@ import { formatHead } from './audit-chain.ts'
 import { createBroker } from './broker/aedes-broker.ts'
 import type { Broker } from './broker/broker.ts'
 import { ticketKeysInFile } from './broker/ticket-keys.ts'
+import { createPatchMaker } from './delta/maker.ts'
 import { createChunks, transferSizes } from './distribute/chunks.ts'
 import type { Publish } from './distribute/directive-packet.ts'
 import { createInputSender } from './distribute/inputs.ts'
@@ -102,6 +103,7 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
   }
   const outlet = createOutlet({ topics, broker, world, distribution, chunks, sender, publishRoot, onFailure })
 
+  const patchMaker = createPatchMaker({ onProblem: ({ message, code }) => log.warn(message, { code }) })
   const { services, pipeline, reports, feeds } = createGateway({
     store,
     crypto: nodeCrypto,
@@ -127,6 +129,7 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
     authority,
     address: () => ({ host: file.hosts[0]!, httpPort: file.httpPort, mqttPort: file.mqttPort }),
     outlet,
+    patchMaker,
     onFailure,
   })
 
@@ -175,6 +178,7 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
     planner: pipeline.planner,
     sender,
     clock: systemClock,
+    tellTime: (node, answer) => void publish(topics.down(node, 'time'), answer).catch(onFailure),
     disconnect: (node) => broker.disconnect(node),
     onProblem: onNodeProblem,
   })
@@ -257,6 +261,7 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
       clearInterval(keyTimer)
       await edgeAgent?.stop()
       pipeline.stop()
+      patchMaker.close()
       await Promise.all([local.close(), remote.close()])
       sender.close()
       world.close()

@@ -6,6 +6,7 @@ import type { ClientEvent, MessageHandler } from './broker/broker.ts'
 import { ReportLimiter } from './broker/denials.ts'
 import { world } from './distribute/route.ts'
 import { createFirstWords } from './first-words.ts'
+import { createTimeAnswers } from './gateway-time.ts'
 import type { Ingest } from './ingest/ingest.ts'
 import type { Planner } from './services/planner.ts'
 import type { NodeReports } from './services/reports.ts'
@@ -21,6 +22,8 @@ export interface NodeMessagePorts {
   readonly planner: Pick<Planner, 'targets'>
   readonly sender: { flush(node: string): Promise<void> }
   readonly clock: Clock
+  /** Hands a node the time; what gets lost it asks for again. */
+  readonly tellTime: (node: string, answer: Uint8Array) => void
   /** Ends a node's connection. */
   readonly disconnect: (node: string) => void
   readonly onProblem: (from: string, error: HyphaError) => void
@@ -49,7 +52,7 @@ export function tellNodeProblems(log: Log, now: () => number): NodeMessagePorts[
 
 /** Hands each PUBLISH that passed the broker's rules to whom it concerns. Never throws for bad bytes: that would make the client send them again. */
 export function createNodeMessages(ports: NodeMessagePorts): NodeMessages {
-  const { topics, store, ingest, chunks, reports, planner, sender, clock, disconnect, onProblem } = ports
+  const { topics, store, ingest, chunks, reports, planner, sender, clock, tellTime, disconnect, onProblem } = ports
 
   /** From a client that is no node, to the inboxes of an app's modules. Durable when this returns, and with it the PUBACK. */
   function fromWorld(app: string, topic: string, payload: Uint8Array): void {
@@ -104,6 +107,12 @@ export function createNodeMessages(ports: NodeMessagePorts): NodeMessages {
     },
   })
 
+  const timeAnswer = createTimeAnswers()
+  function onTime(node: string, payload: Uint8Array): void {
+    const answer = timeAnswer(node, payload)
+    if (answer !== null) tellTime(node, answer)
+  }
+
   const onMessage: MessageHandler = (from, topic, payload) => {
     const parsed = topics.parse(topic)
     try {
@@ -118,6 +127,8 @@ export function createNodeMessages(ports: NodeMessagePorts): NodeMessages {
           return fromWorld(parsed.app, parsed.topic, payload)
         case 'up':
           if (!first.admits(from)) return
+          // At once: all that is done before makes the answer worse.
+          if (parsed.what === 'time') return onTime(parsed.node, payload)
           // A report is judged by the connection that it comes on.
           words.flush()
           if (parsed.what === 'report') return ingest.onReport(parsed.node, payload)

@@ -11,6 +11,7 @@ import { progress } from '@hypha/core/wire/messages/progress.ts'
 import { report } from '@hypha/core/wire/messages/report.ts'
 import { rootChain } from '@hypha/core/wire/messages/root-chain.ts'
 import { state } from '@hypha/core/wire/messages/state.ts'
+import { timeAnswer, timeAsk } from '@hypha/core/wire/messages/time.ts'
 import { want } from '@hypha/core/wire/messages/want.ts'
 import { pushBody } from '../../../gateway/admin/api/push-body.ts'
 import { keyFile } from '../../../gateway/keys/key-box.ts'
@@ -181,6 +182,8 @@ export const messageTargets: readonly Target[] = [
       refused: { code: 'wrong-node', message: 'no' },
     },
   ]),
+  codecTarget(timeAsk, [{ number: 7 }]),
+  codecTarget(timeAnswer, [{ number: 7, nowMs: startMs + 0.25 }]),
   codecTarget(want, [{ digest, ranges: [{ first: 0, count: 4 }] }]),
   codecTarget(pushBody, [{ envelope: signRelease(built), components: [componentBytes] }], 'body of POST /v1/push'),
   codecTarget(keyFile, [
