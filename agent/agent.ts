@@ -18,6 +18,7 @@ import { want } from '@hypha/core/wire/messages/want.ts'
 import { fleetTopics } from '@hypha/core/wire/topics.ts'
 import type { SelfUpdate } from './agent-trial.ts'
 import { type AuthorityTrust, believes, renewByRoot } from './authority.ts'
+import { openGatewayClock } from './clock-sync.ts'
 import { connectionNumbers } from './connection-number.ts'
 import { type Identity, loadIdentity, replaceIdentity, wipeData } from './home.ts'
 import { Installs } from './install/installs.ts'
@@ -111,6 +112,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     finishLeaving(home)
     process.exit(0)
   })
+  const gatewayClock = openGatewayClock({ node, topics, link, clock: systemClock, onProblem })
   const shipper = createShipper({
     journal,
     link,
@@ -297,6 +299,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
   async function closeParts(): Promise<void> {
     clearInterval(stateTimer)
     renewal.stop()
+    gatewayClock.close()
     await pipeline!.close()
     await sandbox.close()
     await patches.close()
