@@ -1,6 +1,7 @@
 import { HyphaError } from '@hypha/core/errors.ts'
 import { type Directive, directive, type Section } from '@hypha/core/trust/directive.ts'
 import { maxDirectiveBytes } from '@hypha/core/trust/snapshot.ts'
+import { choosingAgain } from './choose-again.ts'
 import type { DirectApp, DirectInput, DirectNode } from './input.ts'
 import { rolloutSections, toRun } from './phases.ts'
 import { draftSection, finishSection, resigned, says } from './section.ts'
@@ -62,7 +63,8 @@ function sectionsFor(node: DirectNode, apps: readonly DirectApp[], input: Direct
     sections.push(same ? before : (again ?? finishSection(draft, app.epoch + 1, node.id, input)))
   }
   // What runs before what is prepared, as they were sorted in the last one.
-  return sections.sort((a, b) => (a.app === b.app ? (a.phase > b.phase ? -1 : 1) : a.app < b.app ? -1 : 1))
+  const chosen = sections.map((section) => choosingAgain(section, node, input))
+  return chosen.sort((a, b) => (a.app === b.app ? (a.phase > b.phase ? -1 : 1) : a.app < b.app ? -1 : 1))
 }
 
 /** A built-in app is placed nowhere: it is for every node that installs its releases by itself. */

@@ -5,7 +5,7 @@ import type { FleetTopics } from '@hypha/core/wire/topics.ts'
 import type { Store } from '../store/store.ts'
 
 /** A content travels inside the directive's message if its transfer has at most this many bytes. [P 7.2] */
-const maxInlineBytes = 4_096
+export const maxInlineBytes = 4_096
 /** All of the message, with the few bytes around each part, stays below a packet. */
 const maxPacketBytes = 60_000
 const perPartBytes = 8

@@ -4,6 +4,8 @@ import { fromHex } from '@hypha/core/bytes/text.ts'
 import { HyphaError } from '@hypha/core/errors.ts'
 import type { Transfer } from '@hypha/core/trust/directive.ts'
 import { type ContentStore, digestOf, type TransferRecord } from '../store/contents.ts'
+import { maxInlineBytes } from './directive-packet.ts'
+import { createPatches, type PatchSource } from './patches.ts'
 
 /** Up to this size what the best of brotli gives but for 2 %, for a fifth of its time. Above it a level that gives up a tenth of the gain for a tenth of the time. */
 const thoroughUpToBytes = 32 * 1024
@@ -25,8 +27,15 @@ const toTransfer = ({ encoding, base, digest, size }: TransferRecord): Transfer 
   via: null,
 })
 
-/** How contents get to nodes, computed once and kept in the store. Digests are hex. */
-export function createTransfers(contents: ContentStore) {
+/** What is known of the contents that nodes hold who need another: for each content what it may be a patch of, the likeliest first. Digests are hex. */
+export type Bases = ReadonlyMap<string, readonly string[]>
+
+const nothing: ReadonlySet<string> = new Set()
+
+/** How contents get to nodes, computed once and kept in the store. Digests are hex. Without a `maker` they travel whole. */
+export function createTransfers(contents: ContentStore, maker: PatchSource | null = null) {
+  const patches = maker && createPatches(contents, maker)
+
   function read(content: string): Uint8Array<ArrayBuffer> {
     const bytes = contents.get(content)
     if (bytes) return bytes
@@ -45,31 +54,37 @@ export function createTransfers(contents: ContentStore) {
 
   return {
     /**
-     * Compresses contents that have no transfer yet, on other threads, so that `transferFor` doesn't keep the gateway waiting. The result keeps what was made; it is to be
-     * called once the contents themselves are in the store.
+     * Compresses contents that have no transfer yet, on other threads, so that `transferFor` doesn't keep the gateway waiting, and has patches made of `bases`, for
+     * which it waits as long as it is worth (`patches.ts`). The result keeps what was made; it is to be called once the contents themselves are in the store.
      */
-    async prepare(wanted: ReadonlyMap<string, Uint8Array>): Promise<() => void> {
-      const missing = [...wanted].filter(([content]) => contents.findTransfer(content, null) === null)
+    async prepare(wanted: ReadonlyMap<string, Uint8Array>, bases: Bases = new Map()): Promise<() => void> {
       const made = await Promise.all(
-        missing.map(async ([content, whole]) => {
+        [...wanted].map(async ([content, whole]) => {
+          const known = contents.findTransfer(content, null)
+          if (known !== null) return { content, whole, size: known.size, keepIt: () => undefined }
           const compressed = await compressAsync(whole, brotliOptions(whole.length))
-          return () => keep(content, whole, compressed)
+          const size = Math.min(whole.length, compressed.length)
+          return { content, whole, size, keepIt: () => keep(content, whole, compressed) }
         }),
       )
+      // What travels within the directive itself, in one packet, gains nothing.
+      const worth = made.filter(({ size }) => size > maxInlineBytes)
+      const keepPatches = await patches?.prepare(
+        worth.flatMap((each) => (bases.get(each.content) ?? []).map((base) => ({ ...each, base }))),
+      )
       return () => {
-        for (const keepIt of made) keepIt()
+        for (const { keepIt } of made) keepIt()
+        keepPatches?.()
       }
     },
-    /**
-     * The cheapest known way to get a content to a node that holds `held`. Ways that build on what a node holds are looked up by (base, content); whole is
-     * what remains.
-     */
-    transferFor(content: string, held: readonly string[] = []): Transfer {
+    /** The cheapest known way to get a content to a node: a patch of something that it holds, or the whole. `held` is asked only where there are patches. */
+    transferFor(content: string, held: () => ReadonlySet<string> = () => nothing): Transfer {
       const whole = contents.findTransfer(content, null)
-      const patches = held.map((base) => contents.findTransfer(content, base)).filter((found) => found !== null)
       const bytes = whole === null ? read(content) : null
       const alone = whole ?? keep(content, bytes!, brotliCompressSync(bytes!, brotliOptions(bytes!.length)))
-      return toTransfer(patches.reduce((best, patch) => (patch.size < best.size ? patch : best), alone))
+      const known = contents.patchesOf(content)
+      const usable = known.length === 0 ? [] : known.filter(({ base }) => held().has(base!))
+      return toTransfer(usable.reduce((best, patch) => (patch.size < best.size ? patch : best), alone))
     },
   }
 }

@@ -5,6 +5,7 @@ import type { Signer } from '@hypha/core/trust/cose.ts'
 import type { Directive } from '@hypha/core/trust/directive.ts'
 import type { RootMetadata } from '@hypha/core/trust/root.ts'
 import type { BoxKeys } from '@hypha/core/trust/seal.ts'
+import type { PatchSource } from '../distribute/patches.ts'
 import type { Authority } from '../enrol/ca.ts'
 import type { Store } from '../store/store.ts'
 
@@ -56,6 +57,8 @@ export interface GatewayDeps {
   /** Where nodes and clients reach the gateway. */
   readonly address: () => { readonly host: string; readonly httpPort: number; readonly mqttPort: number }
   readonly outlet: Outlet
+  /** Makes patches for what travels to nodes that hold an older release; without one all travels whole. */
+  readonly patchMaker?: PatchSource
   /** What failed in the background: nobody else would hear of it. */
   readonly onFailure: (error: unknown) => void
 }

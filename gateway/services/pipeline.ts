@@ -6,6 +6,7 @@ import { createTransfers } from '../distribute/transfers.ts'
 import type { Plan } from '../plan.ts'
 import type { GatewayDeps } from './deps.ts'
 import type { Feeds } from './feeds.ts'
+import { PatchRefusals } from './holdings.ts'
 import { notFound } from './not-found.ts'
 import { Planner } from './planner.ts'
 import { type Learned, learn } from './proof.ts'
@@ -22,6 +23,7 @@ export class Pipeline {
   readonly releases: Releases
   readonly secrets: Secrets
   readonly pushes: Pushes
+  readonly refusals = new PatchRefusals()
   readonly #deps: GatewayDeps
   readonly #feeds: Feeds
   readonly #shop: Workshop
@@ -34,9 +36,9 @@ export class Pipeline {
     this.#feeds = feeds
     this.releases = new Releases(store)
     this.secrets = new Secrets(boxKeys, crypto)
-    const transfers = createTransfers(store.contents)
-    const { releases, secrets } = this
-    this.#shop = { store, crypto, clock, signer, root, releases, transfers, secrets }
+    const transfers = createTransfers(store.contents, deps.patchMaker)
+    const { releases, secrets, refusals } = this
+    this.#shop = { store, crypto, clock, signer, root, releases, transfers, refusals, secrets }
     this.planner = new Planner(deps, feeds, this.#shop)
     this.pushes = new Pushes(deps, this.planner)
   }

@@ -6,6 +6,7 @@ import { authorFaults, type Plan } from '../plan.ts'
 import { type AcceptedRelease, accept } from '../push/accept.ts'
 import { digestOf } from '../store/contents.ts'
 import type { GatewayDeps } from './deps.ts'
+import { basesOf } from './holdings.ts'
 import { notFound } from './not-found.ts'
 import type { Planner } from './planner.ts'
 import type { Signed, StoredRelease } from './releases.ts'
@@ -46,7 +47,7 @@ export class Pushes {
       if (known !== null) return this.#addSignatures(known, envelope, true)
       const plan = refuseImpossible(tryPlace(this.#planner.shop, { release: accepted.release, digest }))
       const enough = accepted.enough
-      const keepTransfers = enough ? await this.#planner.shop.transfers.prepare(travelling(accepted)) : () => undefined
+      const keepTransfers = enough ? await this.#prepare(accepted) : () => undefined
       const keep = () => {
         this.#dropPending(app)
         const contents = [...accepted.contents.values()]
@@ -108,14 +109,18 @@ export class Pushes {
     const contents = new Map(
       store.apps.contentsOf(app, number).map((digest) => [digest, store.contents.get(digest)!] as const),
     )
-    const keepTransfers = await this.#planner.shop.transfers.prepare(
-      travelling({ release: found.release, envelope: merged, contents }),
-    )
+    const keepTransfers = await this.#prepare({ release: found.release, envelope: merged, contents })
     return this.#run(() => {
       const release = whole()
       keepTransfers()
       return release
     })
+  }
+
+  /** Has ready what nodes are sent of it. */
+  #prepare(made: Parameters<typeof travelling>[0]): Promise<() => void> {
+    const { transfers, releases } = this.#planner.shop
+    return transfers.prepare(travelling(made), basesOf(made.release, { store: this.#deps.store, releases }))
   }
 
   /** Keeps a release and runs it. */

@@ -12,6 +12,7 @@ import type { NodeRecord } from '../store/nodes.ts'
 import { settingsFor } from '../store/settings.ts'
 import { fleetOf, type PlannedApp, usedBy } from './capacity.ts'
 import type { GatewayDeps } from './deps.ts'
+import { holdingsOf, type PatchRefusals } from './holdings.ts'
 import type { Releases, StoredRelease } from './releases.ts'
 import { nodesOfReplacedSigner } from './replaced.ts'
 import { currentRollout, directs, lastCommit, type Rollout, supersede } from './rollout-record.ts'
@@ -21,6 +22,7 @@ import type { Secrets } from './secrets.ts'
 export interface Workshop extends Pick<GatewayDeps, 'store' | 'crypto' | 'clock' | 'signer' | 'root'> {
   readonly releases: Releases
   readonly transfers: Transfers
+  readonly refusals: PatchRefusals
   readonly secrets: Secrets
 }
 
@@ -250,6 +252,7 @@ function directAll(shop: Workshop, records: readonly NodeRecord[], apps: Readonl
   // What a replaced key has signed proves nothing any more: whoever had it may have been a thief.
   for (const { node, app } of shop.store.epochs.carried()) if (anew.has(node)) shop.store.epochs.uncarry(app, node)
   const carried = Map.groupBy(shop.store.epochs.carried(), ({ node }) => node)
+  const held = holdingsOf(records, shop.refusals)
   const directed = direct({
     fleet: shop.store.fleet,
     // A revoked one is told nothing more; what it was told last stays, so that versions go on above it.
@@ -262,10 +265,11 @@ function directAll(shop: Workshop, records: readonly NodeRecord[], apps: Readonl
         installs: inventory?.updates ? { apps: inventory.updates, arch: inventory.arch } : null,
         signerReplaced: anew.has(id),
         carried: new Set(carried.get(id)?.map(({ app }) => app)),
+        refusedPatches: shop.refusals.of(id),
       })),
     apps: [...apps.values()].map((app) => toDirect(app, shop)),
     settings: settingsOf(shop, records),
-    transfer: (_node, { digest }) => shop.transfers.transferFor(toHex(digest)),
+    transfer: (node, { digest }) => shop.transfers.transferFor(toHex(digest), () => held(node)),
     now: shop.clock.now(),
     lifetimeMs: directiveLifetimeMs,
   })

@@ -45,6 +45,11 @@ export class NodeReports {
       if (state.directive >= told && state.sections.length === 0) void this.#forget(node)
       return
     }
+    this.#pipeline.refusals.hear(node, state, () => {
+      const may = this.#mayReplan(node)
+      if (may) this.#pipeline.planner.replanSoon()
+      return may
+    })
     // Who joined anew under its name has another certificate, and nothing is known of it but this report.
     const inventory = planKey(state.tier, state.inventory, record.fingerprint)
     if (this.#inventories.get(node) === inventory || !this.#mayReplan(node)) return
@@ -61,6 +66,7 @@ export class NodeReports {
   /** Another device has the node's name: it is to be given the directive, also where that says the same as before. */
   replaced(node: string): void {
     this.#inventories.delete(node)
+    this.#pipeline.refusals.forget(node)
     this.progress.forget(node)
     try {
       this.#pipeline.planner.replan()
@@ -79,6 +85,7 @@ export class NodeReports {
 
   async #forget(node: string): Promise<void> {
     this.#inventories.delete(node)
+    this.#pipeline.refusals.forget(node)
     this.progress.forget(node)
     try {
       await this.#pipeline.forgetNode(node)

@@ -3,7 +3,7 @@ import { type Database, orEmpty, orNull, plainBytes } from './sqlite.ts'
 
 /** How a content travels: the bytes with `digest` are sent, and decode to the content. Digests are hex. */
 export interface TransferRecord {
-  readonly encoding: 'identity' | 'brotli'
+  readonly encoding: 'identity' | 'brotli' | 'patch'
   /** The content that a patch applies to; null where the bytes stand alone. */
   readonly base: string | null
   readonly digest: string
@@ -18,6 +18,13 @@ interface TransferRow {
   size: number
   bytes: Uint8Array | null
 }
+
+const toRecord = ({ encoding, base, digest, size }: TransferRow): TransferRecord => ({
+  encoding,
+  base: orNull(base),
+  digest,
+  size,
+})
 
 export const digestOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
@@ -37,13 +44,14 @@ export function createContents(db: Database, fleet: string) {
   const getTransfer = db.prepare<[string, string, string], TransferRow>(
     'SELECT * FROM transfers WHERE fleet = ? AND content = ? AND base = ?',
   )
+  const getPatches = db.prepare<[string, string], TransferRow>(
+    "SELECT content, base, encoding, digest, size, NULL AS bytes FROM transfers WHERE fleet = ? AND content = ? AND base <> ''",
+  )
   const byDigest = db.prepare<[string, string], TransferRow>('SELECT * FROM transfers WHERE fleet = ? AND digest = ?')
   const unused = `SELECT digest FROM contents c WHERE fleet = :fleet
     AND NOT EXISTS (SELECT 1 FROM release_contents r WHERE r.fleet = c.fleet AND r.digest = c.digest)
     AND NOT EXISTS (SELECT 1 FROM releases r WHERE r.fleet = c.fleet AND (r.envelope = c.digest OR r.collecting = c.digest))`
   const removeUnused = db.prepare(`DELETE FROM contents WHERE fleet = :fleet AND digest IN (${unused})`)
-  const removeBaseless = db.prepare(`DELETE FROM transfers WHERE fleet = :fleet AND base <> ''
-    AND NOT EXISTS (SELECT 1 FROM contents c WHERE c.fleet = transfers.fleet AND c.digest = transfers.base)`)
 
   return {
     /** Keeps bytes and gives their digest. What no release names is removed by `removeUnused`. */
@@ -65,20 +73,18 @@ export function createContents(db: Database, fleet: string) {
     },
     findTransfer(content: string, base: string | null): TransferRecord | null {
       const row = getTransfer.get(fleet, content, orEmpty(base))
-      return row ? { encoding: row.encoding, base: orNull(row.base), digest: row.digest, size: row.size } : null
+      return row ? toRecord(row) : null
     },
+    /** All patches that make a content, of whatever base. */
+    patchesOf: (content: string): TransferRecord[] => getPatches.all(fleet, content).map(toRecord),
     /** The bytes that travel under a digest. */
     transferBytes(digest: string): Uint8Array<ArrayBuffer> | null {
       const row = byDigest.get(fleet, digest)
       if (!row) return null
       return row.bytes === null ? this.get(row.content) : plainBytes(row.bytes)
     },
-    /** Removes contents that no release names, and what was made of them. */
-    removeUnused(): number {
-      const { changes } = removeUnused.run({ fleet })
-      removeBaseless.run({ fleet })
-      return changes
-    },
+    /** Removes contents that no release names, and how they travelled. A patch stays when its base goes: nodes that hold the base may have been told of it. */
+    removeUnused: (): number => removeUnused.run({ fleet }).changes,
   }
 }
 
