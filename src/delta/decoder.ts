@@ -4,6 +4,7 @@ import { Coder } from './coder.ts'
 import { codeComponent, readComponent } from './component-codec.ts'
 import { context, Place } from './contexts.ts'
 import { malformed, maxContentBytes, tableBits, Unsupported } from './limits.ts'
+import { McuApplier } from './mcu/applier.ts'
 import { readModule } from './module.ts'
 import { codeModule, type Watcher } from './module-codec.ts'
 import { NumberCoder } from './numbers.ts'
@@ -19,25 +20,34 @@ export interface PatchHeader {
   readonly kind: (typeof patchKindNames)[number]
   /** Cells of the table of probabilities, as a power of two; null for kinds that have none. */
   readonly tableBits: number | null
+  /** Whether it is of the profile for microcontrollers, whose memory the next bytes tell [D 10.1]. */
+  readonly mcu: boolean
 }
 
 /** Bits of the first byte that hold the kind. */
 const kindBits = 3
+
+/** The profile for microcontrollers, among those of a module [D 2.2]. */
+const mcuProfile = 16
 
 /** @throws HyphaError `delta-malformed` */
 export function readPatchHeader(first: number | undefined): PatchHeader {
   if (first === undefined) throw malformed('it is empty')
   const kind = patchKindNames[first & ((1 << kindBits) - 1)]
   const bits = (first >> kindBits) + tableBits.least
+  if (kind === 'module' && first >> kindBits === mcuProfile) return { kind, tableBits: null, mcu: true }
   if (kind === undefined || bits > tableBits.most)
     throw malformed(`its first byte, ${first}, is of no kind that is known`)
-  if (kind === 'module' || kind === 'component') return { kind, tableBits: bits }
+  if (kind === 'module' || kind === 'component') return { kind, tableBits: bits, mcu: false }
   if (first >> kindBits !== 0) throw malformed(`its first byte, ${first}, is of no kind that is known`)
-  return { kind, tableBits: null }
+  return { kind, tableBits: null, mcu: false }
 }
 
 export const patchHeaderByte = (kind: number, bits: number | null): number =>
   kind | ((bits === null ? 0 : bits - tableBits.least) << kindBits)
+
+/** The first byte of a patch of the profile for microcontrollers. */
+export const mcuFirstByte = PatchKind.module | (mcuProfile << kindBits)
 
 /**
  * Applies a patch that comes in pieces [D 8]: what is ready is given out as it is known, strictly forward. After a restart it is fed from the patch's
@@ -52,6 +62,7 @@ export class PatchDecoder {
   readonly #watcher: Watcher
   #header: PatchHeader | null = null
   #coder: Coder | null = null
+  #mcu: McuApplier | null = null
   #sink: Sink | null = null
   #steps: Generator<void, void, void> | null = null
   #finished = false
@@ -76,6 +87,7 @@ export class PatchDecoder {
       this.#begin(readPatchHeader(chunk[0]))
       rest = chunk.subarray(1)
     }
+    if (this.#mcu !== null) return this.#mcu.write(rest)
     if (this.#coder === null) {
       this.#pieces.put(rest)
       return new Uint8Array()
@@ -87,6 +99,7 @@ export class PatchDecoder {
   /** No more bytes come; answers the rest of the new file. */
   end(): Uint8Array<ArrayBuffer> {
     if (this.#header === null) throw malformed('it is empty')
+    if (this.#mcu !== null) return this.#mcu.end()
     if (this.#coder === null) return this.#decompress()
     this.#coder.end()
     const rest = this.#advance()
@@ -96,6 +109,7 @@ export class PatchDecoder {
 
   #begin(header: PatchHeader): void {
     this.#header = header
+    if (header.mcu) this.#mcu = new McuApplier(this.#base)
     if (header.tableBits === null) return
     this.#coder = new Coder(header.tableBits, false, initialState(header.tableBits))
     this.#coder.counting = this.#watcher.body !== undefined || this.#watcher.section !== undefined

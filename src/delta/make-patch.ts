@@ -3,9 +3,19 @@ import { HyphaError } from '../errors.ts'
 import type { Compressor } from '../ports/compressor.ts'
 import { Coder } from './coder.ts'
 import { type ComponentTarget, codeComponent, isComponent, readComponent } from './component-codec.ts'
-import { applyPatch, checkLength, codeContentLength, PatchKind, patchHeaderByte, patchKindNames } from './decoder.ts'
+import {
+  applyPatch,
+  checkLength,
+  codeContentLength,
+  mcuFirstByte,
+  PatchKind,
+  patchHeaderByte,
+  patchKindNames,
+} from './decoder.ts'
 import { tableBits, Unsupported } from './limits.ts'
 import { planModule } from './make-plan.ts'
+import { mcuHead } from './mcu/decoder.ts'
+import { type McuBody, makeMcuBody, makeMcuRawBody } from './mcu/make.ts'
 import { isModule, readModule } from './module.ts'
 import { codeModule } from './module-codec.ts'
 import { NumberCoder } from './numbers.ts'
@@ -20,6 +30,8 @@ export interface Patch {
 export interface MakeOptions {
   /** Cells of the table of probabilities, as a power of two: what applying the patch takes of memory. */
   readonly tableBits?: number
+  /** `mcu`: for a reader with 8 KiB of state, which takes no other kind [D 10]. */
+  readonly profile?: 'mcu'
 }
 
 /**
@@ -36,6 +48,7 @@ export function makePatch(
 ): Patch {
   checkLength(base, 'the old file')
   checkLength(content, 'the new file')
+  if (options.profile === 'mcu') return makeMcuPatch(base, content, compressor)
   const patches = [
     withHeader(PatchKind.whole, null, compressor.compressAgainst(content, new Uint8Array())),
     withHeader(PatchKind.general, null, compressor.compressAgainst(content, base)),
@@ -65,6 +78,36 @@ export function makeWasmPatch(
     return patch !== null && bytesEqual(applyPatch(base, patch.bytes, compressor), content) ? patch : null
   } catch (error) {
     // Forms that can't be told, or budgets that a decoder wouldn't grant: the general delta takes them.
+    if (error instanceof Unsupported || (error instanceof HyphaError && error.code === 'delta-malformed')) return null
+    throw error
+  }
+}
+
+/** The patch that a microcontroller can apply: of modules that are known by their sections, else of bytes. */
+function makeMcuPatch(base: Uint8Array, content: Uint8Array, compressor: Compressor): Patch {
+  const wise = mcuModuleBody(base, content)
+  if (wise !== null) {
+    const patch = withMcuHead(wise)
+    if (bytesEqual(applyPatch(base, patch.bytes, compressor), content)) return patch
+  }
+  return withMcuHead(makeMcuRawBody(base, content))
+}
+
+function withMcuHead({ sizes, body }: McuBody): Patch {
+  const head = mcuHead(sizes)
+  const bytes = new Uint8Array(1 + head.length + body.length)
+  bytes[0] = mcuFirstByte
+  bytes.set(head, 1)
+  bytes.set(body, 1 + head.length)
+  return { kind: 'module', bytes }
+}
+
+function mcuModuleBody(base: Uint8Array, content: Uint8Array): McuBody | null {
+  if (!isModule(base) || !isModule(content)) return null
+  try {
+    const old = readModule(base)
+    return makeMcuBody(old, planModule(old, readModule(content)))
+  } catch (error) {
     if (error instanceof Unsupported || (error instanceof HyphaError && error.code === 'delta-malformed')) return null
     throw error
   }

@@ -9,6 +9,8 @@ const vectors = new URL('../../vectors/delta/', import.meta.url)
 const read = (name: string): Uint8Array => new Uint8Array(readFileSync(new URL(`${name}.wasm`, vectors)))
 const [old, now] = [read('frost-alarm-old'), read('frost-alarm-new')]
 const made = (from: Uint8Array, to: Uint8Array): Uint8Array => makePatch(from, to, brotli).bytes
+/** For a microcontroller. */
+const small = (from: Uint8Array, to: Uint8Array): Uint8Array => makePatch(from, to, brotli, { profile: 'mcu' }).bytes
 
 export const patchTarget: Target = {
   name: 'delta-patch',
@@ -16,7 +18,13 @@ export const patchTarget: Target = {
   maxBytes: 4_096,
   short: 800,
   prepare: () => ({
-    seeds: [made(old, now), made(old, old), made(old, Uint8Array.of(1, 2, 3))],
+    seeds: [
+      made(old, now),
+      made(old, old),
+      made(old, Uint8Array.of(1, 2, 3)),
+      small(old, now),
+      small(now, old.slice(9)),
+    ],
     run: (input) => outcome(reads(() => applyPatch(old, input, brotli))),
   }),
 }
@@ -27,14 +35,17 @@ export const patchBaseTarget: Target = {
   maxBytes: 8_192,
   short: 400,
   prepare: () => {
-    const patch = made(old, now)
+    const patches = [made(old, now), small(old, now)] as const
     return {
       seeds: [old],
       run(input) {
-        const result = reads(() => applyPatch(input, patch, brotli))
-        if ('value' in result && bytesEqual(input, old))
-          insist(bytesEqual(result.value, now), 'the right old file makes a wrong new one')
-        return outcome(result)
+        const results = patches.map((patch) => {
+          const result = reads(() => applyPatch(input, patch, brotli))
+          if ('value' in result && bytesEqual(input, old))
+            insist(bytesEqual(result.value, now), 'the right old file makes a wrong new one')
+          return outcome(result)
+        })
+        return results.join(' ')
       },
     }
   },
@@ -50,6 +61,7 @@ export const patchMakeTarget: Target = {
     run(input) {
       const { bytes, kind } = makePatch(old, input, brotli)
       insist(bytesEqual(applyPatch(old, bytes, brotli), input), 'the patch makes another file')
+      insist(bytesEqual(applyPatch(old, small(old, input), brotli), input), 'the small patch makes another file')
       return kind
     },
   }),
