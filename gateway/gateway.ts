@@ -25,6 +25,7 @@ import { createInputSender } from './distribute/inputs.ts'
 import { startEdgeAgent } from './edge-agent.ts'
 import { Authorities } from './enrol/authorities.ts'
 import { createEnrolment, refusalOf } from './enrolment.ts'
+import { nowMs } from './gateway-time.ts'
 import { type FleetFile, type HyphaHome, readFleetFile } from './home.ts'
 import { createIngest } from './ingest/ingest.ts'
 import { createInstallables } from './install/installables.ts'
@@ -108,6 +109,8 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
     store,
     crypto: nodeCrypto,
     clock: systemClock,
+    nowMs,
+    twoPhases: 'asked',
     version: gatewayVersion,
     root: () => roots.current,
     roots: {

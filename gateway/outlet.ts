@@ -36,6 +36,9 @@ export function createOutlet(ports: OutletPorts): Outlet {
       chunks.forget(directive.node)
       sendDirective(directive.node, distribution).catch(onFailure)
     },
+    commit: (app, envelope) => {
+      publish(topics.commit(app), envelope, { retain: true, qos: 1 }).catch(onFailure)
+    },
     nodeForgotten: (node) => {
       for (const topic of [topics.presence(node), topics.state(node), topics.down(node, 'directive')]) clear(topic)
       world.forget((value) => value.node === node || value.home === node)
@@ -54,6 +57,7 @@ export function createOutlet(ports: OutletPorts): Outlet {
     appRemoved: (app) => {
       world.forget((value) => value.app === app)
       for (const { topic } of broker.retained(topics.valuesOf(app))) clear(topic)
+      for (const { topic } of broker.retained(topics.commit(app))) clear(topic)
     },
     clientRemoved: (name) => {
       broker.forget(name).catch(onFailure)

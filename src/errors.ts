@@ -543,6 +543,11 @@ export const errorTable = {
     means: 'Nodes refused a release, or went back to the one that they ran before.',
     mend: 'See `hypha events` and `hypha logs` for what happened there; `hypha rollback APP` puts all nodes on the release before.',
   },
+  'rollout-state': {
+    act: 'caller',
+    means: 'A rollout is in a state in which that can not be done.',
+    mend: 'See what it waits for: `hypha rollout show APP`.',
+  },
   'rollout-unfinished': {
     act: 'later',
     means: 'A release was accepted, but not all nodes run it yet.',

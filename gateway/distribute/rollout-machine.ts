@@ -16,8 +16,6 @@ export interface RolloutVoter {
   readonly clock: { readonly rttMs: number; readonly errorMs: number } | null
 }
 
-export type Health = { readonly ok: true } | { readonly ok: false; readonly why: string }
-
 /** All that a decision depends on. */
 export interface RolloutContext {
   /** The gateway's clock, which never jumps; ms since 1970 with fractions. */
@@ -27,8 +25,8 @@ export interface RolloutContext {
   readonly waves: number
   /** Nodes that are to run the new release. Who only loses the old one has nothing to prepare, and no vote. */
   readonly voters: readonly RolloutVoter[]
-  /** Of the waves that run it. */
-  readonly health: Health
+  /** Why the app isn't well where it runs by now, in a sentence; null where it is. */
+  readonly health: string | null
   /** Whether a wave may begin now by its nodes' windows. */
   readonly window: (wave: number) => { readonly open: boolean; readonly opensAtMs: number | null }
   /** There is a release to go back to. */
@@ -123,9 +121,11 @@ export function preparingWave(state: RolloutState): number | null {
 }
 
 /** When something happens by itself at the latest; null for what has ended. */
-export function dueMs(state: RolloutState): number | null {
+export function dueMs(state: RolloutState, nowMs: number): number | null {
   if (hasEnded(state)) return null
-  if (state.at === 'committed' && !state.settled) return state.instantMs + rolloutDefaults.settleMs
+  if (state.at === 'committed' && !state.settled) {
+    return nowMs < state.instantMs ? state.instantMs : state.instantMs + rolloutDefaults.settleMs
+  }
   if (state.at === 'window' && state.opensAtMs !== null) return Math.min(state.opensAtMs, state.untilMs)
   return state.untilMs
 }
@@ -241,11 +241,12 @@ function lookAtFlips(state: Committed, context: RolloutContext): Step | null {
   const { nowMs, policy } = context
   if (nowMs < state.instantMs) return null
   const there = context.voters.filter(({ wave, online }) => wave === state.wave && online)
-  const flipped = there.every(({ stage }) => stage === 'flipped' || stage === 'confirmed' || stage === 'failed')
+  const flipped = there.every(({ stage }) => stage !== 'waiting' && stage !== 'prepared')
   if (!state.settled && (flipped || nowMs >= state.instantMs + rolloutDefaults.settleMs)) {
     return { state: { ...state, settled: true }, actions: [{ kind: 'direct' }] }
   }
-  const through = state.settled && there.every(({ stage }) => stage === 'confirmed' || stage === 'failed')
+  const through =
+    state.settled && there.every(({ stage }) => stage === 'confirmed' || stage === 'failed' || stage === 'refused')
   if (!through && nowMs < state.untilMs) return null
   // A node that had prepared and doesn't say that it has flipped; one that prepares still came late, and catches up.
   const silent = there.filter(({ stage }) => stage === 'prepared')
@@ -278,8 +279,7 @@ function failureOf(state: RolloutState, context: RolloutContext): string | null 
     const counted = voters.filter(({ online, stage }) => online || stage === 'failed').length
     if (failed.length > 0 && tooMany(failed.length, counted, context.policy)) return told(failed)
   }
-  if (committed < 0 || (state.at === 'committed' && !state.settled) || context.health.ok) return null
-  return context.health.why
+  return committed < 0 || (state.at === 'committed' && !state.settled) ? null : context.health
 }
 
 const tooMany = (failed: number, of: number, { failurePercent }: Policy): boolean => failed * 100 > failurePercent * of

@@ -13,6 +13,8 @@ import type { Store } from '../store/store.ts'
 export interface Outlet {
   /** To be brought to the node, retained. */
   directive(made: { readonly directive: Directive; readonly envelope: Uint8Array }): void
+  /** An app's commit, signed: to be brought to everyone, retained. */
+  commit(app: string, envelope: Uint8Array): void
   /** The node is no more: its connection ends, and what is retained for it is cleared. */
   nodeForgotten(node: string): void
   /** The node isn't let in any more, and isn't told: its connection ends, and what is retained for it is cleared. */
@@ -34,6 +36,10 @@ export interface GatewayDeps {
   readonly store: Store
   readonly crypto: Crypto
   readonly clock: Clock
+  /** The gateway's clock for instants and rollouts, which never jumps; ms since 1970 with fractions. */
+  readonly nowMs: () => number
+  /** Which pushes and rollbacks go in two phases: all, or those that ask for it. */
+  readonly twoPhases: 'always' | 'asked'
   /** The gateway's own version. */
   readonly version: string
   /** The root metadata in force. */

@@ -13,6 +13,8 @@ import { type Learned, learn } from './proof.ts'
 import { Pushes } from './pushes.ts'
 import { Releases } from './releases.ts'
 import { epochFloorKey, replan, tryPlace, type Workshop } from './replan.ts'
+import type { Rollout } from './rollout-record.ts'
+import { Rollouts } from './rollouts.ts'
 import { Secrets } from './secrets.ts'
 
 /** How often the directives are looked through for ones to renew. */
@@ -28,6 +30,7 @@ export class Pipeline {
   readonly #feeds: Feeds
   readonly #shop: Workshop
   readonly planner: Planner
+  readonly rollouts: Rollouts
   #cancelRenewal: (() => void) | null = null
 
   constructor(deps: GatewayDeps, feeds: Feeds) {
@@ -40,7 +43,8 @@ export class Pipeline {
     const { releases, secrets, refusals } = this
     this.#shop = { store, crypto, clock, signer, root, releases, transfers, refusals, secrets }
     this.planner = new Planner(deps, feeds, this.#shop)
-    this.pushes = new Pushes(deps, this.planner)
+    this.rollouts = new Rollouts(deps, this.planner, feeds)
+    this.pushes = new Pushes(deps, this.planner, this.rollouts)
   }
 
   /** Sends every node its directive again, places and directs what is stored, and goes on renewing directives until `stop`. */
@@ -51,6 +55,7 @@ export class Pipeline {
       this.#cancelRenewal = this.#deps.clock.after(renewEveryMs, renew)
     }
     renew()
+    this.rollouts.start()
   }
 
   /**
@@ -68,6 +73,7 @@ export class Pipeline {
   }
 
   stop(): void {
+    this.rollouts.stop()
     this.planner.stop()
     this.#cancelRenewal?.()
     this.#cancelRenewal = null
@@ -86,7 +92,11 @@ export class Pipeline {
       const found = apps.release(app, number)
       if (found === null) throw notFound('release', `${number} of ${app}`)
       const [newest] = apps.releases(app)
-      if (newest?.number === number || apps.latestPlan(app)?.release === found.digest) {
+      const rolledOut = store.rollouts.currentOf(app) as Rollout | null
+      if (
+        newest?.number === number ||
+        [apps.latestPlan(app)?.release, rolledOut?.value.release, rolledOut?.value.from?.release].includes(found.digest)
+      ) {
         throw new HyphaError('release-in-use', `Release ${number} of ${app} runs, or is the newest`)
       }
       apps.removeRelease(app, number)

@@ -2,6 +2,7 @@ import { toHex } from '@hypha/core/bytes/text.ts'
 import { HyphaError } from '@hypha/core/errors.ts'
 import { mergeSignatures, openEnvelope, signaturesBy } from '@hypha/core/trust/cose.ts'
 import { maxReleaseBytes } from '@hypha/core/trust/snapshot.ts'
+import type { RolloutOptions } from '../distribute/rollout-policy.ts'
 import { authorFaults, type Plan } from '../plan.ts'
 import { type AcceptedRelease, accept } from '../push/accept.ts'
 import { digestOf } from '../store/contents.ts'
@@ -10,7 +11,8 @@ import { basesOf } from './holdings.ts'
 import { notFound } from './not-found.ts'
 import type { Planner } from './planner.ts'
 import type { Signed, StoredRelease } from './releases.ts'
-import { type Replanned, replan, tryPlace } from './replan.ts'
+import { type Outcome, type Replanned, replan, tryPlace } from './replan.ts'
+import type { Begin, Rollouts } from './rollouts.ts'
 
 /** What came of a push or of a signature. */
 export interface Pushed extends Signed {
@@ -23,28 +25,32 @@ export interface Pushed extends Signed {
   readonly epoch: number
 }
 
+export type RolledBack = Pick<Replanned, 'after' | 'epoch' | 'release'>
+
 /** How releases come to run: they are pushed, signed by as many as the release role wants, or chosen again. */
 export class Pushes {
   readonly #deps: GatewayDeps
   readonly #planner: Planner
+  readonly #rollouts: Rollouts
 
-  constructor(deps: GatewayDeps, planner: Planner) {
+  constructor(deps: GatewayDeps, planner: Planner, rollouts: Rollouts) {
     this.#deps = deps
     this.#planner = planner
+    this.#rollouts = rollouts
   }
 
   /**
    * Accepts a release and runs it, or keeps it until enough keys have signed it. The same one again adds its signatures. Throws what `accept` throws, `plan-impossible`,
    * `bytes-too-long`; what throws has changed nothing.
    */
-  push(envelope: Uint8Array, components: readonly Uint8Array[]): Promise<Pushed> {
+  push(envelope: Uint8Array, components: readonly Uint8Array[], options: RolloutOptions = {}): Promise<Pushed> {
     return this.#planner.inTurn(async () => {
       const { store, clock } = this.#deps
       const accepted = this.#accept(envelope, components)
       const { app, number, label } = accepted.release
       const digest = toHex(accepted.digest)
       const known = this.#planner.shop.releases.byDigest(digest)
-      if (known !== null) return this.#addSignatures(known, envelope, true)
+      if (known !== null) return this.#addSignatures(known, envelope, true, options)
       const plan = refuseImpossible(tryPlace(this.#planner.shop, { release: accepted.release, digest }))
       const enough = accepted.enough
       const keepTransfers = enough ? await this.#prepare(accepted) : () => undefined
@@ -64,7 +70,7 @@ export class Pushes {
         keepTransfers()
         return this.#planner.shop.releases.byDigest(digest)!
       }
-      return enough ? this.#run(keep) : this.#wait(keep, plan)
+      return enough ? this.#run(keep, options) : this.#wait(keep, plan)
     })
   }
 
@@ -80,13 +86,18 @@ export class Pushes {
     })
   }
 
-  async #addSignatures(found: StoredRelease, given: Uint8Array, run: boolean): Promise<Pushed> {
+  async #addSignatures(
+    found: StoredRelease,
+    given: Uint8Array,
+    run: boolean,
+    options: RolloutOptions = {},
+  ): Promise<Pushed> {
     const { store, crypto, root } = this.#deps
     const { app, number } = found
     const role = root().release
     const before = this.#planner.shop.releases.envelopeToSign(found)
-    const options = { kind: 'release', role, maxBytes: maxReleaseBytes, crypto } as const
-    const merged = mergeSignatures(before, given, options)
+    const by = { kind: 'release', role, maxBytes: maxReleaseBytes, crypto } as const
+    const merged = mergeSignatures(before, given, by)
     const { valid } = signaturesBy(openEnvelope(given, 'release', maxReleaseBytes), role, crypto)
     if (valid.length === 0) {
       throw new HyphaError('threshold-not-met', `No key of the release role has signed what came for ${app} ${number}`)
@@ -102,7 +113,7 @@ export class Pushes {
       const inForce = store.contents.get(found.envelope)!
       // Nodes would refuse an envelope with too few signatures: they are given it when it has enough.
       const kept = enough ? whole : keep({ envelope: inForce, collecting: merged, pending: false })
-      return run && enough ? this.#run(kept) : this.#resign(kept)
+      return run && enough ? this.#run(kept, options) : this.#resign(kept)
     }
     const plan = refuseImpossible(tryPlace(this.#planner.shop, found))
     if (!enough) return this.#wait(keep({ envelope: merged, collecting: null, pending: true }), plan)
@@ -114,7 +125,7 @@ export class Pushes {
       const release = whole()
       keepTransfers()
       return release
-    })
+    }, options)
   }
 
   /** Has ready what nodes are sent of it. */
@@ -124,14 +135,35 @@ export class Pushes {
   }
 
   /** Keeps a release and runs it. */
-  #run(keep: () => StoredRelease): Pushed {
+  #run(keep: () => StoredRelease, options: RolloutOptions): Pushed {
     let release: StoredRelease | null = null
     const outcome = this.#planner.change(() => {
       release = keep()
-      return replan(this.#planner.shop, release)
+      return this.#bring(release, { kind: 'push', options })
     })
-    const { after: plan, epoch } = outcome.apps.get(release!.app)!
+    const { plan, epoch } = this.#broughtBy(outcome, release!)
     return { release: release!, pending: false, plan, epoch, ...this.signed(release!) }
+  }
+
+  /** Has a release brought to the fleet, in two phases where that can be. */
+  #bring(release: StoredRelease, how: Begin): Outcome {
+    const { store, twoPhases } = this.#deps
+    const asked = twoPhases === 'always' || how.options.snap === true || how.options.approve === true
+    try {
+      // What a directive can't say beside what runs, it may say alone.
+      const begun = asked ? store.transaction(() => this.#rollouts.begin(release, how)) : null
+      if (begun !== null) return begun
+    } catch (error) {
+      if (!(error instanceof HyphaError && error.code === 'bytes-too-long')) throw error
+    }
+    return replan(this.#planner.shop, release)
+  }
+
+  #broughtBy({ apps }: Outcome, { app, digest }: StoredRelease): { readonly plan: Plan; readonly epoch: number } {
+    const onItsWay = this.#rollouts.onItsWay(app)
+    if (onItsWay?.release.digest === digest) return onItsWay
+    const { after: plan, epoch } = apps.get(app)!
+    return { plan, epoch }
   }
 
   /** Keeps more signatures of a release that may run already: nodes that do are told of them. */
@@ -180,21 +212,23 @@ export class Pushes {
   }
 
   /**
-   * Runs a stored release again; without a number, the one that ran before the present one, or where nodes run one that this gateway doesn't know, the present one. Throws
+   * Runs a stored release again; without a number, the one that ran before the present one; where another is on its way, or nodes run one that this gateway doesn't know, the present one. Throws
    * `not-found`, `release-below-floor`, `release-pending`, `threshold-not-met`.
    */
-  rollback(app: string, number: number | undefined): Promise<Replanned> {
-    return this.#planner.inTurn(async () => this.#rollback(app, number))
+  rollback(app: string, number: number | undefined, options: RolloutOptions = {}): Promise<RolledBack> {
+    return this.#planner.inTurn(async () => this.#rollback(app, number, options))
   }
 
-  #rollback(app: string, number: number | undefined): Replanned {
+  #rollback(app: string, number: number | undefined, options: RolloutOptions): RolledBack {
     const target = this.#rollbackTarget(app, number)
     const floor = this.#planner.shop.releases.floor(app)
     if (target.number < floor) {
       throw new HyphaError('release-below-floor', `Release ${target.number} of ${app} is below its floor ${floor}`)
     }
     this.#checkSigned(target)
-    return this.#planner.change(() => replan(this.#planner.shop, target)).apps.get(app)!
+    const outcome = this.#planner.change(() => this.#bring(target, { kind: 'rollback', options }))
+    const { plan: after, epoch } = this.#broughtBy(outcome, target)
+    return { after, epoch, release: target }
   }
 
   /** Nodes would refuse it: then nothing is begun. */
@@ -216,7 +250,9 @@ export class Pushes {
     const { apps, epochs } = this.#deps.store
     const current = apps.latestPlan(app)
     if (current === null) throw notFound('app', app)
-    if (number === undefined && epochs.carried().some((each) => each.app === app)) {
+    const onItsWay = this.#rollouts.onItsWay(app)
+    const isBegun = onItsWay !== null && onItsWay.release.digest !== current.release
+    if (number === undefined && (isBegun || epochs.carried().some((each) => each.app === app))) {
       return this.#planner.shop.releases.byDigest(current.release)!
     }
     if (number !== undefined) {

@@ -45,6 +45,7 @@ export class NodeReports {
       if (state.directive >= told && state.sections.length === 0) void this.#forget(node)
       return
     }
+    this.#pipeline.rollouts.state(node, state)
     this.#pipeline.refusals.hear(node, state, () => {
       const may = this.#mayReplan(node)
       if (may) this.#pipeline.planner.replanSoon()
@@ -67,6 +68,7 @@ export class NodeReports {
   replaced(node: string): void {
     this.#inventories.delete(node)
     this.#pipeline.refusals.forget(node)
+    this.#pipeline.rollouts.forget(node)
     this.progress.forget(node)
     try {
       this.#pipeline.planner.replan()
@@ -79,6 +81,7 @@ export class NodeReports {
   }
 
   presence(node: string, online: boolean): void {
+    this.#pipeline.rollouts.presence(node, online)
     // What has no place may have one now. Who goes away keeps what it has.
     if (online && this.#pipeline.planner.incomplete && this.#mayReplan(node)) this.#pipeline.planner.replanSoon()
   }
@@ -86,6 +89,7 @@ export class NodeReports {
   async #forget(node: string): Promise<void> {
     this.#inventories.delete(node)
     this.#pipeline.refusals.forget(node)
+    this.#pipeline.rollouts.forget(node)
     this.progress.forget(node)
     try {
       await this.#pipeline.forgetNode(node)

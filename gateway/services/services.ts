@@ -18,8 +18,7 @@ import { nodeNotices, nodeServices } from './nodes.ts'
 import { notFound } from './not-found.ts'
 import { Pipeline } from './pipeline.ts'
 import { unknownText } from './proof.ts'
-import type { Pushed } from './pushes.ts'
-import type { Replanned } from './replan.ts'
+import type { Pushed, RolledBack } from './pushes.ts'
 import { NodeReports } from './reports.ts'
 import { rootNotices, rootServices } from './root.ts'
 
@@ -133,12 +132,13 @@ function appServices(pipeline: Pipeline, views: AppViews, audit: Audit): Service
     return plan
   }
   const answer = (made: Pushed, action: string, by: Caller): PushAnswer => {
+    const travels = views.travels(made.release)
     const { release, plan, epoch, pending, signed, threshold } = made
     const { app, number, digest } = release
     audit(by, action, app, { number, digest, epoch, signed, threshold })
-    return { app, number, digest, epoch, plan, pending, signed, threshold, signedBy: [...made.signedBy] }
+    return { app, number, digest, epoch, plan, travels, pending, signed, threshold, signedBy: [...made.signedBy] }
   }
-  const rolledBack = ({ after: plan, release, epoch }: Replanned): Pushed => {
+  const rolledBack = ({ after: plan, release, epoch }: RolledBack): Pushed => {
     return { release, plan, epoch, pending: false, ...pipeline.pushes.signed(release) }
   }
   return {

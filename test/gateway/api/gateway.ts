@@ -25,6 +25,7 @@ import type { Where } from './calls.ts'
 /** What the gateway has sent out, in place of a broker. */
 interface Sent {
   readonly directives: Directive[]
+  readonly commits: { readonly app: string; readonly envelope: Uint8Array }[]
   readonly forgotten: string[]
   readonly revoked: string[]
   readonly replaced: string[]
@@ -52,6 +53,7 @@ export async function openGateway(path: string, atEnd: (undo: () => void) => voi
   const authority = await createAuthority(fleet, () => clock.now())
   const sent: Sent = {
     directives: [],
+    commits: [],
     forgotten: [],
     revoked: [],
     replaced: [],
@@ -68,6 +70,8 @@ export async function openGateway(path: string, atEnd: (undo: () => void) => voi
     store,
     crypto,
     clock,
+    nowMs: () => clock.now(),
+    twoPhases: 'asked',
     version: '0.1.0',
     root: () => roots.current,
     rootDigest: 'ab'.repeat(32),
@@ -84,6 +88,7 @@ export async function openGateway(path: string, atEnd: (undo: () => void) => voi
     address: () => ({ host: 'gateway.example', httpPort: 8443, mqttPort: 8883 }),
     outlet: {
       directive: ({ directive }) => void sent.directives.push(directive),
+      commit: (app, envelope) => void sent.commits.push({ app, envelope }),
       nodeForgotten: (node) => void sent.forgotten.push(node),
       nodeRevoked: (node) => void sent.revoked.push(node),
       nodeReplaced: (node) => void sent.replaced.push(node),

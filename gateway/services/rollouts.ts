@@ -1,0 +1,374 @@
+import { fromHex } from '@hypha/core/bytes/text.ts'
+import { HyphaError } from '@hypha/core/errors.ts'
+import { commit } from '@hypha/core/trust/commit.ts'
+import { signOne } from '@hypha/core/trust/cose.ts'
+import { judgeHealth } from '../distribute/health.ts'
+import {
+  beginning,
+  committedWave,
+  dueMs,
+  hasEnded,
+  next,
+  type RolloutContext,
+  type RolloutEvent,
+  type Step,
+} from '../distribute/rollout-machine.ts'
+import { policyOf, type RolloutOptions } from '../distribute/rollout-policy.ts'
+import type { RolloutAct, RolloutServices, RolloutShown } from '../distribute/rollout-view.ts'
+import { wavesOf } from '../distribute/waves.ts'
+import { windowsAt } from '../distribute/windows.ts'
+import type { Plan } from '../plan.ts'
+import type { GatewayDeps } from './deps.ts'
+import type { Feeds } from './feeds.ts'
+import { notFound } from './not-found.ts'
+import { observe } from './observation.ts'
+import type { Planner } from './planner.ts'
+import type { StoredRelease } from './releases.ts'
+import { choose, epochFloorKey, type Outcome, replan, tryPlace } from './replan.ts'
+import { advanced, currentRollout, type Rollout, type RolloutRecord, supersede } from './rollout-record.ts'
+import { Voters } from './rollout-voters.ts'
+import { saysOf, shownOf } from './rollout-words.ts'
+
+/** After the gateway's start: how long nodes that were there are believed to come back. */
+const returnMs = 5_000
+/** How often the app's health is looked at where it counts, and at most. */
+const healthEveryMs = 1_000
+/** As long as a timer may be. */
+const maxTimerMs = 86_400_000
+
+export interface Begin {
+  readonly kind: 'push' | 'rollback'
+  readonly options: RolloutOptions
+}
+
+/** Brings releases to the fleet in two phases: asks `rollout-machine.ts` what comes next, writes that down, and does it. */
+export class Rollouts implements RolloutServices {
+  readonly #deps: GatewayDeps
+  readonly #planner: Planner
+  readonly #voters: Voters
+  readonly #feeds: Feeds
+  readonly #timers = new Map<string, () => void>()
+  /** Nodes of the rollouts that are under way, by app. */
+  readonly #nodes = new Map<string, ReadonlySet<string>>()
+  readonly #toLook = new Set<string>()
+  readonly #health = new Map<string, { readonly atMs: number; readonly why: string | null }>()
+  #returnUntilMs = 0
+  #stopped = false
+
+  constructor(deps: GatewayDeps, planner: Planner, feeds: Feeds) {
+    this.#deps = deps
+    this.#feeds = feeds
+    this.#planner = planner
+    this.#voters = new Voters(deps.store)
+  }
+
+  /** Goes on with what was under way: a commit that was signed is published again, for the process may have died before it was. */
+  start(): void {
+    const { store, outlet } = this.#deps
+    this.#stopped = false
+    this.#returnUntilMs = this.#deps.nowMs() + returnMs
+    for (const { id } of store.apps.list()) {
+      const committed = store.rollouts.committed(id)
+      if (committed?.commit) outlet.commit(id, committed.commit)
+    }
+    for (const { app } of store.rollouts.current()) {
+      this.#arm(app)
+      this.#lookSoon(app)
+    }
+  }
+
+  stop(): void {
+    this.#stopped = true
+    for (const cancel of this.#timers.values()) cancel()
+    this.#timers.clear()
+    this.#nodes.clear()
+  }
+
+  /**
+   * Begins to bring a release to the fleet; call it within a transaction. Null where that is done at once instead: nobody is there who could prepare, or there is nothing to change
+   * for anyone.
+   */
+  begin(wanted: StoredRelease, { kind, options }: Begin): Outcome | null {
+    const { store } = this.#deps
+    const { app } = wanted
+    if (wanted.release.files !== null || store.epochs.carried().some((each) => each.app === app)) return null
+    const latest = store.apps.latestPlan(app)
+    const before = currentRollout(store, app)
+    if (before?.value.release === wanted.digest && !hasEnded(before.value.state)) return replan(this.#planner.shop)
+    // Also where something else is on its way: that ends, and nodes go back at once.
+    if (latest?.release === wanted.digest) return null
+    const nowMs = this.#deps.nowMs()
+    const policy = policyOf(wanted.release.rollout, options, kind)
+    const plan = tryPlace(this.#planner.shop, wanted)
+    const from = latest && this.#planner.shop.releases.byDigest(latest.release)
+    const draft = { policy, plan, waves: this.#wavesOf(app, policy, plan) }
+    const runs = new Set(plan.instances.map(({ node }) => node))
+    const someone = draft.waves.flat().some((node) => runs.has(node) && this.#voters.isOnline(node))
+    const waits = policy.approve || policy.windows.length > 0
+    if (!someone && !waits) return null
+    supersede(store, app, `Release ${wanted.number} takes its place`, nowMs)
+    choose(this.#planner.shop, wanted)
+    const value: RolloutRecord = {
+      ...draft,
+      kind,
+      release: wanted.digest,
+      number: wanted.number,
+      epoch: this.#nextEpoch(app),
+      from: from && { release: from.digest, number: from.number },
+      state: beginning({ policy, nowMs }),
+      startedAt: Math.round(nowMs),
+      endedAt: null,
+      history: [],
+    }
+    const begun: Rollout = { app, id: store.rollouts.nextId(app), current: true, value, commit: null }
+    const { state } = next(value.state, { kind: 'look' }, this.#context(begun))
+    // What is committed is committed in a step of its own, for it is signed and sent.
+    const first = state.at === 'preparing' || state.at === 'window' ? state : value.state
+    store.rollouts.put(advanced(begun, first, saysOf(begun.value, first), nowMs))
+    this.#lookSoon(app)
+    return replan(this.#planner.shop)
+  }
+
+  /** Where a release that is on its way is to run, and the epoch that it gets; null where none is. */
+  onItsWay(app: string): { readonly plan: Plan; readonly epoch: number; readonly release: StoredRelease } | null {
+    const current = currentRollout(this.#deps.store, app)
+    if (current === null || hasEnded(current.value.state)) return null
+    const { plan, epoch, release } = current.value
+    return { plan, epoch, release: this.#planner.shop.releases.byDigest(release)! }
+  }
+
+  /** What a node has just said of itself. */
+  state(node: string, state: Parameters<Voters['state']>[1]): void {
+    this.#voters.state(node, state)
+    this.#lookFor(node)
+  }
+
+  presence(node: string, online: boolean): void {
+    this.#voters.presence(node, online)
+    this.#lookFor(node)
+  }
+
+  forget(node: string): void {
+    this.#voters.forget(node)
+    this.#lookFor(node)
+  }
+
+  show(app: string): RolloutShown {
+    const [newest] = this.list(app)
+    if (newest === undefined) throw notFound('rollout', app)
+    return newest
+  }
+
+  list(app: string): RolloutShown[] {
+    if (!this.#deps.store.apps.has(app)) throw notFound('app', app)
+    return (this.#deps.store.rollouts.list(app) as Rollout[]).map((rollout) => shownOf(rollout, this.#context(rollout)))
+  }
+
+  act(app: string, act: RolloutAct, by: string): RolloutShown {
+    const { id, state } = this.show(app)
+    const event: RolloutEvent = act === 'abort' ? { kind: act, why: `${by} has aborted it` } : { kind: act }
+    const done = this.#step(app, event, `${by} says ${act}`)
+    if (!done) {
+      throw new HyphaError('rollout-state', `Rollout ${id} of ${app} is ${state}: it can't ${act}`, { where: app })
+    }
+    return this.show(app)
+  }
+
+  #wavesOf(app: string, policy: RolloutRecord['policy'], plan: Plan): string[][] {
+    const { store } = this.#deps
+    const before = (store.apps.latestPlan(app)?.json as Plan | undefined) ?? null
+    const concerned = new Set([...(before?.instances ?? []), ...plan.instances].map(({ node }) => node))
+    const nodes = store.nodes
+      .list()
+      .filter(({ id, removedAt, revoked }) => concerned.has(id) && removedAt === null && revoked === null)
+      .map(({ id, presence, labels, inventory }) => ({
+        id,
+        online: presence?.online === true,
+        labels: [...labels, ...(inventory?.labels ?? [])],
+      }))
+    return wavesOf({ nodes, before, after: plan, rules: policy.waves, snap: policy.snap })
+  }
+
+  /** Above every epoch that the app has had; it is spent from now on, whatever comes of it. */
+  #nextEpoch(app: string): number {
+    const { store } = this.#deps
+    const known = store.apps.latestPlan(app)?.epoch ?? Number(store.meta.get(epochFloorKey) ?? 0)
+    const epoch = Math.max(known, store.epochs.of(app).floor) + 1
+    store.epochs.raise(app, { floor: epoch })
+    return epoch
+  }
+
+  #context({ app, value }: Rollout): RolloutContext {
+    const { store } = this.#deps
+    const nowMs = this.#deps.nowMs()
+    const expected =
+      nowMs < this.#returnUntilMs ? (node: string) => store.nodes.get(node)?.presence != null : () => false
+    const voters = this.#voters.of(app, value, expected)
+    let windows: ReturnType<typeof windowsAt> | null = null
+    const rollouts = this
+    return {
+      nowMs,
+      policy: value.policy,
+      waves: value.waves.length,
+      voters,
+      canRestore: value.from !== null && this.#mayRun(app, value.from),
+      get health() {
+        return rollouts.#healthOf(app, value, nowMs)
+      },
+      window: (wave) => {
+        windows ??= windowsAt(value.policy.windows, nowMs)
+        const closed = voters
+          .filter((voter) => voter.wave === wave && voter.online)
+          .map(({ node }) => windows!(this.#labels(node)))
+          .filter(({ open }) => !open)
+        if (closed.length === 0) return { open: true, opensAtMs: null }
+        const times = closed.map(({ opensAtMs }) => opensAtMs)
+        return { open: false, opensAtMs: times.includes(null) ? null : Math.max(...(times as number[])) }
+      },
+    }
+  }
+
+  #labels(node: string): string[] {
+    const record = this.#deps.store.nodes.get(node)
+    return [...(record?.labels ?? []), ...(record?.inventory?.labels ?? [])]
+  }
+
+  #mayRun(app: string, { release, number }: { release: string; number: number }): boolean {
+    const { releases } = this.#planner.shop
+    return releases.byDigest(release) !== null && number >= releases.floor(app)
+  }
+
+  /** Looked at now and then only: it is read from the store. */
+  #healthOf(app: string, { state, epoch, policy, waves }: RolloutRecord, nowMs: number): string | null {
+    const committed = committedWave(state)
+    if (committed < 0) return null
+    const known = this.#health.get(app)
+    if (known !== undefined && nowMs - known.atMs < healthEveryMs) return known.why
+    const nodes = waves.slice(0, committed + 1).flat()
+    const sinceMs = state.at === 'committed' ? state.instantMs : nowMs - healthEveryMs
+    const observation = observe(this.#deps.store, { app, epoch, nodes, sinceMs })
+    const flipped = { nodes: observation.nodes.filter(({ instances }) => instances.length > 0) }
+    const why = judgeHealth(policy.health, flipped, policy.failurePercent)
+    this.#health.set(app, { atMs: nowMs, why })
+    return why
+  }
+
+  #lookFor(node: string): void {
+    for (const [app, nodes] of this.#nodes) if (nodes.has(node)) this.#lookSoon(app)
+  }
+
+  /** Once for all that is told in one turn of the event loop, and within it: a commit waits for nothing. */
+  #lookSoon(app: string): void {
+    if (this.#toLook.size === 0) queueMicrotask(() => this.#lookAtAll())
+    this.#toLook.add(app)
+  }
+
+  #lookAtAll(): void {
+    const apps = [...this.#toLook]
+    this.#toLook.clear()
+    if (this.#stopped) return
+    for (const app of apps) {
+      try {
+        this.#step(app, { kind: 'look' }, null)
+      } catch (error) {
+        this.#deps.onFailure(error)
+      } finally {
+        this.#arm(app)
+      }
+    }
+  }
+
+  /** One event: what follows from it is written down, then done. False where nothing follows. */
+  #step(app: string, event: RolloutEvent, text: string | null): boolean {
+    const current = currentRollout(this.#deps.store, app)
+    if (current === null) return false
+    const step = next(current.value.state, event, this.#context(current))
+    if (step.state === current.value.state) return false
+    this.#carryOut(current, step, text)
+    this.#arm(app)
+    return true
+  }
+
+  #carryOut(current: Rollout, { state, actions }: Step, text: string | null): void {
+    const { store, outlet } = this.#deps
+    const { app, value } = current
+    const texts = [...(text === null ? [] : [text]), ...saysOf(value, state)]
+    let rollout = this.#drawnAnew(current, advanced(current, state, texts, this.#deps.nowMs()))
+    for (const action of actions) {
+      if (action.kind !== 'commit') continue
+      const { wave, instantMs } = action
+      rollout = { ...rollout, commit: this.#sign(app, value, wave, instantMs) }
+    }
+    if (rollout.commit !== current.commit && rollout.commit !== null) {
+      // Written down before it is sent, and sent before anything else is done.
+      store.transaction(() => store.rollouts.put(rollout))
+      outlet.commit(app, rollout.commit)
+      this.#planner.replanInBackground()
+      return
+    }
+    this.#planner.change(() => {
+      store.rollouts.put(rollout)
+      const restored = actions.some(({ kind }) => kind === 'restore')
+      const release = restored ? this.#planner.shop.releases.byDigest(value.from!.release)! : undefined
+      return replan(this.#planner.shop, release)
+    })
+    if (state.at === 'aborted' || state.at === 'rolled-back' || state.at === 'paused') this.#tell(app, state.at, texts)
+  }
+
+  /** Days may have gone by before its first wave: nodes have come and gone. */
+  #drawnAnew(before: Rollout, after: Rollout): Rollout {
+    const { app, value } = after
+    const waited = before.value.state.at === 'approval' || before.value.state.at === 'window'
+    if (!waited || value.state.at !== 'preparing' || value.state.wave > 0) return after
+    const plan = tryPlace(this.#planner.shop, this.#planner.shop.releases.byDigest(value.release)!)
+    return {
+      ...after,
+      value: { ...value, plan, waves: this.#wavesOf(app, value.policy, plan), epoch: this.#nextEpoch(app) },
+    }
+  }
+
+  #tell(app: string, what: string, texts: readonly string[]): void {
+    const { store, clock } = this.#deps
+    const at = clock.now()
+    const of = { at, node: null, app, module: null, home: null, code: `rollout-${what}` }
+    this.#feeds.events.publish(
+      store.transaction(() => texts.map((text) => store.events.add({ ...of, text: text.slice(0, 2_000) }))),
+    )
+  }
+
+  #sign(app: string, { epoch, release }: RolloutRecord, wave: number, instantMs: number): Uint8Array {
+    const { store, signer } = this.#deps
+    const issuedMs = Math.round(this.#deps.nowMs())
+    const payload = commit.encode({
+      fleet: store.fleet,
+      app,
+      epoch,
+      release: fromHex(release),
+      wave,
+      instantMs,
+      issuedMs,
+    })
+    return signOne(payload, 'commit', signer())
+  }
+
+  /** Looks again when something happens by itself at the latest. */
+  #arm(app: string): void {
+    this.#timers.get(app)?.()
+    this.#timers.delete(app)
+    this.#nodes.delete(app)
+    const current = this.#stopped ? null : currentRollout(this.#deps.store, app)
+    if (current === null) return
+    const nowMs = this.#deps.nowMs()
+    const { state } = current.value
+    const due = dueMs(state, nowMs)
+    if (due === null) return
+    this.#nodes.set(app, new Set(current.value.waves.flat()))
+    const watches = committedWave(state) >= 0 && state.at !== 'paused' ? healthEveryMs : maxTimerMs
+    const returning = nowMs < this.#returnUntilMs ? this.#returnUntilMs - nowMs : maxTimerMs
+    const inMs = Math.max(1, Math.min(due - nowMs, watches, returning, maxTimerMs))
+    this.#timers.set(
+      app,
+      this.#deps.clock.after(Math.ceil(inMs), () => this.#lookSoon(app)),
+    )
+  }
+}
