@@ -12,8 +12,12 @@ const encoder = new TextEncoder()
  */
 export function kvFunctions(context: HostContext, content: Map<string, Uint8Array>): HostFunctions {
   const { effects, limits } = context
-  let used = 0
-  for (const [key, value] of content) used += sizeOf(key, value)
+  // Counted at the first change: what an instance remembers comes after its functions are made.
+  let counted: number | null = null
+  const usedBytes = (): number => {
+    counted ??= [...content].reduce((sum, [key, value]) => sum + sizeOf(key, value), 0)
+    return counted
+  }
   return {
     get: (key: string) => content.get(key),
     set(key: string, value: Uint8Array) {
@@ -21,8 +25,9 @@ export function kvFunctions(context: HostContext, content: Map<string, Uint8Arra
       if (keyBytes < 1 || keyBytes > maxKeyBytes) return err('key-too-long')
       const before = content.get(key)
       const change = before === undefined ? keyBytes + value.length + entryBytes : value.length - before.length
+      const used = usedBytes()
       if (change > 0 && used + change > limits.kvBytes) return err('quota')
-      used += change
+      counted = used + change
       content.set(key, value)
       effects.kv.set(key, value)
       return ok()
@@ -30,7 +35,7 @@ export function kvFunctions(context: HostContext, content: Map<string, Uint8Arra
     delete(key: string) {
       const before = content.get(key)
       if (before === undefined) return
-      used -= sizeOf(key, before)
+      counted = usedBytes() - sizeOf(key, before)
       content.delete(key)
       effects.kv.set(key, null)
     },

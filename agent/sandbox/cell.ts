@@ -1,13 +1,13 @@
-import { toHex } from '@hypha/core/bytes/text.ts'
 import { asHyphaError, type HyphaError } from '@hypha/core/errors.ts'
 import type { InstanceState } from '@hypha/core/wire/messages/state.ts'
-import type { InboxInput, InstanceKey, NodeEvent } from '../turns.ts'
+import type { InboxInput, InputId, InstanceKey, NodeEvent, TurnRecord } from '../turns.ts'
+import { Acceptance } from './acceptance.ts'
 import { Backoff } from './backoff.ts'
 import type { LoadedInstance } from './protocol.ts'
 import { type Job, JobQueue } from './queue.ts'
 import { MissedTicksReport, ThrottleReport } from './throttle-report.ts'
-import { startTicker } from './ticker.ts'
-import { type CellSpec, type TurnPorts, TurnRunner } from './turn-runner.ts'
+import { startTicker, type TickerPhase } from './ticker.ts'
+import { type CellSpec, type Durable, type Rehearsal, type TurnPorts, TurnRunner } from './turn-runner.ts'
 
 /** What a cell needs of the agent. */
 export interface CellPorts extends Omit<TurnPorts, 'throttled' | 'died'> {
@@ -34,6 +34,18 @@ interface Left {
   readonly input: InboxInput
 }
 
+/** What a cell gives to what runs in its place. */
+export interface HandedOver {
+  /** In order. */
+  readonly jobs: readonly Job[]
+  readonly accepted: readonly Acceptance[]
+  /** By instance. */
+  readonly timers: ReadonlyMap<number, TickerPhase>
+}
+
+/** What a saved state is, and whose. */
+export type Peeked = Awaited<ReturnType<TurnRunner['peek']>>
+
 /**
  * One app's linked instances on this node: one worker, one fate. Gives them their turns in the order of what is due; a trap, a deadline or the end
  * of the worker ends them all, and they are made anew after a while.
@@ -47,15 +59,20 @@ export class Cell {
   readonly #backoff: Backoff
   readonly #throttles: readonly ThrottleReport[]
   readonly #missed: readonly MissedTicksReport[]
-  /** By instance, and by source in hex: the highest number that was queued or handled. */
-  readonly #accepted: readonly Map<string, number>[]
+  /** By instance. */
+  readonly #accepted: readonly Acceptance[]
   #status: InstanceState['status'] = 'stopped'
   #error: string | null = null
-  #stopTickers: (() => void)[] = []
+  /** By instance: what stops it. */
+  readonly #tickers = new Map<number, () => TickerPhase>()
   /** Ends when nothing is left to do, or the cell stops. */
   #loop: Promise<void> = Promise.resolve()
   #working = false
   #stopping = false
+  /** No turn begins, but all that waits stays. */
+  #held = false
+  #reopenDue = false
+  #current: Job | null = null
 
   constructor(spec: CellSpec, ports: CellPorts) {
     const { clock, options } = ports
@@ -63,7 +80,7 @@ export class Cell {
     this.#ports = ports
     this.#queue = new JobQueue(options.waitingInputs)
     this.#backoff = new Backoff(clock, options)
-    this.#accepted = spec.instances.map(() => new Map())
+    this.#accepted = spec.instances.map(() => new Acceptance())
     this.#throttles = spec.instances.map(
       ({ key }) => new ThrottleReport(clock, options.throttleEventMs, (text) => this.#event('throttled', text, key)),
     )
@@ -89,14 +106,115 @@ export class Cell {
     return this.#turns.load()
   }
 
+  /** Loads the modules again where their worker has ended meanwhile. Throws as `load` does. */
+  ready(): Promise<void> {
+    return this.#turns.ready()
+  }
+
   /** Makes the instances, gives them back their state, and starts them. Throws what kept them from starting; then nothing runs. */
   async open(): Promise<void> {
+    await this.start()
+    this.proceed()
+  }
+
+  /** The same, but they get no turn until `proceed`. */
+  async start(): Promise<void> {
     this.#stopping = false
     this.#setStatus('starting', this.#error)
     const failure = await this.#start()
-    if (failure === null) return this.#run()
+    if (failure === null) return
     await this.abandon(failure)
     throw failure
+  }
+
+  /** Takes over what waits for its instances, by their index here, and gives them their turns. */
+  proceed(jobs: readonly Job[] = [], timers: ReadonlyMap<number, TickerPhase> = new Map()): void {
+    const own = new Set(this.#queue.inputs().map(({ instance, input }) => idText(instance, input.id)))
+    const fresh = (job: Job) =>
+      job.kind === 'tick' || !(own.has(idText(job.instance, job.input.id)) || this.#isHandled(job.instance, job.input))
+    this.#queue.putFirst(jobs.filter(fresh))
+    this.#run(timers)
+  }
+
+  /** Turns leave nothing in the journal until `release` is called, which answers what they would have. */
+  withhold(): void {
+    this.#turns.withhold()
+  }
+
+  release(): readonly TurnRecord[] {
+    return this.#turns.release()
+  }
+
+  /** The running turn ends, and none begins until `resume`; inputs and ticks wait. */
+  async hold(): Promise<void> {
+    this.#held = true
+    await this.#loop
+  }
+
+  resume(): void {
+    this.#held = false
+    const due = this.#reopenDue
+    this.#reopenDue = false
+    if (due) void this.#reopen()
+    else this.#pump()
+  }
+
+  /** Saves while it is held. Where a module's `save` fails it throws, and the cell is made anew; where that can't be journaled it throws, and the cell goes on. */
+  async save(): Promise<void> {
+    if (this.#status === 'running') await this.#save()
+  }
+
+  /** What each instance with state would save now; empty where it doesn't run. Throws what the module fails with. */
+  async peek(): Promise<Peeked> {
+    if (this.#status !== 'running') return []
+    await this.hold()
+    try {
+      if (this.#status !== 'running') return []
+      const peeking = this.#turns.peek()
+      this.#loop = settled(peeking)
+      return await peeking
+    } catch (thrown) {
+      const error = asHyphaError(thrown)
+      if (isModulesFault(error)) this.#fail(error, null)
+      throw error
+    } finally {
+      this.resume()
+    }
+  }
+
+  /** Tries whether its instances can restore these states. See `TurnRunner.rehearse`. */
+  rehearse(stateOf: (instance: InstanceKey) => ReturnType<Durable['state']>): Promise<Rehearsal | null> {
+    return this.#turns.rehearse(stateOf)
+  }
+
+  /** While it is held: gives all that waits to what runs in its place, and begins no turn any more. */
+  handOver(): HandedOver {
+    this.#stopping = true
+    this.#backoff.cancel()
+    return { jobs: this.#queue.takeAll(), accepted: this.#accepted, timers: this.#stopTickers() }
+  }
+
+  /** Knows what another cell has taken for one of its instances. */
+  follow(instance: number, accepted: Acceptance): void {
+    this.#accepted[instance]!.follow(accepted)
+  }
+
+  /** After `handOver`: tells the modules, and ends the worker. */
+  async retire(): Promise<void> {
+    this.#turns.retire()
+    await this.#finish()
+  }
+
+  /** Gives up the inputs that wait. */
+  drain(): readonly Left[] {
+    for (const accepted of this.#accepted) accepted.clear()
+    return this.#queue.drain()
+  }
+
+  /** The inputs that wait, and the one that runs. */
+  waiting(): readonly Left[] {
+    const running = this.#current?.kind === 'deliver' ? [this.#current] : []
+    return [...running, ...this.#queue.inputs()]
   }
 
   /** Ends a cell of an app that could not start as a whole. */
@@ -108,14 +226,20 @@ export class Cell {
 
   deliver(instance: number, input: InboxInput): 'queued' | 'full' | 'done' {
     const accepted = this.#accepted[instance]!
-    const source = toHex(input.id.source)
-    const handled = this.#ports.durable.handled(this.spec.instances[instance]!.key, input.id.source)
-    if (input.id.number <= handled) return 'done'
-    if (input.id.number <= (accepted.get(source) ?? -1)) return 'queued'
-    if (!this.#queue.addInput(instance, input)) return 'full'
-    accepted.set(source, input.id.number)
+    if (this.#isHandled(instance, input)) return 'done'
+    if (accepted.isTaken(input.id)) return 'queued'
+    if (accepted.mustWait(input.id)) return 'full'
+    if (!this.#queue.addInput(instance, input)) {
+      accepted.refuse(input.id)
+      return 'full'
+    }
+    accepted.take(input.id)
     this.#pump()
     return 'queued'
+  }
+
+  #isHandled(instance: number, { id: { source, number } }: InboxInput): boolean {
+    return number <= this.#ports.durable.handled(this.spec.instances[instance]!.key, source)
   }
 
   states(): InstanceState[] {
@@ -136,8 +260,13 @@ export class Cell {
   async stop(options: { readonly save: boolean }): Promise<Left[]> {
     this.#stopping = true
     await this.#loop
+    if (options.save && this.#status === 'running') await this.#save()
+    await this.#finish()
+    return this.#queue.drain()
+  }
+
+  async #finish(): Promise<void> {
     if (this.#status === 'running') {
-      if (options.save) await this.#save()
       await this.#turns.tellStop().catch((thrown) => {
         const error = asHyphaError(thrown)
         this.#event(eventCode(error), `while stopping: ${error.message}`, null)
@@ -147,46 +276,52 @@ export class Cell {
     this.#setStatus('stopped', null)
     for (const report of [...this.#throttles, ...this.#missed]) report.stop()
     for (const accepted of this.#accepted) accepted.clear()
-    return this.#queue.drain()
   }
 
   /** Null when the instances have started. A stop that comes meanwhile waits for it, as it waits for a turn. */
   async #start(): Promise<HyphaError | null> {
-    const starting = this.#turns.start().then(
+    const starting = this.#turns.start()
+    this.#loop = settled(starting)
+    return await starting.then(
       () => null,
       (thrown) => asHyphaError(thrown),
     )
-    this.#loop = starting.then(() => undefined)
-    return await starting
   }
 
   /** The instances have started: timers begin, and what waits is worked on. */
-  #run(): void {
+  #run(timers: ReadonlyMap<number, TickerPhase> = new Map()): void {
     this.#setStatus('running', this.#error)
     this.#backoff.opened()
-    this.#stopTickers = this.spec.timersMs.flatMap((periodMs, instance) => {
-      if (periodMs === null) return []
+    for (const [instance, periodMs] of this.spec.timersMs.entries()) {
+      if (periodMs === null) continue
       const tick = (missed: number): void => {
         const lost = missed + (this.#queue.addTick(instance) ? 0 : 1)
         this.#counts.missedTicks += lost
         this.#missed[instance]!.add(lost)
         this.#pump()
       }
-      return [startTicker(this.#ports.clock, periodMs, tick)]
-    })
+      this.#tickers.set(instance, startTicker(this.#ports.clock, periodMs, tick, timers.get(instance)))
+    }
     this.#pump()
   }
 
+  #stopTickers(): ReadonlyMap<number, TickerPhase> {
+    const phases = new Map([...this.#tickers].map(([instance, stop]) => [instance, stop()]))
+    this.#tickers.clear()
+    return phases
+  }
+
   #pump(): void {
-    if (this.#working || this.#status !== 'running' || this.#stopping) return
+    if (this.#working || this.#status !== 'running' || this.#stopping || this.#held) return
     this.#working = true
     this.#loop = this.#work()
   }
 
   async #work(): Promise<void> {
-    while (this.#status === 'running' && !this.#stopping) {
+    while (this.#status === 'running' && !this.#stopping && !this.#held) {
       const job = this.#queue.take()
       if (job === null) break
+      this.#current = job
       const { instance } = job
       const madeRoom = job.kind === 'deliver' && this.#queue.madeRoom(instance)
       try {
@@ -195,6 +330,7 @@ export class Cell {
       } catch (thrown) {
         this.#fail(asHyphaError(thrown), job)
       }
+      this.#current = null
       if (madeRoom && !this.#queue.isFull(instance)) this.#ports.room(this.spec.instances[instance]!.key)
     }
     // In the same step as the look into the queue: what is queued later begins a new loop.
@@ -236,6 +372,10 @@ export class Cell {
 
   async #reopen(): Promise<void> {
     if (this.#stopping) return
+    if (this.#held) {
+      this.#reopenDue = true
+      return
+    }
     this.#counts.restarts++
     this.#setStatus('starting', this.#error)
     const failure = await this.#start()
@@ -249,14 +389,15 @@ export class Cell {
     } catch (thrown) {
       const error = asHyphaError(thrown)
       this.#stopping = false
-      this.#fail(error, null)
+      if (isModulesFault(error)) this.#fail(error, null)
+      else this.#pump()
       throw error
     }
   }
 
   async #end(): Promise<void> {
     this.#backoff.cancel()
-    for (const stop of this.#stopTickers.splice(0)) stop()
+    this.#stopTickers()
     await this.#turns.end()
   }
 
@@ -271,6 +412,14 @@ export class Cell {
     this.#ports.changed()
   }
 }
+
+const idText = (instance: number, { source, number }: InputId): string => `${instance} ${source.join()} ${number}`
+
+const settled = (work: Promise<unknown>): Promise<void> =>
+  work.then(
+    () => undefined,
+    () => undefined,
+  )
 
 /** Whether it is the module that ended its turn, and not the node. */
 const isModulesFault = ({ code }: HyphaError): boolean =>

@@ -43,6 +43,14 @@ export interface Remembered {
   readonly kv: ReadonlyMap<string, Uint8Array>
 }
 
+/** What an instance's `save` gave. */
+export interface SavedState {
+  readonly instance: number
+  /** Digest of the release that saved it, in hex. */
+  readonly release: string
+  readonly state: Uint8Array
+}
+
 /** Which export a turn runs. */
 export type TurnCall =
   | { readonly kind: 'tick'; readonly nowMs: number }
@@ -55,7 +63,9 @@ export type TurnCall =
 export type ToWorker =
   /** Compile the modules, and try that they can be instantiated. */
   | { readonly kind: 'load'; readonly modules: readonly CellModule[]; readonly instances: readonly CellInstance[] }
-  /** Make fresh instances. */
+  /** Restore these in instances that are thrown away, and make fresh ones that stand ready. */
+  | { readonly kind: 'rehearse'; readonly states: readonly SavedState[] }
+  /** Make the instances that run. */
   | { readonly kind: 'open'; readonly remembered: readonly Remembered[] }
   | {
       readonly kind: 'turn'
@@ -93,6 +103,8 @@ export type FromWorker =
   | { readonly kind: 'loaded'; readonly instances: readonly LoadedInstance[] }
   /** The turn, or the making of the instances, is done. */
   | { readonly kind: 'done'; readonly effects: readonly InstanceEffects[] }
+  /** How long `restore` took; null where it asked for what isn't answered in a rehearsal. */
+  | { readonly kind: 'rehearsed'; readonly restoreMs: number | null }
   /** `restore` answered with an error: the module refuses the state. */
   | { readonly kind: 'refused'; readonly reason: string }
   /** The module's fault: its memory is not trusted any more. Lines that it wrote are kept. */

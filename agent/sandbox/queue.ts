@@ -70,13 +70,32 @@ export class JobQueue {
     this.#ticking.clear()
   }
 
+  /** Empties the queue for another one. */
+  takeAll(): readonly Job[] {
+    this.#compact()
+    const jobs = this.#jobs
+    this.drain()
+    return jobs
+  }
+
+  /** Puts the jobs of another queue before those that wait here, as many as they are. */
+  putFirst(jobs: readonly Job[]): void {
+    for (const job of jobs.toReversed())
+      if (job.kind === 'deliver' || !this.#ticking.has(job.instance)) this.putBack(job)
+  }
+
+  /** The inputs that wait. */
+  inputs(): { readonly instance: number; readonly input: InboxInput }[] {
+    return this.#jobs
+      .slice(this.#head)
+      .flatMap((job) => (job.kind === 'deliver' ? [{ instance: job.instance, input: job.input }] : []))
+  }
+
   /** Empties the queue, and answers the inputs that waited. */
   drain(): { readonly instance: number; readonly input: InboxInput }[] {
-    this.#compact()
-    const left = this.#jobs.flatMap((job) =>
-      job.kind === 'deliver' ? [{ instance: job.instance, input: job.input }] : [],
-    )
+    const left = this.inputs()
     this.#jobs = []
+    this.#head = 0
     this.#ticking.clear()
     this.#inputs.clear()
     return left

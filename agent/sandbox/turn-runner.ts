@@ -30,6 +30,12 @@ export interface CellSpec {
   readonly timersMs: readonly (number | null)[]
 }
 
+/** How long `restore` took, and how much there was to restore; of all instances together. */
+export interface Rehearsal {
+  readonly restoreMs: number
+  readonly stateBytes: number
+}
+
 export interface TurnPorts {
   readonly clock: Clock
   readonly options: SandboxOptions
@@ -40,6 +46,8 @@ export interface TurnPorts {
   commit(turn: readonly TurnRecord[]): void
   ask(instance: number, ask: Ask, leftMs: number): unknown
   throttled(instance: number, dropped: InstanceEffects['throttled']): void
+  /** An input is journaled as handled. `again`: it was so before, and must not have run. */
+  handled(instance: number, input: InputId, again: boolean): void
   /** The worker ended while it had nothing to do. */
   died(error: HyphaError): void
 }
@@ -63,6 +71,10 @@ export class TurnRunner {
   /** Turns since the last checkpoint of the cell's instances. */
   #uncheckpointed = 0
   #checkpointedAt: number
+  /** What is journaled later, together with what others leave behind. */
+  #withheld: TurnRecord[] | null = null
+  /** Another release runs in its place: what the instances hold is not theirs any more. */
+  #retired = false
 
   constructor(spec: CellSpec, ports: TurnPorts) {
     this.#spec = spec
@@ -93,9 +105,68 @@ export class TurnRunner {
     return answer.instances
   }
 
+  /** Loads the modules again where their worker has ended meanwhile. */
+  async ready(): Promise<void> {
+    if (this.#worker === null) await this.load()
+  }
+
+  /** Journals nothing from here on: what turns leave behind is kept for `release`. */
+  withhold(): void {
+    this.#withheld = []
+  }
+
+  /** Ends the withholding, and gives what was withheld. */
+  release(): readonly TurnRecord[] {
+    const withheld = this.#withheld ?? []
+    this.#withheld = null
+    return withheld
+  }
+
+  /** From here on nothing is journaled of what the instances hold: neither kv nor state. */
+  retire(): void {
+    this.#retired = true
+  }
+
+  /**
+   * The state of each instance that has any, of which nothing is journaled.
+   *
+   * @throws HyphaError `turn-trapped`, `turn-deadline`, `cell-died`.
+   */
+  async peek(): Promise<{ readonly instance: InstanceKey; readonly release: string; readonly bytes: Uint8Array }[]> {
+    const states = []
+    for (const index of this.#withExport(stateExport)) {
+      const answer = await this.#turn(index, { kind: 'save' }, this.#nextKey(), false)
+      const effects = answer.kind === 'done' ? answer.effects : []
+      this.#finish(answer.kind === 'done' ? { ...answer, effects: effects.map(withoutState) } : answer, index, null)
+      const bytes = effects.find(({ instance }) => instance === index)?.state
+      if (bytes) states.push({ instance: this.#spec.instances[index]!.key, release: this.#spec.release, bytes })
+    }
+    return states
+  }
+
+  /**
+   * Restores states in throwaway instances; null where it isn't known whether that works.
+   *
+   * @throws HyphaError `state-refused`, `turn-trapped`, `turn-deadline`, `cell-died`.
+   */
+  async rehearse(stateOf: (instance: InstanceKey) => ReturnType<Durable['state']>): Promise<Rehearsal | null> {
+    await this.ready()
+    const { instances, modules } = this.#spec
+    const states = this.#withExport(stateExport).flatMap((instance) => {
+      const state = stateOf(instances[instance]!.key)
+      return state === null ? [] : [{ instance, release: state.release, state: state.bytes }]
+    })
+    if (states.length === 0) return null
+    const deadlineMs = states.reduce((sum, each) => sum + modules[instances[each.instance]!.module]!.limits.turnMs, 0)
+    const answer = await this.#request({ kind: 'rehearse', states }, deadlineMs)
+    if (answer.kind !== 'rehearsed') throw outcomeOf(answer)
+    if (answer.restoreMs === null) return null
+    return { restoreMs: answer.restoreMs, stateBytes: states.reduce((sum, { state }) => sum + state.length, 0) }
+  }
+
   /** Makes the instances, in a worker that has loaded them, gives them back their state, and starts them. */
   async start(): Promise<void> {
-    if (this.#worker === null) await this.load()
+    await this.ready()
     const { instances } = this.#spec
     const { durable, options } = this.#ports
     const remembered = instances.map(({ key }) => ({ kv: durable.kv(key) }))
@@ -144,15 +215,22 @@ export class TurnRunner {
   }
 
   async #run(instance: number, call: TurnCall, input: InputId | null): Promise<void> {
-    const number = ++this.#number
-    const key = input === null ? `${this.#nonce}-${number}` : `${toHex(input.source)}-${input.number}`
-    const checkpoint = call.kind !== 'restore' && this.#checkpointDue()
-    const { limits } = this.#spec.modules[this.#spec.instances[instance]!.module]!
-    const answer = await this.#request({ kind: 'turn', number, instance, call, key, checkpoint }, limits.turnMs)
-    this.#finish(answer, instance, input)
+    const key = input === null ? this.#nextKey() : `${toHex(input.source)}-${input.number}`
+    const checkpoint = call.kind !== 'restore' && !this.#retired && this.#checkpointDue()
+    this.#finish(await this.#turn(instance, call, key, checkpoint), instance, input)
     this.#turns[instance]!++
     this.#uncheckpointed++
     if (checkpoint) this.#checkpointed()
+  }
+
+  #nextKey(): string {
+    return `${this.#nonce}-${this.#number + 1}`
+  }
+
+  #turn(instance: number, call: TurnCall, key: string, checkpoint: boolean): Promise<Answer> {
+    const number = ++this.#number
+    const { limits } = this.#spec.modules[this.#spec.instances[instance]!.module]!
+    return this.#request({ kind: 'turn', number, instance, call, key, checkpoint }, limits.turnMs)
   }
 
   #request(message: ToWorker, deadlineMs: number): Promise<Answer> {
@@ -162,14 +240,8 @@ export class TurnRunner {
 
   /** Journals what a turn left behind, or throws what ended it. */
   #finish(answer: Answer, instance: number | null, input: InputId | null): void {
-    if (answer.kind === 'refused') {
-      throw new HyphaError('state-refused', `the module refuses the state: ${answer.reason.slice(0, 500)}`)
-    }
-    if (answer.kind === 'trapped') {
-      this.#commit(answer.effects, instance, null, 'failed')
-      throw new HyphaError('turn-trapped', answer.text)
-    }
-    if (answer.kind !== 'done') throw unloadable(answer)
+    if (answer.kind === 'trapped') this.#commit(answer.effects, instance, null, 'failed')
+    if (answer.kind !== 'done') throw outcomeOf(answer)
     this.#commit(answer.effects, instance, input, 'ok')
   }
 
@@ -187,7 +259,11 @@ export class TurnRunner {
       const own = effects.find(({ instance: index }) => index === instance)
       records.unshift(toRecord(instances[instance]!.key, { epoch, release, input, outcome }, own))
     }
-    if (records.length > 0) this.#ports.commit(records)
+    const { durable, commit, handled } = this.#ports
+    const again = instance !== null && input !== null && isHandled(durable, instances[instance]!.key, input)
+    if (this.#withheld !== null) this.#withheld.push(...records)
+    else if (records.length > 0) commit(this.#retired ? records.map(withoutContent) : records)
+    if (instance !== null && input !== null) handled(instance, input, again)
     for (const entry of effects) this.#ports.throttled(entry.instance, entry.throttled)
   }
 
@@ -209,6 +285,20 @@ export class TurnRunner {
       exports.some((name) => interfaceName.test(name)) ? [index] : [],
     )
   }
+}
+
+const isHandled = (durable: Durable, instance: InstanceKey, { source, number }: InputId): boolean =>
+  number <= durable.handled(instance, source)
+
+const withoutState = (effects: InstanceEffects): InstanceEffects => ({ ...effects, state: null })
+
+const withoutContent = (record: TurnRecord): TurnRecord => ({ ...record, kv: [], state: null })
+
+/** What ended a turn. */
+function outcomeOf(answer: Answer): HyphaError {
+  if (answer.kind === 'trapped') return new HyphaError('turn-trapped', answer.text)
+  if (answer.kind !== 'refused') return unloadable(answer)
+  return new HyphaError('state-refused', `the module refuses the state: ${answer.reason.slice(0, 500)}`)
 }
 
 function unloadable(answer: Answer): HyphaError {

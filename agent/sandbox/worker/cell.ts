@@ -1,7 +1,16 @@
 import { HyphaError } from '@hypha/core/errors.ts'
 import { TurnEffects } from '../../host/effects.ts'
-import type { HostContext, HostRequest } from '../../host/host.ts'
-import type { CellInstance, CellModule, InstanceEffects, LoadedInstance, Remembered, TurnCall } from '../protocol.ts'
+import type { HostContext, HostFunctions, HostRequest } from '../../host/host.ts'
+import { hostFunctions } from '../../host/interfaces.ts'
+import type {
+  CellInstance,
+  CellModule,
+  InstanceEffects,
+  LoadedInstance,
+  Remembered,
+  SavedState,
+  TurnCall,
+} from '../protocol.ts'
 import { type CompiledComponent, compileComponent, instantiateComponent } from './component.ts'
 import { type Exports, type InstanceParts, instantiateCore } from './instance.ts'
 
@@ -11,6 +20,12 @@ export type AskAgent = (instance: number, request: HostRequest) => unknown
 export interface TurnDone {
   readonly effects: readonly InstanceEffects[]
   /** Why `restore` refused the state; null in all other cases. */
+  readonly refused: string | null
+}
+
+export interface Rehearsed {
+  /** Null where it isn't known. */
+  readonly restoreMs: number | null
   readonly refused: string | null
 }
 
@@ -25,6 +40,10 @@ interface Member {
   memory: { readonly now: WebAssembly.Memory; readonly initialBytes: number } | null
   /** It was called since its last `save`, so that its state may have changed. */
   dirty: boolean
+  /** Its own code asked the host for something while it was made: what it knows is of then. */
+  asked: boolean
+  /** What its functions for kv work on. */
+  readonly kv: Map<string, Uint8Array>
 }
 
 /** The instances of one cell, and the turn that runs. What throws here is a trap: the whole cell is given up. */
@@ -37,6 +56,11 @@ export class WorkerCell {
   #asked = 0
   /** What a called instance threw: its caller must not be able to catch it. */
   #poison: { readonly error: unknown } | null = null
+  /** The instances were made ahead, and asked for nothing: they are as they would be if they were made now. */
+  #standing = false
+  /** What the host answers, and to whom. */
+  #stage: 'trial' | 'running' | 'rehearsal' = 'trial'
+  #unknown = false
 
   /** Compiles. Throws `module-unloadable`. */
   constructor(modules: readonly CellModule[], instances: readonly CellInstance[], askAgent: AskAgent) {
@@ -51,33 +75,74 @@ export class WorkerCell {
       exports: null,
       memory: null,
       dirty: false,
+      asked: false,
+      kv: new Map(),
     }))
   }
 
-  /** Makes each instance once and throws it away, to see that it can be made. What its start asks of the host ends the trial, as no answer is due yet. */
-  rehearse(): LoadedInstance[] {
+  /** Makes each instance, to see that it can be made. What its start asks of the host ends the trial, as no answer is due yet. */
+  load(): LoadedInstance[] {
+    this.#stage = 'trial'
     const loaded = this.#members.map((member, index) => {
       const started = performance.now()
-      this.#make(index, new Map(), () => {
-        throw new TrialEnded()
-      })
+      this.#make(index)
       return {
         compileMs: this.#compileMs[member.spec.module]!,
         instantiateMs: performance.now() - started,
         exports: this.#modules[member.spec.module]!.world.exports.map(({ name }) => name),
       }
     })
-    this.#dropAll()
+    const asTheyCame = ({ effects, exports, dirty, asked }: Member) => effects.empty && exports && !dirty && !asked
+    this.#standing = this.#members.every(asTheyCame)
+    if (!this.#standing) this.#dropAll()
     return loaded
   }
 
   /** Makes the instances that run, with what they remember. */
   open(remembered: readonly Remembered[]): TurnDone {
-    for (const index of this.#members.keys()) {
-      const ask: AskAgent = (instance, request) => this.#ask(instance, request)
-      this.#make(index, new Map(remembered[index]!.kv), ask)
+    this.#stage = 'running'
+    const standing = this.#standing
+    this.#standing = false
+    for (const [index, member] of this.#members.entries()) {
+      for (const [key, value] of remembered[index]!.kv) member.kv.set(key, value)
+      if (!standing) this.#make(index)
     }
     return { effects: this.#collect(), refused: null }
+  }
+
+  /**
+   * Restores states in instances that are thrown away; fresh ones stand ready afterwards. What is traps or is refused is so for the instances that run later, too, except where one
+   * asked for more than log, clock and config: then nothing is known.
+   */
+  rehearse(states: readonly SavedState[]): Rehearsed {
+    const started: number[] = []
+    let refused: string | null = null
+    this.#dropAll()
+    this.#stage = 'rehearsal'
+    this.#unknown = false
+    try {
+      for (const index of this.#members.keys()) this.#make(index)
+      started.push(performance.now())
+      for (const { instance, release, state } of states) {
+        refused ??= this.#restore(instance, release, state)
+        this.#throwPoison()
+      }
+      started.push(performance.now())
+    } catch (thrown) {
+      if (!this.#unknown) throw thrown
+    } finally {
+      this.#poison = null
+      this.#dropAll()
+    }
+    const restoreMs = this.#unknown ? null : started[1]! - started[0]!
+    this.load()
+    return { restoreMs, refused: restoreMs === null ? null : refused }
+  }
+
+  #restore(index: number, release: string, state: Uint8Array): string | null {
+    const { spec } = this.#members[index]!
+    const result = findExport(spec, this.#enter(index), 'state', 'restore')(release, state) as Result
+    return result.tag === 'err' ? String(result.val) : null
   }
 
   runTurn(index: number, call: TurnCall, key: string, checkpoint: boolean): TurnDone {
@@ -102,10 +167,8 @@ export class WorkerCell {
       case 'save':
         state = functionOf('state', 'save')() as Uint8Array
         break
-      case 'restore': {
-        const result = functionOf('state', 'restore')(call.release, call.state) as { tag: string; val: unknown }
-        if (result.tag === 'err') refused = String(result.val)
-      }
+      case 'restore':
+        refused = this.#restore(index, call.release, call.state)
     }
     this.#throwPoison()
     const saved = checkpoint ? this.#saveDirty() : new Map<number, Uint8Array>()
@@ -138,7 +201,7 @@ export class WorkerCell {
     return taken
   }
 
-  #make(index: number, kv: Map<string, Uint8Array>, ask: AskAgent): void {
+  #make(index: number): void {
     const member = this.#members[index]!
     const { key, config, links } = member.spec
     const { world, limits, publish } = this.#modules[member.spec.module]!
@@ -148,15 +211,26 @@ export class WorkerCell {
       limits,
       publish,
       effects: member.effects,
-      now: () => Date.now(),
-      monotonic: () => performance.now(),
-      ask: (request) => ask(index, { ...request, key: `${this.#turnKey}/${this.#asked++}` }),
+      now: () => {
+        member.asked = true
+        return Date.now()
+      },
+      monotonic: () => {
+        member.asked = true
+        return performance.now()
+      },
+      ask: (request) => this.#ask(index, { ...request, key: `${this.#turnKey}/${this.#asked++}` }),
     }
     try {
       const onMemory = (now: WebAssembly.Memory) => {
         member.memory = { now, initialBytes: now.buffer.byteLength }
       }
-      const parts: InstanceParts = { world, links, context, kv, onMemory, callee: (i) => this.#calleeOf(i) }
+      // Binding itself reads the clock.
+      const onBound = () => {
+        member.asked = false
+      }
+      const host = (name: string) => this.#hostFunctions(name, member, context)
+      const parts: InstanceParts = { world, links, context, host, onBound, onMemory, callee: (i) => this.#calleeOf(i) }
       const { module } = member
       member.exports =
         module instanceof WebAssembly.Module ? instantiateCore(module, parts) : instantiateComponent(module, parts)
@@ -166,6 +240,24 @@ export class WorkerCell {
         throw new HyphaError('module-unloadable', `module "${key.module}": ${thrown.message}`, { cause: thrown })
       }
       throw thrown
+    }
+  }
+
+  #hostFunctions(name: string, member: Member, context: HostContext): HostFunctions | null {
+    const functions = hostFunctions(name, context, member.kv)
+    if (functions === null || (this.#stage !== 'rehearsal' && name !== kvInterface)) return functions
+    if (rehearsable.has(name)) return functions
+    const noted = Object.entries(functions).map(([func, run]) => [func, this.#noting(member, run)])
+    return Object.fromEntries(noted) as HostFunctions
+  }
+
+  /** What must not pass unseen while an instance is made, or at all in a rehearsal. */
+  #noting(member: Member, run: (...args: never[]) => unknown): (...args: never[]) => unknown {
+    return (...args) => {
+      member.asked = true
+      if (this.#stage !== 'rehearsal') return run(...args)
+      this.#unknown = true
+      throw new TrialEnded()
     }
   }
 
@@ -200,6 +292,7 @@ export class WorkerCell {
   }
 
   #ask(instance: number, request: HostRequest): unknown {
+    if (this.#stage !== 'running') throw new TrialEnded()
     try {
       return this.#askAgent(instance, request)
     } catch (error) {
@@ -238,15 +331,24 @@ export class WorkerCell {
   }
 
   #dropAll(): void {
+    this.#standing = false
     for (const member of this.#members) {
       member.effects.clear()
       member.exports = null
       member.memory = null
+      member.dirty = false
+      member.asked = false
+      member.kv.clear()
     }
   }
 }
 
 const pageBytes = 65_536
+const kvInterface = 'hypha:host/kv@0.1.0'
+/** Host interfaces that answer in a rehearsal. */
+const rehearsable = new Set(['log', 'clock', 'config'].map((name) => `hypha:host/${name}@0.1.0`))
+
+type Result = { readonly tag: string; readonly val: unknown }
 
 class TrialEnded extends Error {}
 

@@ -35,9 +35,11 @@ export function compileComponent({ source, cores }: Transpiled): CompiledCompone
 export function instantiateComponent({ instantiate, cores }: CompiledComponent, parts: InstanceParts): Exports {
   const used = new Set<WebAssembly.Module>()
   const owners = new Set([...cores.values()].flatMap(({ module, ownsMemory }) => (ownsMemory ? [module] : [])))
+  const bound = bindImports(parts)
+  parts.onBound()
   const instance = instantiate(
     (name) => cores.get(name)!.module,
-    bindImports(parts),
+    bound,
     (module, imports = {}) => {
       // The memories' maxima were shared out for one instance of each.
       if (owners.has(module) && used.has(module)) {

@@ -3,7 +3,6 @@ import { type AbiContext, bindExport, bindImport, type CoreFunction } from '@hyp
 import { rootInterface } from '@hypha/core/wasm/names.ts'
 import type { FuncType, InterfaceType, World } from '@hypha/core/wasm/types.ts'
 import type { HostContext, HostFunctions } from '../../host/host.ts'
-import { hostFunctions } from '../../host/interfaces.ts'
 import { wasiFunctions } from '../../host/wasi.ts'
 
 export type LiftedFunction = (...args: unknown[]) => unknown
@@ -18,7 +17,10 @@ export interface InstanceParts {
   readonly world: World
   readonly links: ReadonlyMap<string, 'host' | number>
   readonly context: HostContext
-  readonly kv: Map<string, Uint8Array>
+  /** The functions of a host interface; null where there is no such interface. */
+  host(name: string): HostFunctions | null
+  /** Its imports are bound: from here on the module's own code runs. */
+  onBound(): void
   /** Told of the instance's memory, where it has one. */
   onMemory(memory: WebAssembly.Memory): void
   /** The exports of another instance of the cell; it is entered when one of them is called. */
@@ -46,7 +48,9 @@ export function instantiateCore(module: WebAssembly.Module, parts: InstanceParts
     },
     maxLiftedBytes,
   }
-  const instance = new WebAssembly.Instance(module, bindImports(module, parts, abi))
+  const imports = bindImports(module, parts, abi)
+  parts.onBound()
+  const instance = new WebAssembly.Instance(module, imports)
   exports = instance.exports
   if (exports.memory instanceof WebAssembly.Memory) parts.onMemory(exports.memory)
   // Reactors of C and Rust initialise themselves here (WASI, application ABI).
@@ -83,7 +87,7 @@ export function providers(
       })
     }
     if (typeof link === 'number') return { type, run: calleeFunction(parts, link, name, func) }
-    if (!served.has(name)) served.set(name, hostFunctions(name, parts.context, parts.kv))
+    if (!served.has(name)) served.set(name, parts.host(name))
     const host = served.get(name)?.[func]
     if (host === undefined)
       throw new HyphaError('module-unloadable', `no host interface has ${name}#${func}`, { where: name })

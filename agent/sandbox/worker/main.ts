@@ -34,9 +34,13 @@ function carryOut(message: ToWorker): FromWorker {
   switch (message.kind) {
     case 'load':
       cell = new WorkerCell(message.modules, message.instances, ask)
-      return { kind: 'loaded', instances: cell.rehearse() }
+      return { kind: 'loaded', instances: cell.load() }
     case 'open':
       return { kind: 'done', effects: opened().open(message.remembered).effects }
+    case 'rehearse': {
+      const { restoreMs, refused } = opened().rehearse(message.states)
+      return refused === null ? { kind: 'rehearsed', restoreMs } : { kind: 'refused', reason: refused }
+    }
     case 'turn': {
       const { effects, refused } = opened().runTurn(message.instance, message.call, message.key, message.checkpoint)
       return refused === null ? { kind: 'done', effects } : { kind: 'refused', reason: refused }

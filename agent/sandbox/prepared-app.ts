@@ -1,0 +1,310 @@
+import { toHex } from '@hypha/core/bytes/text.ts'
+import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
+import { instanceName } from '@hypha/core/wire/ids.ts'
+import type { InstanceState } from '@hypha/core/wire/messages/state.ts'
+import type { InboxInput, InputId, InstanceKey, RunnableSection, TurnRecord } from '../turns.ts'
+import { Cell, type CellHealth, type CellPorts } from './cell.ts'
+import type { CellWorker } from './cell-worker.ts'
+import { planCells } from './cells.ts'
+import type { SandboxOptions } from './options.ts'
+import type { LoadedInstance } from './protocol.ts'
+import type { Job } from './queue.ts'
+import type { SandboxPorts } from './sandbox.ts'
+import { Settlement } from './settlement.ts'
+import type { TickerPhase } from './ticker.ts'
+import type { CellSpec, Durable, Rehearsal } from './turn-runner.ts'
+
+/** An app that is compiled and stands by, runs, or has been stopped. */
+export interface PreparedApp {
+  /** How long each instance took to compile and to instantiate. */
+  readonly loaded: readonly LoadedInstance[]
+  /** Makes the instances, restores their state and starts them and their timers. Throws what kept one from it; then none runs. Also after `stop`. */
+  activate(): Promise<void>
+  /**
+   * Queues an input for an inbox; before `activate` it waits. `done`: it was handled before. `full`: try again when `onRoom` says so.
+   */
+  deliver(instance: InstanceKey, input: InboxInput): 'queued' | 'full' | 'done'
+  instances(): InstanceState[]
+  health(): CellHealth
+  /** Called when an instance's status changes. */
+  onChange(run: () => void): void
+  /** Called when an instance whose inputs were answered with `full` takes more. */
+  onRoom(run: (instance: InstanceKey) => void): void
+  /**
+   * Finishes the running turns, checkpoints each instance where `save` says so, and ends the cells. Answers the inputs that were queued and
+   * got no turn. Where a module's `save` fails it throws, and the app goes on.
+   */
+  stop(options: { readonly save: boolean }): Promise<{ readonly instance: InstanceKey; readonly input: InboxInput }[]>
+  /**
+   * Tries in a throwaway instance to restore a `save()` that `from` takes now, or the last checkpoint where `from` doesn't run; with only log, clock and config answering. Nothing of it is
+   * kept, and untouched instances stand ready afterwards. Null where nothing is there to restore, or where `restore` asks for more than that, so that it isn't known.
+   *
+   * @throws HyphaError what would keep this release from taking over: `state-refused`, `turn-trapped`, `turn-deadline`, `cell-died`.
+   */
+  rehearse(from: PreparedApp | null): Promise<Rehearsal | null>
+}
+
+interface Place {
+  readonly cell: Cell
+  readonly index: number
+}
+
+/** The cells of one release of an app. What isn't of `PreparedApp` is for `swap.ts`. */
+export class App implements PreparedApp {
+  loaded: readonly LoadedInstance[] = []
+  readonly #ports: SandboxPorts
+  readonly #durable: Durable
+  readonly #cells: readonly Cell[]
+  /** Where each instance is, by its name. */
+  readonly #places = new Map<string, Place>()
+  readonly #changed: (() => void)[] = []
+  readonly #room: ((instance: InstanceKey) => void)[] = []
+  /** Inputs that were handled since it was activated, and how many of them had been handled before. */
+  #handled = 0
+  #doubled = 0
+  #settlement: Settlement | null = null
+  /** What takes this one's inputs: the old release while a swap is under way, and the new one after it. */
+  #inputsTo: App | null = null
+  /** Resolves when what another one has replaced has ended. */
+  #retired: Promise<void> | null = null
+
+  constructor(
+    section: RunnableSection,
+    durable: Durable,
+    ports: SandboxPorts,
+    options: SandboxOptions,
+    worker: (spec: CellSpec) => CellWorker,
+  ) {
+    this.#ports = ports
+    this.#durable = durable
+    this.#cells = planCells(section, ports.node, ports.componentProcess != null).map((spec) => {
+      const ask: CellPorts['ask'] = (index, request, leftMs) => {
+        const { key } = spec.instances[index]!
+        const { httpHosts } = section.modules.get(key.module)!
+        const { interface: name, func, args } = request
+        return ports.call({ instance: key, interface: name, func, args, key: request.key, leftMs, httpHosts })
+      }
+      return new Cell(spec, {
+        clock: ports.clock,
+        options,
+        durable,
+        commit: ports.commit,
+        event: ports.event,
+        ask,
+        worker: () => worker(spec),
+        changed: () => {
+          for (const run of this.#changed) run()
+        },
+        room: (instance) => {
+          for (const run of this.#room) run(instance)
+        },
+        handled: (instance, input, again) => this.#onHandled(spec.instances[instance]!.key, input, again),
+      })
+    })
+    for (const cell of this.#cells) {
+      for (const [index, { key }] of cell.spec.instances.entries()) this.#places.set(instanceName(key), { cell, index })
+    }
+  }
+
+  async load(): Promise<void> {
+    try {
+      this.loaded = (await Promise.all(this.#cells.map((cell) => cell.load()))).flat()
+    } catch (error) {
+      await this.stop({ save: false })
+      throw error
+    }
+  }
+
+  async activate(): Promise<void> {
+    this.#beginAnew()
+    await this.#startCells((cell) => cell.open())
+  }
+
+  deliver(instance: InstanceKey, input: InboxInput): 'queued' | 'full' | 'done' {
+    const name = instanceName(instance)
+    const place = this.#places.get(name)
+    if (place === undefined) throw new HyphaError('internal', `${name} is not of this app`)
+    const other = this.#inputsTo
+    if (other?.has(name)) return other.deliver(instance, input)
+    // What has been replaced runs nothing any more: who sent it keeps it.
+    if (this.#retired !== null) return 'full'
+    return place.cell.deliver(place.index, input)
+  }
+
+  has(instance: string): boolean {
+    return this.#places.has(instance)
+  }
+
+  async rehearse(from: PreparedApp | null): Promise<Rehearsal | null> {
+    const peeked = from instanceof App ? (await Promise.all(from.#cells.map((cell) => cell.peek()))).flat() : []
+    const states = new Map(peeked.map(({ instance, release, bytes }) => [instanceName(instance), { release, bytes }]))
+    const stateOf = (key: InstanceKey) => states.get(instanceName(key)) ?? this.#durable.state(key)
+    const rehearsals = await Promise.all(this.#cells.map((cell) => cell.rehearse(stateOf)))
+    const known = rehearsals.filter((each) => each !== null)
+    if (known.length === 0) return null
+    return known.reduce((sum, { restoreMs, stateBytes }) => ({
+      restoreMs: sum.restoreMs + restoreMs,
+      stateBytes: sum.stateBytes + stateBytes,
+    }))
+  }
+
+  instances(): InstanceState[] {
+    return this.#cells.flatMap((cell) => cell.states())
+  }
+
+  health(): CellHealth {
+    const sum: CellHealth = { turns: 0, traps: 0, deadlines: 0, restarts: 0, missedTicks: 0, failedInputs: 0 }
+    for (const { health } of this.#cells) {
+      for (const name of Object.keys(sum) as (keyof CellHealth)[]) sum[name] += health[name]
+    }
+    return sum
+  }
+
+  onChange(run: () => void): void {
+    this.#changed.push(run)
+  }
+
+  onRoom(run: (instance: InstanceKey) => void): void {
+    this.#room.push(run)
+  }
+
+  async stop(options: { readonly save: boolean }): Promise<{ instance: InstanceKey; input: InboxInput }[]> {
+    if (this.#retired !== null) {
+      await this.#retired
+      return []
+    }
+    const stopped = this.#cells.map(async (cell) =>
+      (await cell.stop(options)).map(({ instance, input }) => ({
+        instance: cell.spec.instances[instance]!.key,
+        input,
+      })),
+    )
+    const left = (await Promise.all(stopped)).flat()
+    this.#settlement?.end(new Set(left.map(({ instance, input }) => inputName(instance, input.id))))
+    return left
+  }
+
+  /** Loads again what has ended while it stood by. */
+  async ready(): Promise<void> {
+    await Promise.all(this.#cells.map((cell) => cell.ready()))
+  }
+
+  /** Inputs wait in the old release's queue from now on. */
+  waitIn(old: App | null): void {
+    this.#inputsTo = old
+  }
+
+  /** The old release goes on, with what waits here too. What finds no room there comes again: it isn't handled. */
+  giveBack(old: App | null): void {
+    this.#inputsTo = null
+    if (old === null) return
+    for (const cell of this.#cells) {
+      for (const { instance, input } of cell.drain()) {
+        const { key } = cell.spec.instances[instance]!
+        if (old.has(instanceName(key))) old.deliver(key, input)
+      }
+    }
+  }
+
+  /** The running turns end; none begins until `resume`. */
+  async hold(): Promise<void> {
+    await Promise.all(this.#cells.map((cell) => cell.hold()))
+  }
+
+  resume(): void {
+    for (const cell of this.#cells) cell.resume()
+  }
+
+  /** Throws what kept an instance from being saved. */
+  async save(): Promise<void> {
+    const outcomes = await Promise.allSettled(this.#cells.map((cell) => cell.save()))
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+  }
+
+  /** Makes the instances, restores and starts them; what that leaves behind is kept for `release`. Throws what kept one from it. */
+  async startWithheld(): Promise<void> {
+    this.#beginAnew()
+    for (const cell of this.#cells) cell.withhold()
+    await this.#startCells((cell) => cell.start())
+  }
+
+  release(): readonly TurnRecord[] {
+    return this.#cells.flatMap((cell) => cell.release())
+  }
+
+  async abandon(failure: HyphaError): Promise<void> {
+    await Promise.all(this.#cells.map((cell) => cell.abandon(failure)))
+  }
+
+  /** Runs in place of the old release, which is held: with all that waits for it. */
+  takeOver(old: App | null): { readonly carried: number; readonly before: number; readonly settlement: Settlement } {
+    this.#inputsTo = null
+    const jobs = new Map<Cell, Job[]>(this.#cells.map((cell) => [cell, []]))
+    const timers = new Map<Cell, Map<number, TickerPhase>>(this.#cells.map((cell) => [cell, new Map()]))
+    for (const cell of old === null ? [] : old.#cells) {
+      const handed = cell.handOver()
+      for (const job of handed.jobs) {
+        const place = this.#placeOf(cell, job.instance)
+        if (place !== null) jobs.get(place.cell)!.push({ ...job, instance: place.index })
+      }
+      for (const [index, accepted] of handed.accepted.entries()) {
+        const place = this.#placeOf(cell, index)
+        place?.cell.follow(place.index, accepted)
+        const phase = handed.timers.get(index)
+        const same = place !== null && place.cell.spec.timersMs[place.index] === cell.spec.timersMs[index]
+        if (same && phase !== undefined) timers.get(place.cell)!.set(place.index, phase)
+      }
+    }
+    for (const cell of this.#cells) cell.proceed(jobs.get(cell), timers.get(cell))
+    const carried = this.#waiting()
+    this.#settlement = new Settlement(this.#ports.clock, carried, {
+      waiting: () => this.#waiting(),
+      doubled: () => this.#doubled,
+    })
+    if (old !== null) old.#giveWayTo(this)
+    return { carried: carried.size, before: old === null ? 0 : old.#handled, settlement: this.#settlement }
+  }
+
+  #giveWayTo(next: App): void {
+    this.#settlement?.end()
+    this.#inputsTo = next
+    this.#retired = Promise.all(this.#cells.map((cell) => cell.retire())).then(() => undefined)
+  }
+
+  /** Where this release has an instance of another one's cell. */
+  #placeOf(cell: Cell, index: number): Place | null {
+    return this.#places.get(instanceName(cell.spec.instances[index]!.key)) ?? null
+  }
+
+  #waiting(): Set<string> {
+    return new Set(
+      this.#cells.flatMap((cell) =>
+        cell.waiting().map(({ instance, input }) => inputName(cell.spec.instances[instance]!.key, input.id)),
+      ),
+    )
+  }
+
+  #onHandled(instance: InstanceKey, input: InputId, again: boolean): void {
+    this.#handled++
+    if (again) this.#doubled++
+    this.#settlement?.handled(inputName(instance, input))
+  }
+
+  #beginAnew(): void {
+    this.#handled = 0
+    this.#doubled = 0
+    this.#settlement = null
+  }
+
+  async #startCells(start: (cell: Cell) => Promise<void>): Promise<void> {
+    const outcomes = await Promise.allSettled(this.#cells.map(start))
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+    if (failed === undefined) return
+    const failure = asHyphaError(failed.reason)
+    await this.abandon(failure)
+    throw failure
+  }
+}
+
+const inputName = (instance: InstanceKey, { source, number }: InputId): string =>
+  `${instanceName(instance)} ${toHex(source)} ${number}`
