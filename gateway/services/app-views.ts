@@ -8,6 +8,7 @@ import type {
   ReleaseEnvelope,
   ReleaseSummary,
   RolloutView,
+  Travel,
 } from '../admin/api/schemas/apps.ts'
 import type { Push } from '../admin/api/services.ts'
 import { type RolloutNode, rolloutOf } from '../distribute/rollout.ts'
@@ -19,6 +20,7 @@ import { notFound } from './not-found.ts'
 import type { Pipeline } from './pipeline.ts'
 import type { Releases, StoredRelease } from './releases.ts'
 import type { NodeReports } from './reports.ts'
+import { travelsOf } from './travels.ts'
 
 /** Reads apps, releases and rollouts out of the store, as the API shows them. */
 export class AppViews {
@@ -146,6 +148,10 @@ export class AppViews {
       role: { threshold, keys: keys.map(toHex) },
       running: this.planOf(app)?.release ?? null,
     }
+  }
+
+  travels(release: StoredRelease): Travel[] {
+    return travelsOf(release, this.#store)
   }
 
   /** A release as it was pushed. */

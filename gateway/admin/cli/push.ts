@@ -10,6 +10,7 @@ import type { NodeSummary } from '../api/schemas/nodes.ts'
 import { type Cli, parseDuration, wholeNumber } from './cli.ts'
 import { lastNumber, rememberNumber } from './numbers.ts'
 import type { Tiers } from './plan-tree.ts'
+import { travelLines } from './travels.ts'
 import type { Outcome } from './wait.ts'
 
 /** As they stand on the command line. */
@@ -137,6 +138,7 @@ function told(answer: PushAnswer, outcome: Outcome | null, stages: Stages): stri
     lines[0] = `${app} ${number} runs on ${outcome.confirmed.join(', ') || 'no node yet'}.`
     if (outcome.offline.length > 0) lines.push(`Away, and to follow once back: ${outcome.offline.join(', ')}.`)
   }
+  lines.push(...travelLines(answer.travels))
   if (!plan.complete) lines.push(`Not everything has a place: see hypha why MODULE --app ${app}.`)
   const { total, ...rest } = stages.timings()
   const each = Object.entries(rest).map(([name, ms]) => `${name} ${Math.round(ms)}`)

@@ -81,12 +81,22 @@ export const ReleaseEnvelope = Type.Object({
 })
 export type ReleaseEnvelope = Static<typeof ReleaseEnvelope>
 
+const Travel = Type.Object({
+  module: Type.String({ description: 'Or the file of a built-in app' }),
+  bytes: Type.Integer({ description: 'Of the content' }),
+  encoding: Type.Enum(['identity', 'brotli', 'patch']),
+  sent: Type.Integer({ description: 'Bytes that each of the nodes is sent' }),
+  nodes: Type.Integer(),
+})
+export type Travel = Static<typeof Travel>
+
 export const PushAnswer = Type.Object({
   app: Id,
   number: Type.Integer(),
   digest: Digest,
   epoch: Type.Integer(),
   plan: PlanAnswer,
+  travels: Type.Array(Travel, { description: 'How it comes to the nodes that are told of it by now' }),
   ...signed,
 })
 export type PushAnswer = Static<typeof PushAnswer>
