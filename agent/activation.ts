@@ -3,7 +3,8 @@ import type { Section } from '@hypha/core/trust/directive.ts'
 import { instanceName } from '@hypha/core/wire/ids.ts'
 import type { AppPorts } from './app-ports.ts'
 import type { AppStatus, Why } from './app-status.ts'
-import { type Installed, type InstallState, toRun } from './install/machine.ts'
+import { clearStaleMark, describeFlip, type FlipOrder, restoreMark } from './flip.ts'
+import { type Installed, type InstallInput, type InstallState, type Prepared, toRun } from './install/machine.ts'
 import type { Laps } from './laps.ts'
 import { RunningApp } from './running-app.ts'
 import type { InboxInput, InstanceKey } from './turns.ts'
@@ -55,14 +56,25 @@ export class Activation {
     this.#running = null
   }
 
-  /** Runs what the install file says, whatever it was that ended the agent before. */
-  async boot(): Promise<void> {
+  /**
+   * Runs what the install file says, whatever it was that ended the agent before. `due`: what was prepared, and is to run since an instant that has passed: it takes over on
+   * trial, from what the one before has left in the journal.
+   */
+  async boot(due: Prepared | null = null): Promise<void> {
     if (this.#running !== null) return
-    const state = await this.#countStart()
+    const { confirmed, trial } = this.#ports.installs.state(this.#app)
+    const state = await this.#countStart(due)
+    if (state.trial === null) clearStaleMark(this.#app, state, this.#ports, this.#status)
     const installed = toRun(state)
     if (installed === null) return this.#status.set('receiving')
+    const since = this.#ports.clock.monotonic()
     try {
       await this.#open(installed)
+      if (due !== null && state.trial?.installed.epoch === due.installed.epoch) {
+        const from = trial?.installed ?? confirmed
+        const order = { wave: due.wave, instantMs: due.commit?.instantMs ?? null, late: true }
+        this.#ports.flipped(describeFlip(this.#ports, { app: this.#app, from, to: installed, order, since }))
+      }
       if (state.trial !== null) this.#watchTrial()
       else if (state.failed !== null) this.#status.set('reverted', state.failed)
       else this.#status.set('confirmed')
@@ -76,11 +88,15 @@ export class Activation {
   }
 
   /** A trial may be started so many times. Where the count can't be written down, what is confirmed runs. */
-  async #countStart(): Promise<InstallState> {
-    const state = this.#ports.installs.state(this.#app)
-    if (state.trial === null) return state
+  async #countStart(due: Prepared | null): Promise<InstallState> {
+    const { installs, journal } = this.#ports
+    const state = installs.state(this.#app)
+    const flipped = due?.installed ?? (state.trial?.flip ? state.trial.installed : null)
     try {
-      return await this.#ports.installs.step(this.#app, { kind: 'start' })
+      // Before anything of it is journaled; where the mark stands already, it stays as it is.
+      if (flipped !== null) journal.markFlip(this.#app, flipped.epoch)
+      if (due !== null) return await installs.step(this.#app, { kind: 'flip', epoch: due.installed.epoch })
+      return state.trial === null ? state : await installs.step(this.#app, { kind: 'start' })
     } catch (thrown) {
       this.#status.tell('boot-failed', asHyphaError(thrown))
       return state.confirmed === null ? state : { ...state, trial: null }
@@ -111,8 +127,7 @@ export class Activation {
   /** What runs is what is wanted: says so where something else was refused, or awaited, in its place. */
   restate(): void {
     if (this.#running === null) return
-    const { trial } = this.#ports.installs.state(this.#app)
-    const status = trial === null ? 'confirmed' : 'trial'
+    const status = this.#onTrial ? 'trial' : 'confirmed'
     if (this.#status.now.status !== status) this.#status.set(status)
   }
 
@@ -140,6 +155,63 @@ export class Activation {
     }
     laps.end('install')
     await this.#replace(next, laps)
+  }
+
+  /**
+   * Runs what was prepared in place of what runs, between two turns; answers why that runs on where it fails. What was written down of its commit leads a boot to it,
+   * so that nothing has to be written while inputs wait. [P 10.6]
+   */
+  async flip(next: RunningApp, order: FlipOrder): Promise<HyphaError | null> {
+    const { sandbox, journal, flipBudgetMs: budgetMs, clock } = this.#ports
+    const old = this.#running
+    const since = clock.monotonic()
+    this.#cancelTrial()
+    this.#cancelReopen()
+    let about: ReturnType<typeof describeFlip> | null = null
+    const saved = () => {
+      journal.markFlip(this.#app, next.section.epoch)
+      const installed = { from: old?.installed ?? null, to: next.installed }
+      about = describeFlip(this.#ports, { app: this.#app, ...installed, order, since })
+      this.#running = next
+      next.takeFailure()
+    }
+    try {
+      const swapped = await sandbox.swap(old?.prepared ?? null, next.prepared, { budgetMs, saved })
+      await this.#afterFlip(next, swapped.pauseMs)
+      this.#ports.flipped({ ...about!, ...swapped })
+      return null
+    } catch (thrown) {
+      this.#running = old
+      if (journal.flipOf(this.#app) === next.section.epoch) journal.settleFlip(this.#app)
+      if (old !== null && this.#onTrial) this.#watchTrial()
+      return asHyphaError(thrown)
+    }
+  }
+
+  async #afterFlip(next: RunningApp, pauseMs: number): Promise<void> {
+    this.#watchTrial()
+    try {
+      await this.#step()
+    } catch (thrown) {
+      // A full disk passes: it is written down with the next step, and a boot before that starts it by its commit.
+      this.#status.tell('flip-not-written', asHyphaError(thrown))
+    }
+    this.#ports.ran(next.section, { pause: Math.round(pauseMs * 10) / 10 })
+    this.#ports.settled()
+    this.#ports.changed()
+  }
+
+  /** Whether what runs isn't confirmed yet; a flip may not have been written down. */
+  get #onTrial(): boolean {
+    const { trial, prepared } = this.#ports.installs.state(this.#app)
+    return trial !== null || (prepared !== null && prepared.installed.epoch === this.#running?.installed.epoch)
+  }
+
+  /** Steps of what runs; its flip first where that isn't written down yet. */
+  #step(...inputs: readonly InstallInput[]): Promise<InstallState> {
+    const epoch = this.#running?.installed.epoch
+    const flip = epoch === undefined ? [] : [{ kind: 'flip' as const, epoch }]
+    return this.#ports.installs.step(this.#app, ...flip, ...inputs)
   }
 
   async #replace(next: RunningApp, laps: Laps): Promise<void> {
@@ -196,12 +268,13 @@ export class Activation {
   }
 
   async #confirm(): Promise<void> {
-    const { installs } = this.#ports
-    if (this.#running === null || installs.state(this.#app).trial === null) return
+    const { installs, journal } = this.#ports
+    if (this.#running === null || !this.#onTrial) return
     if (this.#running.instances().some(({ status }) => status !== 'running')) return this.#watchTrial()
     const before = installs.state(this.#app).confirmed
     try {
-      await installs.step(this.#app, { kind: 'confirm' })
+      await this.#step({ kind: 'confirm' })
+      journal.settleFlip(this.#app)
     } catch (thrown) {
       this.#status.tell('confirm-failed', asHyphaError(thrown))
       return this.#watchTrial()
@@ -226,11 +299,10 @@ export class Activation {
   #onChange(running: RunningApp): void {
     this.#ports.changed()
     const message = running.takeFailure()
-    if (message === null || this.#ports.installs.state(this.#app).trial === null) return
+    if (message === null || !this.#onTrial) return
     void this.#inTurn(async () => {
-      const { installs } = this.#ports
-      if (this.#running !== running || installs.state(this.#app).trial === null) return
-      const { trial } = await installs.step(this.#app, { kind: 'trap', message })
+      if (this.#running !== running || !this.#onTrial) return
+      const { trial } = await this.#step({ kind: 'trap', message })
       if (trial !== null) return this.#watchTrial()
       await running.prepared.stop({ save: false })
       await this.#revert(null)
@@ -250,6 +322,7 @@ export class Activation {
         .step(this.#app, { kind: 'fail', code, message })
         .catch((thrown) => this.#status.tell('revert-failed', asHyphaError(thrown)))
     }
+    restoreMark(this.#app, this.#ports, this.#status)
     const { failed, confirmed } = installs.state(this.#app)
     if (failed !== null)
       this.#status.event('reverted', `Release ${failed.release.slice(0, 12)} is given up: ${failed.message}`)

@@ -54,7 +54,8 @@ export class AgentApp {
     return this.#enqueue(async () => await this.#trial?.boot())
   }
 
-  want(section: Section | null, _since: number): void {
+  /** What was built in can't be prepared beside itself: only what is to run counts. */
+  want({ run: section }: { readonly run: Section | null }, _since: number): void {
     if (section === null || this.isNew(section)) {
       this.#wanted = section
       this.#receiving.abort()
@@ -64,6 +65,7 @@ export class AgentApp {
   }
 
   isNew(section: Section): boolean {
+    if (section.phase !== 'run') return false
     return this.#wanted === null || !sameSection(section, this.#wanted)
   }
 
@@ -77,6 +79,10 @@ export class AgentApp {
     this.#cancelTimer()
     this.#trial?.stop()
     await this.#work
+  }
+
+  commit(): void {
+    // It prepares nothing.
   }
 
   get gone(): boolean {

@@ -9,6 +9,7 @@ import { brotli } from '@hypha/core/platform/compress.ts'
 import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
 import { nodeFiles } from '@hypha/core/platform/files.ts'
 import { createLog, type Log } from '@hypha/core/platform/log.ts'
+import { seedSigner } from '@hypha/core/trust/cose.ts'
 import type { Content } from '@hypha/core/trust/directive.ts'
 import { agentApp } from '@hypha/core/wire/ids.ts'
 import { progress } from '@hypha/core/wire/messages/progress.ts'
@@ -31,6 +32,7 @@ import { createLink } from './link/mqtt-link.ts'
 import { openMachine } from './machine.ts'
 import { openVerifier } from './open-verifier.ts'
 import { Pipeline } from './pipeline.ts'
+import { Receipts } from './receipts.ts'
 import type { Contents } from './receive/contents.ts'
 import { openReceiver } from './receive/receiver.ts'
 import { Renewal, type RenewalPorts } from './renewal.ts'
@@ -53,6 +55,7 @@ export interface AgentOptions {
 }
 
 const trialMs = 5_000
+const flipBudgetMs = 2_000
 const stateDelayMs = 20
 const stateEveryMs = 30_000
 /** The launcher (agent/launcher) starts the slot that is due at once after this exit code. */
@@ -204,6 +207,25 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
       // Progress is for people who watch; the state says what holds.
     })
   }
+  const receipts = new Receipts({
+    files,
+    fleet: identity.fleet,
+    node,
+    incarnation: journal.incarnation,
+    signer: seedSigner(identity.seed, nodeCrypto),
+    publish: (envelope) => link.publish(topics.up(node, 'receipt'), envelope, { qos: 1 }),
+    prepares: (app, epoch) =>
+      verifier.held?.directive.sections.some(
+        (each) => each.app === app && each.epoch === epoch && each.phase === 'prepare',
+      ) ?? false,
+    onProblem,
+  })
+  const followCommits = following((app) =>
+    link.subscribe(topics.commit(app), (_topic, envelope) => {
+      // An empty one only says that the broker keeps none any more.
+      if (envelope.length > 0 && !ending) pipeline!.committed(app, envelope)
+    }),
+  )
   const openSetting = openWith(identity.boxSecret)
   pipeline = new Pipeline({
     verifier,
@@ -214,6 +236,13 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     clock: systemClock,
     crypto: nodeCrypto,
     trialMs,
+    flipBudgetMs,
+    gatewayClock,
+    flipped: (flip) => void receipts.flipped(flip),
+    follow: (apps) => {
+      followCommits(apps)
+      receipts.review()
+    },
     incarnation: journal.incarnation,
     update,
     receive: async (content, app, signal) => {
@@ -288,6 +317,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     if (now === 'offline') return
     publishState()
     receiver.retry()
+    receipts.review()
   }
   link.onState(onLink)
   // It may have connected while this node's files were opened.
@@ -330,6 +360,19 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
   log.info(`${node} of ${identity.fleet} (${identity.tier}) starts`)
   renewal.start()
   await pipeline.boot()
+}
+
+/** Keeps one subscription for each app that is named, and ends those of the others. */
+function following(subscribe: (app: string) => () => void): (apps: readonly string[]) => void {
+  const ends = new Map<string, () => void>()
+  return (apps) => {
+    for (const [app, end] of ends) {
+      if (apps.includes(app)) continue
+      ends.delete(app)
+      end()
+    }
+    for (const app of apps) if (!ends.has(app)) ends.set(app, subscribe(app))
+  }
 }
 
 const digests = (items: readonly { readonly digest: Uint8Array }[]) => items.map(({ digest }) => digest)

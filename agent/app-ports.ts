@@ -1,7 +1,9 @@
 import type { Clock } from '@hypha/core/ports/clock.ts'
 import type { Crypto } from '@hypha/core/ports/crypto.ts'
 import type { Content, Section } from '@hypha/core/trust/directive.ts'
+import type { GatewayClock } from './clock-sync.ts'
 import type { Installs } from './install/installs.ts'
+import type { Flip } from './receipts.ts'
 import type { Sandbox } from './sandbox/sandbox.ts'
 import type { InstanceKey, NodeEvent, RunnableSection } from './turns.ts'
 import type { ContentOf, VerifiedRelease, Verifier } from './verify/verifier.ts'
@@ -14,7 +16,10 @@ export interface AppPorts {
   readonly sandbox: Sandbox
   readonly journal: JournalPort
   readonly clock: Clock
+  readonly gatewayClock: Pick<GatewayClock, 'estimate' | 'measure' | 'after'>
   readonly crypto: Pick<Crypto, 'sha256'>
+  /** Inputs wait so long at most for a release that takes over at a flip. */
+  readonly flipBudgetMs: number
   /** A release must run for so long without a trap before it is confirmed. */
   readonly trialMs: number
   /** Brings a content to this node, whole and checked, unless it is here. */
@@ -25,6 +30,8 @@ export interface AppPorts {
   event(event: NodeEvent): void
   /** A release has begun to run: how many milliseconds each step on the way took. */
   ran(section: Section, stepsMs: Readonly<Record<string, number>>): void
+  /** A prepared release has taken over. */
+  flipped(flip: Flip): void
   /** The app's state has changed: tell the gateway. */
   changed(): void
   /** An inbox that was full has room again. */
@@ -41,6 +48,13 @@ export interface JournalPort {
   handled(instance: InstanceKey, source: Uint8Array): number
   forget(app: string): void
   forgetInstance(instance: InstanceKey): void
+  /** Keeps state and kv of an app as they are, to go back to; a mark that stands already stays as it is. */
+  markFlip(app: string, epoch: number): void
+  /** Goes back to what was marked: how many turns that loses. */
+  revertFlip(app: string): number
+  settleFlip(app: string): void
+  /** The epoch of the mark that stands. */
+  flipOf(app: string): number | null
   /** Resolves when what was journaled so far is durable. */
   sync(): Promise<void>
 }

@@ -1,16 +1,23 @@
-import { encodeCbor } from '@hypha/core/bytes/cbor.ts'
 import { bytesEqual, toHex } from '@hypha/core/bytes/text.ts'
 import { asHyphaError, type HyphaError } from '@hypha/core/errors.ts'
-import { type Content, type Section, section as sectionCodec } from '@hypha/core/trust/directive.ts'
+import type { Content, Section } from '@hypha/core/trust/directive.ts'
 import type { SectionState } from '@hypha/core/wire/messages/state.ts'
 import { Activation } from './activation.ts'
 import type { AppPorts } from './app-ports.ts'
 import { AppStatus } from './app-status.ts'
 import { Laps } from './laps.ts'
+import { Preparing } from './preparing.ts'
+import { isOf, sameSection, sameWork, unsigned } from './sections.ts'
 import type { InboxInput, InstanceKey } from './turns.ts'
 import { decodeStored } from './verify/stored.ts'
 
 const retryMs = 5_000
+
+/** What a directive says of one app. */
+export interface AppSections {
+  readonly run: Section | null
+  readonly prepare: Section | null
+}
 
 /**
  * One app on this node: what its directive wants, and the way from there to what runs. What changes what runs is done one after the other;
@@ -19,9 +26,12 @@ const retryMs = 5_000
 export class App {
   readonly name: string
   readonly #ports: AppPorts
+  /** What is to run; and what the directive asks to prepare beside it. */
   #wanted: Section | null
+  #toPrepare: Section | null
   readonly #status: AppStatus
   readonly #activation: Activation
+  readonly #preparing: Preparing
   #work: Promise<void> = Promise.resolve()
   #scheduled = false
   #closing = false
@@ -33,9 +43,10 @@ export class App {
   /** When the directive came that says what is wanted; by the monotonic clock. */
   #wantedSince: number
 
-  constructor(name: string, wanted: Section | null, ports: AppPorts) {
+  constructor(name: string, sections: AppSections, ports: AppPorts) {
     this.name = name
-    this.#wanted = wanted
+    this.#wanted = sections.run
+    this.#toPrepare = sections.prepare
     this.#ports = ports
     this.#wantedSince = ports.clock.monotonic()
     this.#status = new AppStatus(name, ports)
@@ -43,27 +54,58 @@ export class App {
       inTurn: (run) => this.#enqueue(run),
       missing: () => this.converge(),
     })
+    this.#preparing = new Preparing(name, sections.prepare, {
+      ports,
+      activation: this.#activation,
+      status: this.#status,
+      hooks: { inTurn: (run) => this.#enqueue(run), again: () => this.converge() },
+    })
+    this.#preparing.want(this.#standsBy())
   }
 
   /** After a start of the agent: runs what was confirmed or on trial, with no network at all. */
   boot(): Promise<void> {
-    return this.#enqueue(() => this.#activation.boot())
+    return this.#enqueue(() => this.#activation.boot(this.#preparing.due()))
   }
 
-  /** What the newest directive, which came at `since`, says of the app; null where it names it no more. Supersedes what is still on its way. */
-  want(section: Section | null, since: number): void {
-    if (section === null || this.isNew(section)) {
-      this.#wanted = section
+  /** What the newest directive, which came at `since`, says of the app; neither section where it names it no more. Supersedes what is still on its way. */
+  want({ run, prepare }: AppSections, since: number): void {
+    if (run === null || this.#wanted === null || !sameSection(run, this.#wanted)) {
+      this.#wanted = run
       this.#wantedSince = since
       this.#receiving.abort()
       this.#receiving = new AbortController()
     }
+    this.#toPrepare = prepare
+    this.#preparing.want(this.#standsBy())
     this.converge()
   }
 
   /** Whether a directive with this section brings something new. */
   isNew(section: Section): boolean {
-    return this.#wanted === null || !sameSection(section, this.#wanted)
+    const before = section.phase === 'run' ? this.#wanted : this.#toPrepare
+    return before === null || !sameSection(section, before)
+  }
+
+  /** A commit of the app, as it came. */
+  commit(envelope: Uint8Array): void {
+    this.#preparing.commit(envelope)
+  }
+
+  /** What a cell is to stand by for: also for what is to run now, where it was prepared for that. [P 10.7] */
+  #standsBy(): Section | null {
+    if (this.#toPrepare !== null) return this.#toPrepare
+    return this.#wanted !== null && this.#preparing.holds(this.#wanted) ? this.#wanted : null
+  }
+
+  /** What is to run: once a commit has made the node flip, or tried in vain after it, that is the section to prepare. */
+  get #target(): Section | null {
+    const flipped = this.#toPrepare
+    if (flipped === null) return this.#wanted
+    const { running } = this.#activation
+    const { failed } = this.#ports.installs.state(this.name)
+    const done = (running !== null && sameWork(running.section, flipped)) || (failed !== null && isOf(failed, flipped))
+    return done ? flipped : this.#wanted
   }
 
   converge(): void {
@@ -81,12 +123,13 @@ export class App {
     this.#receiving.abort()
     await this.#enqueue(async () => {
       this.#cancelRetry()
+      await this.#preparing.close()
       await this.#activation.stop({ save: true })
     })
   }
 
   get gone(): boolean {
-    return this.#wanted === null && this.#removed
+    return this.#wanted === null && this.#toPrepare === null && this.#removed
   }
 
   subscribers(topic: string, home: string | null): InstanceKey[] {
@@ -103,13 +146,13 @@ export class App {
     const installed = [confirmed, trial?.installed ?? null].flatMap((each) =>
       each === null ? [] : decodeStored(each.record, this.#ports.crypto).section.contents,
     )
-    return [...installed, ...(this.#wanted?.contents ?? [])]
+    return [...installed, ...(this.#wanted?.contents ?? []), ...this.#preparing.needed()]
   }
 
   /** What the gateway is told. */
   section(): SectionState | null {
-    const about = this.#wanted ?? this.#activation.running?.section
-    if (about === undefined) return null
+    const about = this.#target ?? this.#activation.running?.section ?? this.#toPrepare
+    if (about === null) return null
     return {
       app: this.name,
       epoch: about.epoch,
@@ -117,7 +160,7 @@ export class App {
       ...this.#status.now,
       running: this.#activation.running?.section.release ?? null,
       instances: this.#activation.running?.instances() ?? [],
-      prepare: null,
+      prepare: this.#preparing.state(),
     }
   }
 
@@ -132,11 +175,15 @@ export class App {
   async #converge(): Promise<void> {
     if (this.#closing) return
     this.#cancelRetry()
-    const wanted = this.#wanted
+    await this.#preparing.converge()
+    const wanted = this.#target
     // Without a directive nothing is known of what is wanted: after root metadata has replaced the key that signed it, until the next one.
-    if (wanted === null) return this.#ports.verifier.held === null ? undefined : await this.#remove()
+    if (wanted === null) {
+      if (this.#ports.verifier.held !== null && this.#toPrepare === null) await this.#remove()
+      return
+    }
     if (this.#incoming === wanted) return
-    if (this.#activation.running !== null && sameSection(this.#activation.running.section, wanted)) {
+    if (this.#activation.running !== null && sameWork(this.#activation.running.section, wanted)) {
       return this.#activation.restate()
     }
     const { failed, confirmed } = this.#ports.installs.state(this.name)
@@ -144,6 +191,7 @@ export class App {
     // It is here, and waits for being opened again.
     if (this.#isResigned(wanted)) return this.#begin(wanted, () => this.#resign(wanted))
     if (this.#activation.running === null && confirmed !== null && isOf(confirmed, wanted)) return
+    if (this.#preparing.takes(wanted)) return this.#status.set('preparing')
     const laps = new Laps(this.#ports.clock, this.#wantedSince)
     this.#ports.sandbox.warm()
     laps.end('wait')
@@ -197,7 +245,7 @@ export class App {
     const installed = [trial?.installed ?? null, confirmed].find((each) => each !== null && isOf(each, wanted))
     if (!installed) return false
     const { section } = decodeStored(installed.record, this.#ports.crypto)
-    return !bytesEqual(section.envelope, wanted.envelope) && sameSection(unsigned(section), unsigned(wanted))
+    return !bytesEqual(section.envelope, wanted.envelope) && sameWork(unsigned(section), unsigned(wanted))
   }
 
   /** Two signatures, as for what is new; only that nothing is started, for it runs. */
@@ -240,16 +288,3 @@ export class App {
     if (error.act === 'later') this.#cancelRetry = this.#ports.clock.after(retryMs, () => this.converge())
   }
 }
-
-const isOf = (installed: { readonly epoch: number; readonly release: string }, section: Section): boolean =>
-  installed.epoch === section.epoch && installed.release === toHex(section.release)
-
-/** The section without its envelope. */
-const unsigned = (section: Section): Section => ({
-  ...section,
-  envelope: section.release,
-  contents: section.contents.filter(({ digest }) => !bytesEqual(digest, section.envelope)),
-})
-
-const sameSection = (a: Section, b: Section): boolean =>
-  bytesEqual(encodeCbor(sectionCodec.toItem(a)), encodeCbor(sectionCodec.toItem(b)))

@@ -6,7 +6,7 @@ import { inputs } from '@hypha/core/wire/messages/input.ts'
 import type { SectionState } from '@hypha/core/wire/messages/state.ts'
 import { AgentApp } from './agent-app.ts'
 import type { Neighbour, SelfUpdate } from './agent-trial.ts'
-import { App } from './app.ts'
+import { App, type AppSections } from './app.ts'
 import type { AppPorts } from './app-ports.ts'
 import type { PendingMessage } from './report/image.ts'
 import type { InboxInput, InstanceKey, TurnRecord } from './turns.ts'
@@ -22,6 +22,8 @@ export interface PipelinePorts extends AppPorts {
   offer(attachments: readonly Uint8Array[]): void
   /** Shows the gateway the envelope of the directive that this node holds: it came with an older one, and may have been restored from a backup. */
   prove(held: Uint8Array): void
+  /** The apps that the directive which is held names: their commits are followed. */
+  follow(apps: readonly string[]): void
   /** The node has been removed from its fleet. */
   leave(): Promise<void>
 }
@@ -61,6 +63,7 @@ export class Pipeline {
   /** Runs what this node has confirmed, then goes on to what the directive that it holds asks for. */
   async boot(): Promise<void> {
     const sections = this.#heldSections()
+    this.#ports.follow(namesOf(sections))
     const names = new Set([...this.#ports.installs.apps(), ...sections.map(({ app }) => app)])
     // Also where nothing is written down of it: this may be the process that is on trial.
     if (this.#ports.update !== null) names.add(agentApp)
@@ -89,7 +92,8 @@ export class Pipeline {
       if (directive.leave) return await this.#ports.leave()
       this.#ports.offer(attachments)
       for (const { app } of directive.sections) this.#app(app, directive.sections)
-      for (const app of this.#apps.values()) app.want(sectionOf(directive.sections, app.name), since)
+      for (const app of this.#apps.values()) app.want(sectionsOf(directive.sections, app.name), since)
+      this.#ports.follow(namesOf(directive.sections))
       this.#ports.changed()
     } catch (thrown) {
       const error = asHyphaError(thrown)
@@ -111,6 +115,11 @@ export class Pipeline {
     const message = this.#refusedMessage
     if (message !== null) void this.directive(message)
     else this.#ports.changed()
+  }
+
+  /** A commit as it is retained for an app. [P 10.4] */
+  committed(app: string, envelope: Uint8Array): void {
+    this.#apps.get(app)?.commit(envelope)
   }
 
   /** Inputs for inboxes, as received. What finds no room now comes again: the gateway keeps it until it is handled. */
@@ -181,11 +190,11 @@ export class Pipeline {
   #app(name: string, sections: readonly Section[]): App | AgentApp {
     const known = this.#apps.get(name)
     if (known !== undefined) return known
-    const wanted = sectionOf(sections, name)
+    const wanted = sectionsOf(sections, name)
     const { update } = this.#ports
     const app =
       name === agentApp
-        ? new AgentApp(wanted, this.#ports, update, () => this.#neighbours())
+        ? new AgentApp(wanted.run, this.#ports, update, () => this.#neighbours())
         : new App(name, wanted, this.#ports)
     this.#apps.set(name, app)
     return app
@@ -209,5 +218,9 @@ export class Pipeline {
   }
 }
 
-const sectionOf = (sections: readonly Section[], app: string): Section | null =>
-  sections.find((section) => section.app === app) ?? null
+const sectionsOf = (sections: readonly Section[], name: string): AppSections => {
+  const of = (wanted: Section['phase']) => sections.find(({ app, phase }) => app === name && phase === wanted) ?? null
+  return { run: of('run'), prepare: of('prepare') }
+}
+
+const namesOf = (sections: readonly Section[]): string[] => [...new Set(sections.map(({ app }) => app))]

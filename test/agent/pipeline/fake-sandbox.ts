@@ -4,7 +4,7 @@ import type { PreparedApp, Sandbox } from '../../../agent/sandbox/sandbox.ts'
 import type { RunnableSection, TurnRecord } from '../../../agent/turns.ts'
 
 /** How releases behave, by their number: `ok` unless said otherwise. */
-export type Behaviour = 'ok' | 'unloadable' | 'traps-at-start' | 'traps-later'
+export type Behaviour = 'ok' | 'unloadable' | 'traps-at-start' | 'traps-later' | 'refuses-state'
 
 /** Runs releases in word only: each leaves one turn behind when it starts. */
 export class FakeSandbox implements Sandbox {
@@ -13,6 +13,7 @@ export class FakeSandbox implements Sandbox {
   /** How often something was started. */
   started = 0
   readonly behaviours = new Map<number, Behaviour>()
+  readonly #behaviourOf = new WeakMap<PreparedApp, Behaviour>()
   readonly #commit: (turn: readonly TurnRecord[]) => void
   #trap: (() => void) | null = null
 
@@ -31,7 +32,7 @@ export class FakeSandbox implements Sandbox {
     const health = { turns: 0, traps: 0, deadlines: 0, restarts: 0, missedTicks: 0, failedInputs: 0 }
     let status: InstanceState['status'] = 'stopped'
     const changed: (() => void)[] = []
-    return {
+    const prepared: PreparedApp = {
       loaded: [],
       activate: async () => {
         if (this.running !== null) throw new Error(`${this.running} runs still`)
@@ -56,15 +57,25 @@ export class FakeSandbox implements Sandbox {
         status = 'stopped'
         return []
       },
-      rehearse: async () => null,
+      rehearse: async (from) => {
+        if (behaviour === 'refuses-state') throw new HyphaError('state-refused', 'it was saved by another')
+        return from === null ? null : { restoreMs: 0.4, stateBytes: 64 }
+      },
     }
+    this.#behaviourOf.set(prepared, behaviour)
+    return prepared
   }
 
+  /** All or nothing: where the new one doesn't start, the old one has not noticed. */
   async swap(old: PreparedApp | null, next: PreparedApp, { saved }: { readonly saved: () => void }) {
+    if (this.#behaviourOf.get(next) === 'traps-at-start') {
+      await next.stop({ save: false })
+      throw new HyphaError('turn-trapped', 'unreachable')
+    }
     await old?.stop({ save: true })
     saved()
     await next.activate()
-    return { pauseMs: 0, carried: 0, before: 0, settled: Promise.resolve({ after: 0, lost: 0, doubled: 0 }) }
+    return { pauseMs: 1, carried: 2, before: 7, settled: Promise.resolve({ after: 2, lost: 0, doubled: 0 }) }
   }
 
   warm(): void {

@@ -4,9 +4,11 @@ import type { Files } from '@hypha/core/ports/files.ts'
 import type { Content, Section } from '@hypha/core/trust/directive.ts'
 import { directiveMessage } from '@hypha/core/wire/messages/directive.ts'
 import type { SelfUpdate } from '../../../agent/agent-trial.ts'
+import type { AppPorts } from '../../../agent/app-ports.ts'
 import { Installs } from '../../../agent/install/installs.ts'
 import { defaultTrialLimits } from '../../../agent/install/machine.ts'
 import { Pipeline } from '../../../agent/pipeline.ts'
+import type { Flip } from '../../../agent/receipts.ts'
 import { openReceiver } from '../../../agent/receive/receiver.ts'
 import { openJournal } from '../../../agent/report/journal.ts'
 import { applyPatchWithin } from '../../../agent/sandbox/worker/apply-patch.ts'
@@ -41,6 +43,10 @@ export const coreOf = (seed: number) => {
 export class Network {
   online = true
   directive: Uint8Array | null = null
+  /** The commit that is retained. */
+  commit: Uint8Array | null = null
+  /** How far the gateway's clock is ahead of the node's. */
+  aheadMs = 0
   readonly transfers = new Map<string, Uint8Array>()
 
   /** A release of `greenhouse` whose one module has these bytes, and the directive that asks for it. */
@@ -71,6 +77,19 @@ export class Network {
     return toHex(section.release)
   }
 
+  /** A section that asks for a release of `greenhouse` whose one module has these bytes. */
+  section(number: number, core: Uint8Array, changes: Partial<Section> = {}): Section {
+    const artifact = { digest: crypto.sha256(core), size: core.length }
+    const release = makeRelease({ number, label: `${number}.0.0`, modules: [makeModule({ core: artifact })] })
+    const envelope = signRelease(release)
+    const contents = [envelope, core].map((bytes) => this.#publish(bytes))
+    return makeSection(release, envelope, { epoch: number, contents, ...changes })
+  }
+
+  direct(version: number, ...sections: readonly Section[]): void {
+    this.directive = signDirective(makeDirective({ version, sections: [...sections] }))
+  }
+
   /** The directive names no app any more. */
   withdraw(version: number): void {
     this.directive = signDirective(makeDirective({ version, sections: [] }))
@@ -85,6 +104,24 @@ export class Network {
   }
 }
 
+/** The gateway's clock as a node knows it that reaches it without delay; unknown while there is no network. */
+function gatewayClockOf(clock: FakeClock, network: Network): AppPorts['gatewayClock'] {
+  const now = () => clock.now() + network.aheadMs
+  return {
+    estimate: () => (network.online ? { offsetMs: now() - clock.monotonic(), errorMs: 0.5, rttMs: 1 } : null),
+    measure: async () => undefined,
+    after(instantMs, run) {
+      let cancel: () => void = () => undefined
+      const look = (): void => {
+        const leftMs = network.online ? instantMs - now() : 100
+        cancel = clock.after(Math.max(0, leftMs), () => (network.online && now() >= instantMs ? run() : look()))
+      }
+      look()
+      return () => cancel()
+    },
+  }
+}
+
 /** The agent's stages on these files as its composition root joins them, with a sandbox that only pretends to run what it is given. */
 export async function startNode(
   files: Files,
@@ -95,6 +132,8 @@ export async function startNode(
 ) {
   const told: string[] = []
   const proofs: Uint8Array[] = []
+  const flips: Flip[] = []
+  let followed: readonly string[] = []
   const subscribers = new Map<string, (index: number, bytes: Uint8Array) => void>()
   const trust = new TrustFile(files)
   const verifier = new Verifier({ snapshot: trust.read() ?? joined(), crypto, nowMs: () => clock.now() })
@@ -134,6 +173,12 @@ export async function startNode(
     clock,
     crypto,
     trialMs: 5_000,
+    flipBudgetMs: 2_000,
+    gatewayClock: gatewayClockOf(clock, network),
+    flipped: (flip) => void flips.push(flip),
+    follow: (apps) => {
+      followed = apps
+    },
     incarnation: journal.incarnation,
     update,
     receive: async (content, _app, signal) => void (await receiver.fetch(content, { signal })),
@@ -169,6 +214,7 @@ export async function startNode(
   return {
     told,
     proofs,
+    flips,
     sandbox,
     pipeline,
     journal,
@@ -184,13 +230,22 @@ export async function startNode(
       if (network.directive !== null) {
         void pipeline.directive(directiveMessage.encode({ envelope: network.directive, attachments: [] }))
       }
+      for (const app of followed) {
+        if (network.commit !== null) pipeline.committed(app, network.commit)
+      }
       receiver.retry()
+    },
+    /** A commit comes, as the subscription to it brings it. */
+    committed: (envelope: Uint8Array) => {
+      for (const app of followed) pipeline.committed(app, envelope)
     },
     /** The release that runs, or null; and what the gateway is told of it. */
     running: () => sandbox.running,
     /** Version of the directive that is held; 0 before the first. */
     held: () => verifier.held?.directive.version ?? 0,
     status: () => pipeline.sections()[0]?.status ?? null,
+    section: () => pipeline.sections()[0] ?? null,
+    prepare: () => pipeline.sections()[0]?.prepare ?? null,
   }
 }
 

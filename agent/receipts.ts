@@ -1,0 +1,146 @@
+import { fromHex } from '@hypha/core/bytes/text.ts'
+import { asHyphaError, type HyphaError } from '@hypha/core/errors.ts'
+import { type Files, replaceFile } from '@hypha/core/ports/files.ts'
+import { type Signer, signOne } from '@hypha/core/trust/cose.ts'
+import { maxReceiptBytes, receipt } from '@hypha/core/trust/receipt.ts'
+import { idPattern } from '@hypha/core/wire/ids.ts'
+import type { Installed } from './install/machine.ts'
+import type { Swapped } from './sandbox/sandbox.ts'
+
+const folder = 'receipts'
+/** Of one app: an offline node that flips again and again tells of the last ones. */
+const maxPerApp = 4
+
+/** A release has taken over: what is known of it at that moment, and what will be of its inputs. */
+export interface Flip extends Swapped {
+  readonly app: string
+  readonly from: Installed | null
+  readonly to: Installed
+  readonly wave: number
+  /** That the commit named, ms since 1970; null for a flip without one. */
+  readonly instantMs: number | null
+  readonly late: boolean
+  /** By the estimate of the gateway's clock, ms since 1970, and how far that may be wrong; infinity where nothing bounds it. */
+  readonly flippedMs: number
+  readonly errorMs: number
+}
+
+export interface ReceiptPorts {
+  readonly files: Files
+  readonly fleet: string
+  readonly node: string
+  readonly incarnation: Uint8Array
+  /** With the node's own key. */
+  readonly signer: Signer
+  /** Resolves once the broker has acknowledged. */
+  publish(envelope: Uint8Array): Promise<void>
+  /** Whether the directive that is held asks still to prepare that epoch: then the gateway may not have heard of the flip. */
+  prepares(app: string, epoch: number): boolean
+  readonly onProblem: (error: HyphaError) => void
+}
+
+interface Kept {
+  readonly app: string
+  readonly epoch: number
+  readonly envelope: Uint8Array
+  acknowledged: boolean
+}
+
+/** What this node says of its flips, signed, until it has been heard. [P 10.8] */
+export class Receipts {
+  readonly #ports: ReceiptPorts
+  readonly #kept = new Map<string, Kept>()
+
+  constructor(ports: ReceiptPorts) {
+    this.#ports = ports
+    const { files } = ports
+    files.ensureFolder(folder)
+    for (const name of files.list(folder)) {
+      const [app = '', epoch = ''] = name.split('.')
+      const envelope = files.read(`${folder}/${name}`)
+      const whole = idPattern.test(app) && /^\d{1,10}$/.test(epoch) && name === `${app}.${epoch}`
+      if (whole && envelope !== null && envelope.length > 0 && envelope.length <= maxReceiptBytes) {
+        this.#kept.set(name, { app, epoch: Number(epoch), envelope, acknowledged: false })
+      } else files.remove(`${folder}/${name}`)
+    }
+  }
+
+  /** Signs, keeps and sends a receipt once it is known what became of the inputs that were carried over. */
+  async flipped(flip: Flip): Promise<void> {
+    try {
+      const envelope = signOne(receipt.encode(await this.#receipt(flip)), 'receipt', this.#ports.signer)
+      await this.#keep({ app: flip.app, epoch: flip.to.epoch, envelope, acknowledged: false })
+    } catch (thrown) {
+      this.#ports.onProblem(asHyphaError(thrown))
+    }
+  }
+
+  /** After each connect, and after each directive: sends what may not have been heard, and forgets what was. */
+  review(): void {
+    for (const kept of this.#kept.values()) {
+      const awaited = this.#ports.prepares(kept.app, kept.epoch)
+      if (kept.acknowledged && !awaited) this.#forget(kept)
+      else this.#send(kept)
+    }
+  }
+
+  async #receipt(flip: Flip) {
+    const { fleet, node, incarnation } = this.#ports
+    const { app, from, to, wave, instantMs, flippedMs, errorMs, pauseMs, before, carried, late } = flip
+    const { after, lost, doubled } = await flip.settled
+    return {
+      fleet,
+      node,
+      app,
+      incarnation,
+      from: from && { epoch: from.epoch, release: fromHex(from.release) },
+      to: { epoch: to.epoch, release: fromHex(to.release) },
+      wave,
+      instantMs: instantMs ?? Math.max(0, Math.round(flippedMs)),
+      flippedMs,
+      errorMs,
+      pauseMs,
+      inputs: { before, carried, after, lost, doubled },
+      late,
+    }
+  }
+
+  async #keep(kept: Kept): Promise<void> {
+    const { files, onProblem } = this.#ports
+    this.#kept.set(nameOf(kept), kept)
+    const older = [...this.#kept.values()].filter(({ app }) => app === kept.app).sort((a, b) => b.epoch - a.epoch)
+    for (const each of older.slice(maxPerApp)) this.#forget(each)
+    this.#send(kept)
+    // What a full disk has no room for is sent from memory.
+    await files
+      .syncFolder('')
+      .then(() => replaceFile(files, `${folder}/${nameOf(kept)}`, kept.envelope))
+      .catch((thrown) => onProblem(asHyphaError(thrown)))
+    // It may have been heard meanwhile.
+    if (!this.#kept.has(nameOf(kept))) files.remove(`${folder}/${nameOf(kept)}`)
+  }
+
+  #send(kept: Kept): void {
+    this.#ports.publish(kept.envelope).then(
+      () => {
+        kept.acknowledged = true
+        if (!this.#ports.prepares(kept.app, kept.epoch)) this.#forget(kept)
+      },
+      () => {
+        // Offline, or cut in between: it goes with the next connection.
+      },
+    )
+  }
+
+  #forget(kept: Kept): void {
+    if (this.#kept.get(nameOf(kept)) !== kept) return
+    this.#kept.delete(nameOf(kept))
+    try {
+      this.#ports.files.remove(`${folder}/${nameOf(kept)}`)
+    } catch (thrown) {
+      this.#ports.onProblem(asHyphaError(thrown))
+    }
+  }
+}
+
+const nameOf = ({ app, epoch }: { readonly app: string; readonly epoch: number }) => `${app}.${epoch}`
