@@ -1,4 +1,4 @@
-import { context, Place } from './contexts.ts'
+import { context, Place, quickContext } from './contexts.ts'
 import type { Instruction } from './instruction.ts'
 import type { NumberCoder } from './numbers.ts'
 
@@ -20,11 +20,12 @@ export function codeAction(numbers: NumberCoder, wanted: number, was: Instructio
   const { history, last, wasOp, earlierOp } = state
   const kind = was.count === 0 ? 0 : was.count > 7 ? 31 : was.kind[was.count - 1]!
   const { contexts } = numbers.coder
-  contexts[0] = context(Place.action, history & 0xff, kind)
-  contexts[1] = context(Place.action, wasOp, history & 3, 1)
-  contexts[2] = context(Place.action, (last << 5) | kind, history & 15, 2)
-  contexts[3] = context(Place.action, wasOp, earlierOp, 4 | (history & 1))
-  contexts[4] = context(Place.action, was.count === 0 ? 0 : was.low[was.count - 1]!, kind, 16 | (wasOp << 8))
+  const low = was.count === 0 ? 0 : was.low[was.count - 1]!
+  contexts[0] = quickContext(0x1b873593, ((history & 0xff) << 5) | kind)
+  contexts[1] = quickContext(0x19d699a5, (wasOp << 2) | (history & 3))
+  contexts[2] = quickContext(0x7ed55d16, (last << 9) | (kind << 4) | (history & 15))
+  contexts[3] = quickContext(0x4cf5ad43, (wasOp << 12) | (earlierOp << 1) | (history & 1))
+  contexts[4] = quickContext(0x27d4eb2f, Math.imul(low, 0x165667b1) ^ ((wasOp << 5) | kind))
   if (numbers.coder.mix(5, 0, history & 15, wanted === Action.copy ? 1 : 0) === 1) return Action.copy
   if (numbers.flag(context(Place.action, last, history & 3, 8), wanted === Action.insert)) return Action.insert
   if (was.count === 0) return Action.delete

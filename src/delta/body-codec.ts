@@ -130,9 +130,14 @@ export class BodyCodec {
         continue
       }
       source?.instruction(now)
-      if (action === Action.copy) this.#copy()
-      else if (action === Action.field) this.#codeFields()
-      else yield* this.#immediates.insert(now, have ? wasOp : -1)
+      if (action === Action.copy && this.#copy(fetchedAt, reader!.at, sink)) {
+        this.#immediates.remember(was)
+        this.#enter(was.op, action)
+        fetch()
+        continue
+      }
+      if (action === Action.field) this.#codeFields()
+      else if (action === Action.insert) yield* this.#immediates.insert(now, have ? wasOp : -1)
       writeInstruction(sink, now)
       this.#immediates.remember(now)
       this.#enter(now.op, action)
@@ -223,12 +228,20 @@ export class BodyCodec {
     )
   }
 
-  #copy(): void {
+  /** The old instruction as it is expected; true where that is how it was, which is written then. */
+  #copy(from: number, to: number, sink: Sink): boolean {
     const was = this.#was
     const now = this.#now
+    let moved = false
+    for (let i = 0; i < was.count; i++) if (was.low[i] !== this.#expected[i]) moved = true
+    if (!moved) {
+      sink.put(this.#old, from, to)
+      return true
+    }
     now.op = was.op
     now.count = was.count
     for (let i = 0; i < was.count; i++) this.#expect(i)
+    return false
   }
 
   /** One immediate as it is expected. */

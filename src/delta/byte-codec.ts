@@ -1,7 +1,7 @@
 import { ByteAction } from './byte-actions.ts'
 import { type ByteIndex, byteEdits } from './byte-edits.ts'
 import type { Coder } from './coder.ts'
-import { context, Place } from './contexts.ts'
+import { context, Place, quickContext } from './contexts.ts'
 import { malformed } from './limits.ts'
 import type { NumberCoder } from './numbers.ts'
 import type { Sink } from './sink.ts'
@@ -97,9 +97,9 @@ export class ByteCodec {
     }
     const { contexts } = this.#coder
     const expected = old[at]!
-    contexts[0] = context(Place.bytes, 0, history)
-    contexts[1] = context(Place.bytes, 1, expected, history & 3)
-    contexts[2] = context(Place.bytes, 2, (this.#one << 8) | expected, history & 1)
+    contexts[0] = quickContext(0x5bd1e995, history)
+    contexts[1] = quickContext(0x6c8e9cf5, (expected << 2) | (history & 3))
+    contexts[2] = quickContext(0x3c6ef372, (((this.#one << 8) | expected) << 1) | (history & 1))
     if (this.#coder.mix(3, 0, 48 + (history & 15), wanted === ByteAction.copy ? 1 : 0) === 1) return ByteAction.copy
     if (numbers.flag(context(Place.bytes, 11, history & 3), wanted === ByteAction.replace)) return ByteAction.replace
     if (!mayMove) return ByteAction.insert

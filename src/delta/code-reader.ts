@@ -1,8 +1,12 @@
 import type { Instruction } from './instruction.ts'
-import { shape } from './instruction.ts'
+import { plainKinds, shape } from './instruction.ts'
 import { Unsupported } from './limits.ts'
 import { Kind, mostSubOpcodes, prefixed } from './opcodes.ts'
 import { slebLength, ulebLength } from './sink.ts'
+
+/** Loads and stores, which are most of what has two immediates. */
+const firstMemory = 0x28
+const lastMemory = 0x3e
 
 /**
  * Reads a module for the delta: unlike `ByteReader` it keeps 64-bit numbers in two halves and counts padding, as fast as it can.
@@ -41,8 +45,13 @@ export class CodeReader {
   }
 
   uleb(): number {
-    let value = 0
     const from = this.at
+    // Most numbers have one byte.
+    if (from < this.end && this.bytes[from]! < 0x80) {
+      this.pad = 0
+      return this.bytes[this.at++]!
+    }
+    let value = 0
     for (let shift = 0; ; shift += 7) {
       const byte = this.byte()
       if (shift === 28 && byte > 0x0f) throw new Unsupported('a number is over 32 bits')
@@ -55,6 +64,12 @@ export class CodeReader {
 
   /** Up to 32 bits, signed. */
   sleb(): number {
+    const first = this.at < this.end ? this.bytes[this.at]! : 0x80
+    if (first < 0x80) {
+      this.at++
+      this.pad = 0
+      return (first << 25) >> 25
+    }
     this.sleb64()
     if (this.high !== this.low >> 31) throw new Unsupported('a number is over 32 bits')
     return this.low
@@ -102,8 +117,25 @@ export class CodeReader {
     }
     into.op = op
     into.count = 0
+    const kinds = plainKinds[op]
+    if (kinds !== undefined) {
+      for (let i = 0; i < kinds.length; i++) this.#immediate(into, kinds[i]!)
+      return
+    }
+    if (op >= firstMemory && op <= lastMemory) {
+      this.#memory(into)
+      return
+    }
     this.#into = into
     shape(op, this.#put)
+  }
+
+  /** A memory argument. */
+  #memory(into: Instruction): void {
+    const align = this.uleb()
+    into.add(Kind.align, align | 0, 0, this.pad)
+    if (align & 0x40) into.add(Kind.memory, this.uleb() | 0, 0, this.pad)
+    into.add(Kind.offset, this.uleb() | 0, 0, this.pad)
   }
 
   #immediate(into: Instruction, kind: number): number {

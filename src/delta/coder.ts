@@ -21,13 +21,12 @@ const borrowedZeros = 8
 
 const signBit = -0x8000_0000
 const topByte = -0x0100_0000
-/** Spreads contexts over the cells: 0x9e3779b1. */
-const spread = -1_640_531_535
+/** A cell that nothing was learnt in: a chance of 16 bits above 8 that count uses [D 3.2]. */
+const fresh = 32_768 << 8
 
 /** What a coder has learnt: starts the next one where this one ended, which then owns it. */
 export interface Learnt {
-  readonly chances: Uint16Array
-  readonly uses: Uint8Array
+  readonly cells: Int32Array
   readonly weights?: Int32Array
 }
 
@@ -39,12 +38,9 @@ export class Coder {
   readonly encoding: boolean
   /** Contexts of the bit that comes next, for `mix`: any 32-bit numbers. */
   readonly contexts = new Int32Array(maxInputs)
-  readonly #chances: Uint16Array
-  readonly #uses: Uint8Array
+  readonly #cells: Int32Array
   readonly #weights: Int32Array
-  readonly #cells = new Int32Array(maxInputs)
-  readonly #inputs = new Int32Array(maxInputs)
-  readonly #shift: number
+  readonly #mask: number
   // 32 bits unsigned, held as signed integers: the engine would put others on the heap, one for each bit.
   #low = 0
   #high = -1
@@ -54,15 +50,13 @@ export class Coder {
   #filled = 0
   #ended: boolean
   #begun: boolean
-  /** Bits spent so far, where they are counted. */
-  spent = 0
-  counting = false
+  /** Bytes that the state has moved over. */
+  #moved = 0
 
   constructor(bits: number, encoding: boolean, learnt?: Learnt) {
-    this.#shift = 32 - bits
+    this.#mask = (1 << bits) - 1
     this.encoding = encoding
-    this.#chances = learnt?.chances ?? new Uint16Array(1 << bits).fill(32_768)
-    this.#uses = learnt?.uses ?? new Uint8Array(1 << bits)
+    this.#cells = learnt?.cells ?? new Int32Array(1 << bits).fill(fresh)
     this.#weights = learnt?.weights ?? new Int32Array(weightSets * maxInputs).fill(initialWeight)
     this.#bytes = new Uint8Array(1024)
     this.#ended = encoding
@@ -70,7 +64,12 @@ export class Coder {
   }
 
   get learnt(): Learnt {
-    return { chances: this.#chances, uses: this.#uses, weights: this.#weights }
+    return { cells: this.#cells, weights: this.#weights }
+  }
+
+  /** Bits spent so far. */
+  get spent(): number {
+    return 8 * this.#moved + 32 - Math.log2(((this.#high - this.#low) >>> 0) + 1)
   }
 
   /** Bytes of a patch, as they come. */
@@ -130,12 +129,12 @@ export class Coder {
     const middle = (low + Math.imul(range >>> 16, chance) + (Math.imul(range & 0xffff, chance) >>> 16)) | 0
     let bit = given
     if (!this.encoding) bit = (this.#value ^ signBit) <= (middle ^ signBit) ? 1 : 0
-    if (this.counting) this.spent -= Math.log2((bit === 1 ? chance : 65_536 - chance) / 65_536)
     if (bit === 1) high = middle
     else low = middle + 1
     while (((low ^ high) & topByte) === 0) {
       if (this.encoding) this.#put(high >>> 24)
       else this.#value = (this.#value << 8) | this.#next()
+      this.#moved++
       low <<= 8
       high = (high << 8) | 255
     }
@@ -146,43 +145,36 @@ export class Coder {
 
   /** One bit in one context. */
   bit(context: number, given: number): number {
-    const cell = Math.imul(context, spread) >>> this.#shift
-    const chance = this.#chances[cell]!
-    const bit = this.code(chance < leastChance ? leastChance : Math.min(chance, 65_536 - leastChance), given)
-    this.#update(cell, bit)
+    const at = context & this.#mask
+    const chance = this.#cells[at]! >> 8
+    const kept = chance < leastChance ? leastChance : chance > 65_536 - leastChance ? 65_536 - leastChance : chance
+    const bit = this.code(kept, given)
+    learn(this.#cells, at, bit)
     return bit
-  }
-
-  #update(cell: number, bit: number): void {
-    const chance = this.#chances[cell]!
-    const uses = this.#uses[cell]!
-    const rate = rates[uses]!
-    this.#chances[cell] = bit === 1 ? chance + (((65_535 - chance) * rate) >>> 16) : chance - ((chance * rate) >>> 16)
-    if (uses < 255) this.#uses[cell] = uses + 1
   }
 
   /** One bit by the first `count` of `contexts`, each with `node` added; mixed by the weights of `set`. */
   mix(count: number, node: number, set: number, given: number): number {
     const cells = this.#cells
-    const inputs = this.#inputs
     const weights = this.#weights
+    const contexts = this.contexts
+    const mask = this.#mask
     const first = (set & (weightSets - 1)) * maxInputs
     let sum = 0
     for (let i = 0; i < count; i++) {
-      const cell = Math.imul(this.contexts[i]! + node, spread) >>> this.#shift
-      cells[i] = cell
-      const input = this.#uses[cell] === 0 ? 0 : stretch[this.#chances[cell]! >> 4]!
-      inputs[i] = input
-      sum += Math.imul(input, weights[first + i]!) >> 8
+      const cell = cells[(contexts[i]! + node) & mask]!
+      if ((cell & 255) !== 0) sum += (stretch[cell >> 12]! * weights[first + i]!) >> 8
     }
     sum >>= 8
+    // Never nearer to a certain bit than `leastChance`: that is what 12 bits can say.
     const guess = squash[sum > 2047 ? 4095 : sum < -2047 ? 1 : sum + 2048]!
-    const chance = guess * 16 + 8
-    const bit = this.code(chance < leastChance ? leastChance : Math.min(chance, 65_536 - leastChance), given)
+    const bit = this.code(guess * 16 + 8, given)
     const error = ((bit << 12) - guess) * learningRate
     for (let i = 0; i < count; i++) {
-      weights[first + i]! += (Math.imul(inputs[i]!, error) + 0x2000) >> 14
-      this.#update(cells[i]!, bit)
+      const at = (contexts[i]! + node) & mask
+      const cell = cells[at]!
+      if ((cell & 255) !== 0) weights[first + i]! += (stretch[cell >> 12]! * error + 0x2000) >> 14
+      learn(cells, at, bit)
     }
     return bit
   }
@@ -200,4 +192,14 @@ export class Coder {
     while (end > 0 && this.#bytes[end - 1] === 0) end--
     return this.#bytes.slice(0, end)
   }
+}
+
+/** A cell moves towards a bit. */
+function learn(cells: Int32Array, at: number, bit: number): void {
+  const cell = cells[at]!
+  const uses = cell & 255
+  const chance = cell >> 8
+  const rate = rates[uses]!
+  const moved = bit === 1 ? chance + (((65_535 - chance) * rate) >>> 16) : chance - ((chance * rate) >>> 16)
+  cells[at] = (moved << 8) | (uses < slowest ? uses + 1 : uses)
 }

@@ -39,3 +39,9 @@ export function context(place: number, a = 0, b = 0, c = 0): number {
   h = Math.imul(h ^ (h >>> 13), 0x2545f491)
   return h ^ (h >>> 16)
 }
+
+/** A context of one number, for places where many are needed: `seed` is a large number of its own [D 3.6]. */
+export function quickContext(seed: number, key: number): number {
+  const h = Math.imul(key ^ seed, 0x2c1b3c6d)
+  return h ^ (h >>> 15)
+}

@@ -112,7 +112,6 @@ export class PatchDecoder {
     if (header.mcu) this.#mcu = new McuApplier(this.#base)
     if (header.tableBits === null) return
     this.#coder = new Coder(header.tableBits, false, initialState(header.tableBits))
-    this.#coder.counting = this.#watcher.body !== undefined || this.#watcher.section !== undefined
     this.#steps = this.#code(header.kind, this.#coder)
   }
 

@@ -1,5 +1,5 @@
 import type { Coder } from './coder.ts'
-import { context, Place } from './contexts.ts'
+import { context, Place, quickContext } from './contexts.ts'
 import { type Instruction, shape } from './instruction.ts'
 import { maxImmediates } from './limits.ts'
 import type { Maps } from './maps.ts'
@@ -84,11 +84,11 @@ export class ImmediateCoder {
   #opcode(given: number, expected: number): number {
     const one = this.#opcodes & 0x3ff
     const { contexts } = this.#coder
-    contexts[0] = context(Place.opcode, one, 0)
-    contexts[1] = context(Place.opcode, this.#opcodes & 0xfffff, 1)
-    contexts[2] = context(Place.opcode, expected, 2)
-    contexts[3] = context(Place.opcode, 0, 3)
-    contexts[4] = context(Place.opcode, one, 4, this.#local)
+    contexts[0] = quickContext(0x52dce729, one)
+    contexts[1] = quickContext(0x38495ab5, this.#opcodes & 0xfffff)
+    contexts[2] = quickContext(0x2127599b, expected)
+    contexts[3] = quickContext(0x61c88647, 0)
+    contexts[4] = quickContext(0x45d9f3b1, (this.#local << 11) | one)
     const { fc, fd, fe } = prefixed
     const prefix = given < fc ? given : given < fd ? 0xfc : given < fe ? 0xfd : 0xfe
     const first = this.#numbers.mixedTree(5, expected < 0 ? 16 : 17, 8, prefix)
@@ -178,11 +178,11 @@ export class ImmediateCoder {
   /** A local that isn't as expected; -1 where none is. */
   #codeLocal(op: number, given: number, expected: number): number {
     const { contexts } = this.#coder
-    contexts[0] = context(Place.local, op)
-    contexts[1] = context(Place.local, this.#local, 1, op)
-    contexts[2] = context(Place.local, this.#opcodes & 0xfffff, 2)
-    contexts[3] = context(Place.local, expected, 4)
-    contexts[4] = context(Place.local, expected, 5, this.#local)
+    contexts[0] = quickContext(0x7feb352d, op)
+    contexts[1] = quickContext(0x68e31da4, (this.#local << 11) | op)
+    contexts[2] = quickContext(0x1b56c4e9, this.#opcodes & 0xfffff)
+    contexts[3] = quickContext(0x0c2b2ae3, expected)
+    contexts[4] = quickContext(0x5851f42d, Math.imul(expected, 0x165667b1) ^ this.#local)
     const local = this.#numbers.mixedTree(5, 32, 8, given >>> 0 >= manyLocals ? manyLocals : given)
     return local < manyLocals
       ? local

@@ -56,6 +56,13 @@ const simple: Readonly<Record<string, readonly number[]>> = {
   g: [Kind.tag],
 }
 
+/** Kinds of the immediates of opcodes that always have the same; undefined for others. */
+export const plainKinds: readonly (Uint8Array | undefined)[] = signatures.map((signature) =>
+  signature === undefined || /[MCSV]/.test(signature)
+    ? undefined
+    : Uint8Array.from([...signature].flatMap((letter) => simple[letter]!)),
+)
+
 function shapeOf(letter: string, put: (kind: number) => number): void {
   const kinds = simple[letter]
   if (kinds !== undefined) {

@@ -1,5 +1,4 @@
 import type { Learnt } from './coder.ts'
-import { tableBits } from './limits.ts'
 import { squash, stretch } from './logistic.ts'
 import { priorTable } from './prior-table.ts'
 
@@ -19,33 +18,32 @@ const chanceOf = (level: number): number => squash[Math.round((level / (levels -
 
 /** The state of a coder with a table of `bits`: of cells that fall on each other in smaller tables the last one stays. */
 export function initialState(bits: number): Learnt {
-  const chances = new Uint16Array(1 << bits).fill(32_768)
-  const uses = new Uint8Array(1 << bits)
-  const shift = tableBits.most - bits
-  const known = Uint16Array.from({ length: levels }, (_, level) => chanceOf(level))
+  const cells = new Int32Array(1 << bits).fill(32_768 << 8)
+  const mask = (1 << bits) - 1
+  const known = Int32Array.from({ length: levels }, (_, level) => (chanceOf(level) << 8) | trust)
   const bytes = fromBase64(priorTable)
   let cell = 0
   for (let at = 0; at < bytes.length; ) {
     const gap = bytes[at++]!
     cell += gap
-    if (gap === longGap) continue
-    chances[cell >> shift] = known[bytes[at++]!]!
-    uses[cell >> shift] = trust
+    if (gap !== longGap) cells[cell & mask] = known[bytes[at++]!]!
   }
-  return { chances, uses }
+  return { cells }
 }
 
 /** The table for `prior-table.ts` from what a coder has learnt: `most` cells, those first that say the most. */
-export function packPrior({ chances, uses }: Learnt, most: number): string {
-  const weight = (cell: number): number => uses[cell]! * Math.abs(stretch[chances[cell]! >> 4]!)
-  const known = [...uses.keys()].filter((cell) => uses[cell]! > 1)
+export function packPrior({ cells }: Learnt, most: number): string {
+  const level = (cell: number): number => stretch[cells[cell]! >> 12]!
+  const uses = (cell: number): number => cells[cell]! & 255
+  const known = [...cells.keys()].filter((cell) => uses(cell) > 1)
+  const weight = (cell: number): number => uses(cell) * Math.abs(level(cell))
   const chosen = known.sort((a, b) => weight(b) - weight(a) || a - b).slice(0, most)
   const bytes: number[] = []
   let last = 0
   for (const cell of chosen.sort((a, b) => a - b)) {
     let gap = cell - last
     for (; gap >= longGap; gap -= longGap) bytes.push(longGap)
-    bytes.push(gap, Math.round(((stretch[chances[cell]! >> 4]! + 2047) / 4094) * (levels - 1)))
+    bytes.push(gap, Math.round(((level(cell) + 2047) / 4094) * (levels - 1)))
     last = cell
   }
   return toBase64(Uint8Array.from(bytes))

@@ -29,6 +29,7 @@ export class Sink {
   }
 
   put(bytes: Uint8Array, from = 0, to = bytes.length): void {
+    if (from === to) return
     this.reserve(to - from)
     if (to - from < 16) for (let i = from; i < to; i++) this.bytes[this.length++] = bytes[i]!
     else {
