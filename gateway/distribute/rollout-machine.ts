@@ -126,7 +126,8 @@ export function dueMs(state: RolloutState, nowMs: number): number | null {
   if (state.at === 'committed' && !state.settled) {
     return nowMs < state.instantMs ? state.instantMs : state.instantMs + rolloutDefaults.settleMs
   }
-  if (state.at === 'window' && state.opensAtMs !== null) return Math.min(state.opensAtMs, state.untilMs)
+  if (state.at === 'window' && state.opensAtMs !== null && state.opensAtMs > nowMs)
+    return Math.min(state.opensAtMs, state.untilMs)
   return state.untilMs
 }
 

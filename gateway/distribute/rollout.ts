@@ -1,6 +1,6 @@
 import { bytesEqual } from '@hypha/core/bytes/text.ts'
 import type { Directive, Section } from '@hypha/core/trust/directive.ts'
-import type { NodeState, SectionState } from '@hypha/core/wire/messages/state.ts'
+import type { NodeState, PrepareState, SectionState } from '@hypha/core/wire/messages/state.ts'
 
 /** What is known of a node: what it was told, and what it said of itself. */
 export interface RolloutNode {
@@ -12,12 +12,18 @@ export interface RolloutNode {
   readonly state: { readonly value: NodeState; readonly at: number } | null
   /** Bytes of the app's release that it holds, as it last reported; null where it didn't. */
   readonly progress: { readonly epoch: number; readonly bytes: number; readonly ofBytes: number } | null
+  /** Why it is to run something else than its directive says by now, in a sentence: its wave comes later. Null or absent where it isn't. */
+  readonly later?: string | null
 }
 
 type RolloutStatus =
   /** The node hasn't taken up its directive. */
   | 'waiting'
   | SectionState['status']
+  /** Of what it prepares beside what runs: ready; a commit has come; it failed at the flip, and what ran before runs on. */
+  | 'prepared'
+  | 'committed'
+  | 'not-flipped'
   /** The app isn't to run there any more, and the node still has it. */
   | 'removing'
 
@@ -62,14 +68,16 @@ export function rolloutOf(app: string, nodes: readonly RolloutNode[]): Rollout {
 /** Null for a node that the app doesn't concern. */
 function viewOf(app: string, known: RolloutNode): NodeRollout | null {
   const { node, online, directive, state, progress } = known
-  const section = directive?.sections.find((candidate) => candidate.app === app)
+  const own = directive?.sections.filter((candidate) => candidate.app === app) ?? []
+  // What is prepared is what it is on its way to.
+  const section = own.find(({ phase }) => phase === 'prepare') ?? own[0]
   const reported = state?.value.sections.find((candidate) => candidate.app === app)
-  if (!section && !reported) return null
+  if (!section && !reported && !known.later) return null
 
   const size = section?.contents.reduce((sum, { transfer }) => sum + transfer.size, 0) ?? 0
   const heard = progress !== null && section !== undefined && progress.epoch === section.epoch
-  const whole =
-    reported !== undefined && reported.status !== 'receiving' && section !== undefined && taken(section, reported)
+  const status = section && reported && phaseOf(section, reported)
+  const whole = status !== undefined && status !== null && status !== 'receiving'
   const view = {
     node,
     online,
@@ -96,8 +104,14 @@ function judge(known: RolloutNode, section: Section | undefined, reported: Secti
     const waitsFor = `${node} refused its directive: ${refused.message}. It goes on with the next one that it can accept`
     return { status: 'refused', code: refused.code, message: refused.message, waitsFor }
   }
+  if (!section && !reported) return waiting(known.later!)
   if (!section) {
     return { status: 'removing', code: null, message: null, waitsFor: `${reach(known)} to remove the app` }
+  }
+  const prepared = reported && !runs(section, reported) ? prepareOf(section, reported) : null
+  if (prepared !== null) {
+    const { status, code, message } = prepared
+    return { status, code, message, waitsFor: waitsForPrepare(known, prepared) }
   }
   if (!reported || !taken(section, reported)) {
     if (!behind) return waiting(`${reach(known)} to begin with epoch ${section.epoch}`)
@@ -105,7 +119,44 @@ function judge(known: RolloutNode, section: Section | undefined, reported: Secti
     return waiting(`${reach(known)} to take directive ${directive!.version}; ${holds}`)
   }
   const { status, code, message } = reported
-  return { status, code, message, waitsFor: waitsForPhase(known, section, reported) }
+  const waitsFor = waitsForPhase(known, section, reported)
+  return waitsFor === null && known.later ? waiting(known.later) : { status, code, message, waitsFor }
+}
+
+/** What the node reports of a section that it is to prepare, and doesn't run yet. */
+const prepareOf = (section: Section, { prepare }: SectionState): PrepareState | null =>
+  section.phase === 'prepare' && prepare?.epoch === section.epoch && bytesEqual(prepare.release, section.release)
+    ? prepare
+    : null
+
+/** It has gone beyond what it prepares. */
+const runs = (section: Section, reported: SectionState): boolean =>
+  taken(section, reported) && reported.status !== 'receiving' && reported.status !== 'preparing'
+
+function phaseOf(section: Section, reported: SectionState): RolloutStatus | null {
+  const prepared = runs(section, reported) ? null : prepareOf(section, reported)
+  return prepared?.status ?? (taken(section, reported) ? reported.status : null)
+}
+
+function waitsForPrepare(known: RolloutNode, { epoch, status, code, message }: PrepareState): string {
+  const { node, progress } = known
+  const failure = message ?? code ?? 'without a reason'
+  switch (status) {
+    case 'receiving': {
+      const held = progress?.epoch === epoch ? `, of which it has ${progress.bytes} of ${progress.ofBytes} bytes` : ''
+      return `${reach(known)} to receive the release${held}`
+    }
+    case 'preparing':
+      return `${reach(known)} to make the release ready beside what runs`
+    case 'prepared':
+      return `waits for the others: ${node} has prepared the release, and runs it when the gateway says so`
+    case 'committed':
+      return `${reach(known)} to flip at the instant that the gateway has named`
+    case 'not-flipped':
+      return `waits for another release: ${node} could not flip to this one (${failure}), and what ran before runs on`
+    case 'refused':
+      return `waits for another release: ${node} could not prepare this one (${failure}), and what ran before runs on`
+  }
 }
 
 function reach({ node, online, state }: RolloutNode): string {

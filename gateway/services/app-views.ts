@@ -12,6 +12,7 @@ import type {
 } from '../admin/api/schemas/apps.ts'
 import type { Push } from '../admin/api/services.ts'
 import { type RolloutNode, rolloutOf } from '../distribute/rollout.ts'
+import type { RolloutShown } from '../distribute/rollout-view.ts'
 import type { Plan } from '../plan.ts'
 import type { Store } from '../store/store.ts'
 import type { GatewayDeps } from './deps.ts'
@@ -113,7 +114,8 @@ export class AppViews {
 
   /** Null for an app that was never placed. */
   planOf(app: string): Plan | null {
-    return (this.#store.apps.latestPlan(app)?.json as Plan | undefined) ?? null
+    const inForce = this.#store.apps.latestPlan(app)?.json as Plan | undefined
+    return inForce ?? this.#pipeline.rollouts.onItsWay(app)?.plan ?? null
   }
 
   releases(app: string): ReleaseSummary[] {
@@ -167,7 +169,9 @@ export class AppViews {
 
   rollout(app: string): RolloutView {
     const record = this.#store.apps.latestPlan(app)
-    if (record === null) throw notFound('app', app)
+    const shown = this.#pipeline.rollouts.newest(app)
+    const onItsWay = this.#pipeline.rollouts.onItsWay(app)
+    if (record === null && shown === null) throw notFound('app', app)
     const directives = new Map(this.#store.directives.list().map((made) => [made.node, made.directive]))
     const nodes = this.#store.nodes.list().map((node): RolloutNode => {
       const reported = reportedBy(node)
@@ -177,11 +181,27 @@ export class AppViews {
         directive: directives.get(node.id) ?? null,
         state: reported && { value: reported, at: node.state!.at },
         progress: this.#reports.progress.get(node.id, app),
+        later: onItsWay === null ? null : laterOf(shown!, node.id),
       }
     })
     const rollout = rolloutOf(app, nodes)
-    return { ...rollout, release: (record.json as Plan).release, nodes: [...rollout.nodes] }
+    const phases = shown && { release: shown.release, state: shown.state, waitsFor: shown.waitsFor, why: shown.why }
+    return {
+      ...rollout,
+      release: onItsWay?.release.number ?? (record?.json as Plan | undefined)?.release ?? 0,
+      phases: phases ?? null,
+      // A rollout that waits for somebody's word, or for its window, has told no node yet.
+      done: rollout.done && (onItsWay === null || shown!.committed >= 0),
+      nodes: [...rollout.nodes],
+    }
   }
+}
+
+/** Why a node isn't told yet; null where it is. */
+function laterOf({ waves, wave, committed, state, waitsFor }: RolloutShown, node: string): string | null {
+  const own = waves.findIndex((nodes) => nodes.includes(node))
+  if (own <= committed || (own === wave && state !== 'window')) return null
+  return waves.length === 1 ? waitsFor : `waits for wave ${own + 1} of ${waves.length}; the rollout ${waitsFor}`
 }
 
 type Sections = ReadonlyMap<string, ReadonlyMap<string, SectionState>>

@@ -154,9 +154,15 @@ export class Rollouts implements RolloutServices {
   }
 
   show(app: string): RolloutShown {
-    const [newest] = this.list(app)
-    if (newest === undefined) throw notFound('rollout', app)
+    const newest = this.newest(app)
+    if (newest === null) throw notFound('rollout', app)
     return newest
+  }
+
+  /** As `show`; null for an app without. */
+  newest(app: string): RolloutShown | null {
+    const newest = this.#deps.store.rollouts.newest(app) as Rollout | null
+    return newest && shownOf(newest, this.#context(newest))
   }
 
   list(app: string): RolloutShown[] {

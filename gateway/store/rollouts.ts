@@ -34,8 +34,8 @@ export function createRollouts<T>(db: Database, fleet: string) {
   const currentOf = db.prepare<[string, string], Row>(
     'SELECT * FROM rollouts WHERE fleet = ? AND app = ? AND current = 1',
   )
-  const newest = db.prepare<[string, string], { id: number }>(
-    'SELECT max(id) AS id FROM rollouts WHERE fleet = ? AND app = ? HAVING count(*) > 0',
+  const newest = db.prepare<[string, string], Row>(
+    'SELECT * FROM rollouts WHERE fleet = ? AND app = ? ORDER BY id DESC LIMIT 1',
   )
   const committed = db.prepare<[string, string], Row>(
     'SELECT * FROM rollouts WHERE fleet = ? AND app = ? AND commit_envelope IS NOT NULL ORDER BY id DESC LIMIT 1',
@@ -57,6 +57,10 @@ export function createRollouts<T>(db: Database, fleet: string) {
     },
     /** The number of the app's next one. */
     nextId: (app: string): number => (newest.get(fleet, app)?.id ?? 0) + 1,
+    newest(app: string): StoredRollout<T> | null {
+      const row = newest.get(fleet, app)
+      return row ? read(row) : null
+    },
     /** The newest first. */
     list: (app: string): StoredRollout<T>[] => list.all(fleet, app).map(read),
     /** Those that nodes are directed by, of all apps. */
