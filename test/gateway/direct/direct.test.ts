@@ -1,5 +1,5 @@
 import { toHex } from '@hypha/core/bytes/text.ts'
-import { type Directive, directive, type Setting } from '@hypha/core/trust/directive.ts'
+import { type Directive, directive, type Section, type Setting } from '@hypha/core/trust/directive.ts'
 import type { Release } from '@hypha/core/trust/release.ts'
 import { checkDirective, checkSection } from '@hypha/core/trust/shape.ts'
 import { expect, test } from 'vitest'
@@ -20,6 +20,10 @@ interface Choices {
   now?: number
   /** Of each node: apps whose section stays as it is. */
   carried?: Record<string, string[]>
+  /** Epochs that nodes refuse for a patch that came to nothing. */
+  refused?: Record<string, Record<string, number>>
+  /** How contents travel now. */
+  encoding?: 'identity' | 'patch'
   /** How often each release was signed. */
   signatures?: number
 }
@@ -41,7 +45,8 @@ function directed(choices: Choices = {}) {
     nodes: fleet.map(({ id }): DirectNode => {
       const carried = new Set(choices.carried?.[id])
       const before = last.find((made) => made.node === id) ?? null
-      return { id, removed: removed.includes(id), last: before, carried }
+      const refusedPatches = new Map(Object.entries(choices.refused?.[id] ?? {}))
+      return { id, removed: removed.includes(id), last: before, carried, refusedPatches }
     }),
     apps: releases.map((wanted) => ({
       plan: planOf(wanted, staying),
@@ -51,7 +56,10 @@ function directed(choices: Choices = {}) {
       epoch: epochs?.get(wanted.app) ?? 0,
     })),
     settings: () => settings,
-    transfer: (_node, { digest, size }) => ({ encoding: 'identity', base: null, via: null, digest, size }),
+    transfer: (_node, { digest, size }) => {
+      const { encoding = 'identity' } = choices
+      return { encoding, base: encoding === 'patch' ? new Uint8Array(32) : null, via: null, digest, size }
+    },
     now,
     lifetimeMs: 30 * day,
   }
@@ -211,4 +219,24 @@ test('more than a directive can say is an error that names the node', () => {
   expect(() => directed({ releases: apps, fleet: [node('gw-edge', { tier: 'edge' })] })).toThrow(
     /gw-edge is to run 384 instances/,
   )
+})
+
+test('A node that refused a patch is told of another way, in the section and under the epoch that it has, and only once', () => {
+  const first = directed({ encoding: 'patch' })
+  const [told] = first.all
+  const { node: id, sections } = told!
+  const refused = { [id]: { [sections[0]!.app]: sections[0]!.epoch } }
+  const second = directed({ last: first.all, epochs: first.epochs, refused })
+  expect(second.made).toEqual([id])
+  const [again] = second.directives
+  expect(again!.version).toBe(told!.version + 1)
+  const unsent = (section: Section) => ({ ...section, contents: section.contents.map(({ digest }) => toHex(digest)) })
+  expect(again!.sections.map(unsent)).toEqual(sections.map(unsent))
+  expect(again!.sections[0]!.contents.every(({ transfer }) => transfer.base === null)).toBe(true)
+  expect(second.epochs).toEqual(first.epochs)
+  const third = { last: second.all, epochs: second.epochs }
+  expect(directed({ ...third, refused }).made).toEqual([])
+  expect(
+    directed({ last: first.all, epochs: first.epochs, refused: { [id]: { [sections[0]!.app]: 99 } } }).made,
+  ).toEqual([])
 })
