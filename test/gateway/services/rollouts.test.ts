@@ -1,0 +1,274 @@
+import { expect, test } from 'vitest'
+import { pushBody } from '../../../gateway/admin/api/push-body.ts'
+import type { RolloutOptions } from '../../../gateway/distribute/rollout-policy.ts'
+import { createGateway } from '../../../gateway/services/services.ts'
+import { commit, maxCommitBytes } from '../../../src/trust/commit.ts'
+import { openEnvelope, verifyThreshold } from '../../../src/trust/cose.ts'
+import type { PrepareState, SectionState } from '../../../src/wire/messages/state.ts'
+import { crypto, makeRoot } from '../../support/signed.ts'
+import {
+  type AppModule,
+  componentImporting,
+  pushOf,
+  reports,
+  startFleet,
+  type TestGateway,
+} from '../api/gateway.ts'
+
+// The gateway's own decisions, with nodes that say what the test has them say.
+
+const sampler = async (): Promise<AppModule[]> => [{ name: 'sampler', component: await componentImporting('sensor') }]
+
+const snap: RolloutOptions = { snap: true }
+
+const push = (gateway: TestGateway, modules: AppModule[], changes = {}, options = snap) => {
+  const { envelope, components } = pushBody.decode(pushOf(modules, changes))
+  return gateway.pipeline.pushes.push(envelope, components, options)
+}
+
+const sectionsOf = (gateway: TestGateway, node: string) =>
+  (gateway.store.directives.get(node)?.directive.sections ?? []).map(({ phase, epoch, wave }) => [phase, epoch, wave])
+
+const told = (gateway: TestGateway, node: string, app = 'greenhouse') =>
+  gateway.store.directives
+    .get(node)!
+    .directive.sections.filter((section) => section.app === app)
+    .at(-1)!
+
+/** What a node says of the newest section that it was told of. */
+async function says(
+  gateway: TestGateway,
+  node: string,
+  status: PrepareState['status'] | 'confirmed' | 'trial' | 'reverted',
+  changes: Partial<SectionState> = {},
+): Promise<void> {
+  const { app, epoch, release, wave } = told(gateway, node)
+  const { version } = gateway.store.directives.get(node)!
+  const runs = status === 'confirmed' || status === 'trial' || status === 'reverted'
+  const prepare = runs
+    ? null
+    : {
+        epoch,
+        release,
+        wave: wave ?? 0,
+        status,
+        code: null,
+        message: null,
+        rehearsal: null,
+        clock: { rttMs: 4, errorMs: 2 },
+      }
+  const section: SectionState = {
+    app,
+    epoch: runs ? epoch : 0,
+    release,
+    status: runs ? status : 'confirmed',
+    code: null,
+    message: null,
+    running: null,
+    instances: [],
+    prepare,
+    ...changes,
+  }
+  reports(gateway, node, 'device', { directive: version, sections: [section] })
+  await settled()
+}
+
+const settled = () => new Promise((resolve) => setImmediate(resolve))
+
+const commitsOf = (gateway: TestGateway) =>
+  gateway.sent.commits.map(({ envelope }) =>
+    commit.decode(
+      verifyThreshold(
+        openEnvelope(envelope, 'commit', maxCommitBytes),
+        'commit',
+        makeRoot().gateway,
+        'gateway',
+        crypto,
+      ),
+    ),
+  )
+
+const state = (gateway: TestGateway) => gateway.pipeline.rollouts.show('greenhouse').state
+
+/** A release that runs everywhere. */
+async function running(gateway: TestGateway): Promise<AppModule[]> {
+  const app = await sampler()
+  await push(gateway, app)
+  for (const node of ['pi-7', 'pi-8']) await says(gateway, node, 'prepared')
+  gateway.clock.advance(100)
+  for (const node of ['pi-7', 'pi-8']) await says(gateway, node, 'confirmed')
+  expect(state(gateway)).toBe('done')
+  gateway.sent.commits.length = 0
+  return app
+}
+
+test('A push is prepared by all, committed in the moment that the last one is ready, and told for good after its instant', async () => {
+  const gateway = await startFleet()
+  const app = await sampler()
+  expect(await push(gateway, app)).toMatchObject({ epoch: 1, plan: { release: 1 } })
+  expect(sectionsOf(gateway, 'pi-7')).toEqual([['prepare', 1, 0]])
+  await says(gateway, 'pi-7', 'prepared')
+  expect(gateway.sent.commits).toEqual([])
+  expect(gateway.pipeline.rollouts.show('greenhouse').waitsFor).toMatch(/^waits for pi-8 to prepare/)
+  await says(gateway, 'pi-8', 'prepared')
+  const prepared = told(gateway, 'pi-7')
+  const [made] = commitsOf(gateway)
+  expect(made).toMatchObject({ app: 'greenhouse', epoch: 1, wave: 0, instantMs: gateway.clock.now() + 50 })
+  expect(sectionsOf(gateway, 'pi-7')).toEqual([['prepare', 1, 0]])
+  await says(gateway, 'pi-7', 'trial')
+  expect(sectionsOf(gateway, 'pi-7')).toEqual([['prepare', 1, 0]])
+  gateway.clock.advance(50)
+  await says(gateway, 'pi-8', 'trial')
+  expect(told(gateway, 'pi-7')).toEqual({ ...prepared, phase: 'run', wave: null })
+  expect(state(gateway)).toBe('committed')
+  for (const node of ['pi-7', 'pi-8']) await says(gateway, node, 'confirmed')
+  expect(state(gateway)).toBe('done')
+  expect(gateway.sent.commits).toHaveLength(1)
+  expect(gateway.sent.failures).toEqual([])
+  expect((await gateway.services.apps.plan('greenhouse')).release).toBe(1)
+})
+
+test('What runs is left alone, word for word, while the next one is prepared; a node that can not prepare ends that, and its epoch is spent', async () => {
+  const gateway = await startFleet()
+  const app = await running(gateway)
+  const before = told(gateway, 'pi-7')
+  await push(gateway, app, { number: 2 })
+  expect(gateway.store.directives.get('pi-7')!.directive.sections[0]).toEqual(before)
+  expect(sectionsOf(gateway, 'pi-7')).toEqual([
+    ['run', 1, null],
+    ['prepare', 2, 0],
+  ])
+  await says(gateway, 'pi-8', 'refused')
+  expect(gateway.pipeline.rollouts.show('greenhouse')).toMatchObject({
+    state: 'aborted',
+    why: 'pi-8 is refused; 2 of 2 must',
+  })
+  expect(sectionsOf(gateway, 'pi-7')).toEqual([['run', 1, null]])
+  expect((await gateway.services.apps.plan('greenhouse')).release).toBe(1)
+  await push(gateway, app, { number: 3 })
+  expect(told(gateway, 'pi-7')).toMatchObject({ phase: 'prepare', epoch: 3 })
+  expect(gateway.sent.commits).toEqual([])
+})
+
+test('A node that goes back after the flip takes all back', async () => {
+  const gateway = await startFleet()
+  const app = await running(gateway)
+  const first = told(gateway, 'pi-7').release
+  await push(gateway, app, { number: 2 })
+  for (const node of ['pi-7', 'pi-8']) await says(gateway, node, 'prepared')
+  gateway.clock.advance(60)
+  await says(gateway, 'pi-7', 'trial')
+  await says(gateway, 'pi-8', 'reverted', { message: 'it trapped' })
+  expect(gateway.pipeline.rollouts.show('greenhouse')).toMatchObject({
+    state: 'rolled-back',
+    why: 'pi-8 is failed (it trapped)',
+  })
+  for (const node of ['pi-7', 'pi-8'])
+    expect(told(gateway, node)).toMatchObject({ phase: 'run', epoch: 3, release: first })
+  expect((await gateway.services.apps.plan('greenhouse')).release).toBe(1)
+})
+
+test('Waves come one after another; a later one runs what it ran until its turn comes', async () => {
+  const gateway = await startFleet()
+  const app = await running(gateway)
+  const waves = {
+    rollout: {
+      waves: [{ kind: 'share', percent: 50 }],
+      successPercent: null,
+      failurePercent: null,
+      soakMs: 1_000,
+      prepareMs: null,
+      approve: false,
+      rollback: true,
+      windows: [],
+      health: [],
+    },
+  } as const
+  await push(gateway, app, { number: 2, ...waves }, { approve: true })
+  expect(state(gateway)).toBe('approval')
+  expect(sectionsOf(gateway, 'pi-7')).toEqual([['run', 1, null]])
+  gateway.pipeline.rollouts.act('greenhouse', 'approve', 'ada')
+  const { waves: parts, epoch } = gateway.pipeline.rollouts.show('greenhouse')
+  expect(parts).toEqual([['pi-7'], ['pi-8']])
+  expect(sectionsOf(gateway, 'pi-8')).toEqual([['run', 1, null]])
+  await says(gateway, 'pi-7', 'prepared')
+  gateway.clock.advance(60)
+  await says(gateway, 'pi-7', 'confirmed')
+  expect(state(gateway)).toBe('soaking')
+  expect([sectionsOf(gateway, 'pi-7'), sectionsOf(gateway, 'pi-8')]).toEqual([
+    [['run', epoch, null]],
+    [['run', 1, null]],
+  ])
+  gateway.clock.advance(1_000)
+  await settled()
+  expect(sectionsOf(gateway, 'pi-8')).toEqual([
+    ['run', 1, null],
+    ['prepare', epoch, 1],
+  ])
+  expect(await gateway.services.apps.rollout('greenhouse')).toMatchObject({ release: 2, done: false })
+  await says(gateway, 'pi-8', 'prepared')
+  gateway.clock.advance(60)
+  await says(gateway, 'pi-8', 'confirmed')
+  gateway.clock.advance(1_000)
+  await settled()
+  expect(state(gateway)).toBe('done')
+  expect(commitsOf(gateway).map(({ wave }) => wave)).toEqual([0, 1])
+  expect((await gateway.services.apps.plan('greenhouse')).release).toBe(2)
+})
+
+test('A newer push takes the place of one that is being prepared', async () => {
+  const gateway = await startFleet()
+  const app = await running(gateway)
+  await push(gateway, app, { number: 2 })
+  await says(gateway, 'pi-7', 'prepared')
+  await push(gateway, app, { number: 3 })
+  expect(gateway.pipeline.rollouts.list('greenhouse').map((each) => [each.release, each.state])).toEqual([
+    [3, 'preparing'],
+    [2, 'superseded'],
+    [1, 'done'],
+  ])
+  expect(sectionsOf(gateway, 'pi-7')).toEqual([
+    ['run', 1, null],
+    ['prepare', 3, 0],
+  ])
+})
+
+test('A rollback while another release is on its way goes back to what runs', async () => {
+  const gateway = await startFleet()
+  const app = await running(gateway)
+  await push(gateway, app, { number: 2 })
+  expect(await gateway.pipeline.pushes.rollback('greenhouse', undefined, snap)).toMatchObject({
+    release: { number: 1 },
+  })
+  expect(sectionsOf(gateway, 'pi-7')).toEqual([['run', 1, null]])
+})
+
+test('A push that no node is there for is told at once, as it is', async () => {
+  const gateway = await startFleet()
+  for (const node of ['pi-7', 'pi-8']) {
+    gateway.store.nodes.setPresence(
+      node,
+      { connection: 2, online: false, run: null, journal: null },
+      gateway.clock.now(),
+    )
+    gateway.reports.presence(node, false)
+  }
+  await push(gateway, await sampler())
+  expect(sectionsOf(gateway, 'pi-7')).toEqual([['run', 1, null]])
+})
+
+test('A gateway that died after it had written a commit down sends it again, and goes on', async () => {
+  const gateway = await startFleet()
+  await push(gateway, await sampler())
+  for (const node of ['pi-7', 'pi-8']) await says(gateway, node, 'prepared')
+  gateway.pipeline.stop()
+  const again = createGateway(gateway.deps)
+  again.pipeline.start()
+  await settled()
+  expect(gateway.sent.commits).toHaveLength(2)
+  expect(gateway.sent.commits[1]).toEqual(gateway.sent.commits[0])
+  gateway.clock.advance(5_050)
+  await settled()
+  expect(sectionsOf(gateway, 'pi-7')).toEqual([['run', 1, null]])
+  again.pipeline.stop()
+})
