@@ -1,6 +1,7 @@
 import { toHex } from '@hypha/core/bytes/text.ts'
 import { brotli } from '@hypha/core/platform/compress.ts'
 import type { Files } from '@hypha/core/ports/files.ts'
+import type { Commit } from '@hypha/core/trust/commit.ts'
 import type { Content, Section } from '@hypha/core/trust/directive.ts'
 import { directiveMessage } from '@hypha/core/wire/messages/directive.ts'
 import type { SelfUpdate } from '../../../agent/agent-trial.ts'
@@ -22,10 +23,12 @@ import {
   crypto,
   joined,
   keys,
+  makeCommit,
   makeDirective,
   makeModule,
   makeRelease,
   makeSection,
+  signCommit,
   signDirective,
   signRelease,
 } from '../../support/signed.ts'
@@ -84,6 +87,12 @@ export class Network {
     const envelope = signRelease(release)
     const contents = [envelope, core].map((bytes) => this.#publish(bytes))
     return makeSection(release, envelope, { epoch: number, contents, ...changes })
+  }
+
+  /** The commit of a section to prepare, `inMs` from the gateway's now. */
+  commitOf(section: Section, nowMs: number, inMs: number, changes: Partial<Commit> = {}): Uint8Array {
+    const times = { instantMs: nowMs + this.aheadMs + inMs, issuedMs: nowMs + this.aheadMs }
+    return signCommit(makeCommit(section, { ...times, ...changes }))
   }
 
   direct(version: number, ...sections: readonly Section[]): void {
@@ -211,7 +220,12 @@ export async function startNode(
     prove: (held) => void proofs.push(held),
     leave: () => Promise.reject(new Error('nobody removes this node')),
   })
+  /** What was begun has had its turn. */
+  const inTurns = async () => {
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
+  }
   return {
+    inTurns,
     told,
     proofs,
     flips,
