@@ -74,7 +74,8 @@ export async function startMosquitto({ tls, folder }: Pick<Serve, 'tls' | 'folde
     },
     end(): void {
       socket.destroy()
-      child.kill()
+      // Nothing that it would write is of use.
+      child.kill('SIGKILL')
     },
   }
 }
