@@ -115,13 +115,14 @@ export function createSeries(db: Database, fleet: string) {
     markStale: (series: number, minute: number): void => void insertStale.run(series, minute),
     list: (filter: SeriesFilter = {}, limit = 10_000): SeriesRecord[] =>
       list.all({ ...filterParameters(fleet, filter), limit }).map(fromRow),
-    /** The last sample of each series that matches; of several runners of an instance, the newest counts. */
-    latest(filter: SeriesFilter = {}, limit = 10_000): LatestValue[] {
+    /** The last sample of each series that matches; of several runners of an instance the newest counts, or each by itself. */
+    latest(filter: SeriesFilter = {}, limit = 10_000, of: 'instance' | 'runner' = 'instance'): LatestValue[] {
       const newest = new Map<string, LatestValue>()
       for (const { incarnation: _, ...key } of this.list(filter, limit)) {
         const sample = last.get(key.id)
         if (!sample) continue
-        const name = `${key.app}/${key.module}/${orEmpty(key.home)}/${key.metric}`
+        const runner = of === 'runner' ? key.node : ''
+        const name = `${key.app}/${key.module}/${orEmpty(key.home)}/${key.metric}/${runner}`
         const before = newest.get(name)
         if (before && before.at > sample.at) continue
         newest.set(name, { ...key, at: sample.at, value: sample.value ?? Number.NaN })

@@ -48,7 +48,7 @@ export function readRollout(value: unknown, here: Place, modules: readonly strin
     soakMs: optional(table.soak, null, (soak) => duration(at('soak'), soak, 0, 31 * day)),
     prepareMs: optional(table.prepare, null, (prepare) => duration(at('prepare'), prepare, 1, 31 * day)),
     approve: optional(table.approve, false, (approve) => flag(at('approve'), approve)),
-    rollback: optional(table.rollback, false, (rollback) => flag(at('rollback'), rollback)),
+    rollback: optional(table.rollback, true, (rollback) => flag(at('rollback'), rollback)),
     windows: tablesOf(table.window, at('window'), maxWindows).map((window, nth) =>
       readWindow(window, (key) => ({ ...here, table: 'rollout.window', key, nth })),
     ),

@@ -31,7 +31,7 @@ test('An empty rollout leaves every number to the gateway', () => {
     soakMs: null,
     prepareMs: null,
     approve: false,
-    rollback: false,
+    rollback: true,
     windows: [],
     health: [],
   })
