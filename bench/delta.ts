@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { bytesEqual } from '@hypha/core/bytes/text.ts'
 import { applyPatch } from '@hypha/core/delta/decoder.ts'
 import { makePatch } from '@hypha/core/delta/make-patch.ts'
+import { McuDecoder, mcuHeadBytes, readMcuSizes } from '@hypha/core/delta/mcu/decoder.ts'
 import { brotli } from '@hypha/core/platform/compress.ts'
 import { type BenchOptions, type BenchResult, geometricMean, median } from './bench.ts'
 import { loadPairs, type Pair } from './delta/pairs.ts'
@@ -25,6 +26,8 @@ interface Row {
   readonly patch: Uint8Array
   readonly kind: string
   readonly whole: number
+  /** For a microcontroller, and the state that its head asks for. */
+  readonly mcu: { readonly bytes: number; readonly stateBytes: number }
   readonly peers: Readonly<Record<string, Measured>>
 }
 
@@ -41,27 +44,52 @@ function measure(pair: Pair, peers: readonly string[]): Row {
     patch,
     kind,
     whole,
+    mcu: measureMcu(pair),
     own: { bytes: patch.length, makeMs: made - begun, applyMs },
     peers: runPeers(pair, peers),
   }
 }
 
+/** The small profile, applied within its bound: one state that is thrown away and put back after every 100 bytes. */
+function measureMcu({ id, old, now }: Pair): Row['mcu'] {
+  const { bytes } = makePatch(old, now, brotli, { profile: 'mcu' })
+  const sizes = readMcuSizes(bytes.subarray(1))
+  const content = new Uint8Array(now.length)
+  let length = 0
+  const emit = (byte: number) => {
+    content[length++] = byte
+  }
+  const read = (offset: number, count: number) => old.slice(offset, offset + count)
+  let decoder = new McuDecoder(sizes, read, old.length, emit)
+  for (let at = 1 + mcuHeadBytes; at < bytes.length; ) {
+    at += decoder.write(bytes.subarray(at, at + 100))
+    decoder = new McuDecoder(sizes, read, old.length, emit, decoder.state.slice())
+  }
+  decoder.end()
+  if (length !== now.length || !bytesEqual(content, now)) throw new Error(`${id}: the small patch makes another module`)
+  return { bytes: bytes.length, stateBytes: decoder.state.byteLength }
+}
+
 /** Medians over processes of their own. */
-function coldApply({ pair, patch }: Row, runs: number): { applyMs: number; ratio: number } {
+function coldApply(
+  { pair, patch }: Row,
+  runs: number,
+  flags: readonly string[],
+): { applyMs: number; compileMs: number } {
   const folder = mkdtempSync(join(tmpdir(), 'hypha-delta-'))
   try {
     writeFileSync(join(folder, 'old'), pair.old)
     writeFileSync(join(folder, 'patch'), patch)
     const program = join(import.meta.dirname, 'delta/cold-apply.ts')
     const all = Array.from({ length: runs }, () => {
-      const out = execFileSync(process.execPath, [...agentFlags, program, join(folder, 'old'), join(folder, 'patch')], {
+      const out = execFileSync(process.execPath, [...flags, program, join(folder, 'old'), join(folder, 'patch')], {
         encoding: 'utf8',
       })
       return JSON.parse(out) as { applyMs: number; compileMs: number }
     })
     return {
       applyMs: median(all.map(({ applyMs }) => applyMs)),
-      ratio: median(all.map(({ applyMs, compileMs }) => applyMs / compileMs)),
+      compileMs: median(all.map(({ compileMs }) => compileMs)),
     }
   } finally {
     rmSync(folder, { recursive: true, force: true })
@@ -90,6 +118,15 @@ const ratio = (rows: readonly Row[], peer: (row: Row) => number | undefined): nu
   return ratios.length === 0 ? null : geometricMean(ratios)
 }
 
+/** How much larger a peer is than the small profile; below 1 where it is smaller. */
+const mcuRatio = (rows: readonly Row[], peer: (row: Row) => number | undefined): number | null => {
+  const ratios = rows.flatMap((row) => {
+    const bytes = peer(row)
+    return bytes === undefined ? [] : [bytes / row.mcu.bytes]
+  })
+  return ratios.length === 0 ? null : geometricMean(ratios)
+}
+
 const best = ({ peers }: Row): number | undefined => {
   const sizes = Object.values(peers).map(({ bytes }) => bytes)
   return sizes.length === 0 ? undefined : Math.min(...sizes)
@@ -107,7 +144,7 @@ export async function run({ quick, pairs: list }: BenchOptions): Promise<BenchRe
     )
     const { bytes, makeMs, applyMs } = row.own
     console.error(
-      `${pair.id}: ${pair.now.length} bytes, ${row.kind} ${bytes} (${makeMs.toFixed(0)}/${applyMs.toFixed(0)} ms), whole ${row.whole}, ${others.join(', ')}`,
+      `${pair.id}: ${pair.now.length} bytes, ${row.kind} ${bytes} (${makeMs.toFixed(0)}/${applyMs.toFixed(0)} ms), mcu ${row.mcu.bytes}, whole ${row.whole}, ${others.join(', ')}`,
     )
   }
   // What the table was trained on is no measure of it.
@@ -116,8 +153,12 @@ export async function run({ quick, pairs: list }: BenchOptions): Promise<BenchRe
   const middle = rows.toSorted(
     (a, b) => Math.abs(a.pair.now.length - 200_000) - Math.abs(b.pair.now.length - 200_000),
   )[0]
-  const cold = middle === undefined ? null : coldApply(middle, quick ? 5 : 11)
-  const sized = cold !== null && middle!.pair.now.length > 100_000 && middle!.pair.now.length < 400_000
+  const sized = middle !== undefined && middle.pair.now.length > 100_000 && middle.pair.now.length < 400_000
+  const runs = quick ? 5 : 11
+  const cold = sized ? coldApply(middle, runs, agentFlags) : null
+  // Node compiles a function when it is first called; this is what compiling all of them takes.
+  const eager = sized ? coldApply(middle, runs, [...agentFlags, '--no-wasm-lazy-compilation']) : null
+  const plain = sized ? coldApply(middle, runs, []) : null
   const trained = ratio(
     rows.filter(({ pair }) => pair.trained),
     ({ peers }) => peers.bsdiff?.bytes,
@@ -138,9 +179,17 @@ export async function run({ quick, pairs: list }: BenchOptions): Promise<BenchRe
       trained_pairs_vs_bsdiff: trained,
       largest_vs_whole: Math.max(...rows.map(({ own, whole }) => own.bytes / whole)),
       one_line_fix_bytes: oneLineFix(),
-      apply_200kb_ms: sized ? cold.applyMs : null,
-      apply_to_compile_ratio: sized ? cold.ratio : null,
-      mcu_state_bytes: null,
+      apply_200kb_ms: cold?.applyMs ?? null,
+      compile_200kb_ms: cold?.compileMs ?? null,
+      compile_eager_200kb_ms: eager?.compileMs ?? null,
+      apply_to_compile_ratio: cold === null ? null : cold.applyMs / cold.compileMs,
+      apply_to_eager_compile_ratio: cold === null || eager === null ? null : cold.applyMs / eager.compileMs,
+      apply_200kb_node_defaults_ms: plain?.applyMs ?? null,
+      mcu_state_bytes: Math.max(...rows.map(({ mcu }) => mcu.stateBytes)),
+      mcu_geomean_vs_bsdiff: mcuRatio(same, ({ peers }) => peers.bsdiff?.bytes),
+      mcu_geomean_vs_full: mcuRatio(same, ({ own }) => own.bytes),
+      ...Object.fromEntries(fair.map(({ pair, own }) => [`bytes_${pair.id.replaceAll('-', '_')}`, own.bytes])),
+      ...Object.fromEntries(fair.map(({ pair, mcu }) => [`mcu_bytes_${pair.id.replaceAll('-', '_')}`, mcu.bytes])),
     },
     peers: peers.versions,
     missing: {
@@ -149,7 +198,8 @@ export async function run({ quick, pairs: list }: BenchOptions): Promise<BenchRe
       ...(sized
         ? {}
         : { apply_200kb_ms: 'no pair has about 200 KB', apply_to_compile_ratio: 'no pair has about 200 KB' }),
-      mcu_state_bytes: 'the profile for microcontrollers is not there yet',
+      detools:
+        'what microcontrollers use today is no package of Debian: mcu_ is held against bsdiff, which takes far more memory',
     },
   }
 }
