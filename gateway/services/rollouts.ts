@@ -252,7 +252,7 @@ export class Rollouts implements RolloutServices {
     if (known !== undefined && nowMs - known.atMs < healthEveryMs) return known.why
     const nodes = waves.slice(0, committed + 1).flat()
     const sinceMs = state.at === 'committed' ? state.instantMs : nowMs - healthEveryMs
-    const observation = observe(this.#deps.store, { app, epoch, nodes, sinceMs })
+    const observation = observe(this.#deps.store, { app, epoch, nodes, bounds: policy.health, sinceMs })
     const flipped = { nodes: observation.nodes.filter(({ instances }) => instances.length > 0) }
     const why = judgeHealth(policy.health, flipped, policy.failurePercent)
     this.#health.set(app, { atMs: nowMs, why })
