@@ -4,6 +4,7 @@ import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
 import { type Commit, commit } from '@hypha/core/trust/commit.ts'
 import { type EnvelopeKind, seedSigner, signMany, signOne } from '@hypha/core/trust/cose.ts'
 import { type Directive, directive, type Section } from '@hypha/core/trust/directive.ts'
+import { type Receipt, receipt } from '@hypha/core/trust/receipt.ts'
 import { type Release, type ReleaseModule, release } from '@hypha/core/trust/release.ts'
 import { type RootMetadata, rootMetadata } from '@hypha/core/trust/root.ts'
 import { TrustRules, trustFirstRoot } from '@hypha/core/trust/rules.ts'
@@ -18,6 +19,8 @@ export const signer = (byte: number) => seedSigner(new Uint8Array(32).fill(byte)
 
 export const keys = { root: signer(1), root2: signer(2), release: signer(3), release2: signer(4), gateway: signer(5) }
 export const thief = signer(66)
+/** Of the node `pi-7`. */
+export const nodeKey = signer(7)
 
 /** 2026-01-01. */
 export const startMs = 1_767_225_600_000
@@ -137,6 +140,28 @@ export function makeCommit(section: Section, changes: Partial<Commit> = {}): Com
 
 export const signCommit = (value: Commit, by = keys.gateway, kind: EnvelopeKind = 'commit') =>
   signOne(commit.encode(value), kind, by)
+
+/** What `pi-7` says of a flip. */
+export function makeReceipt(changes: Partial<Receipt> = {}): Receipt {
+  return {
+    fleet: 'garden',
+    node: 'pi-7',
+    app: 'greenhouse',
+    incarnation: new Uint8Array(8).fill(8),
+    from: { epoch: 1, release: crypto.sha256(artifactBytes) },
+    to: { epoch: 2, release: crypto.sha256(componentBytes) },
+    wave: 0,
+    instantMs: startMs + 10_000,
+    flippedMs: startMs + 10_000.25,
+    errorMs: 0.5,
+    pauseMs: 1.75,
+    inputs: { before: 1_000, carried: 3, after: 3, lost: 0, doubled: 0 },
+    late: false,
+    ...changes,
+  }
+}
+
+export const signReceipt = (value: Receipt, by = nodeKey) => signOne(receipt.encode(value), 'receipt', by)
 
 /** What a node trusts that has just joined. */
 export function joined(root: RootMetadata = makeRoot(), signers = [keys.root]) {

@@ -1,4 +1,6 @@
+import { commit } from '@hypha/core/trust/commit.ts'
 import { directive } from '@hypha/core/trust/directive.ts'
+import { receipt } from '@hypha/core/trust/receipt.ts'
 import { release } from '@hypha/core/trust/release.ts'
 import { rootMetadata } from '@hypha/core/trust/root.ts'
 import { trustSnapshot } from '@hypha/core/trust/snapshot.ts'
@@ -8,6 +10,7 @@ import { inputs } from '@hypha/core/wire/messages/input.ts'
 import { joinAnswer, joinRequest, renewRequest } from '@hypha/core/wire/messages/join.ts'
 import { presence } from '@hypha/core/wire/messages/presence.ts'
 import { progress } from '@hypha/core/wire/messages/progress.ts'
+import { releaseMessage } from '@hypha/core/wire/messages/release.ts'
 import { report } from '@hypha/core/wire/messages/report.ts'
 import { rootChain } from '@hypha/core/wire/messages/root-chain.ts'
 import { state } from '@hypha/core/wire/messages/state.ts'
@@ -19,8 +22,10 @@ import { inventoryOf } from '../../gateway/api/gateway.ts'
 import {
   artifact,
   componentBytes,
+  makeCommit,
   makeDirective,
   makeModule,
+  makeReceipt,
   makeRelease,
   makeRoot,
   makeSection,
@@ -90,6 +95,9 @@ export const messageTargets: readonly Target[] = [
   codecTarget(rootMetadata, [makeRoot()]),
   codecTarget(release, [built, agentRelease]),
   codecTarget(directive, [asked, makeDirective({ leave: true, sections: [] })]),
+  codecTarget(commit, [makeCommit(section!)]),
+  codecTarget(receipt, [makeReceipt(), makeReceipt({ from: null, errorMs: Number.POSITIVE_INFINITY, late: true })]),
+  codecTarget(releaseMessage, [{ app: 'greenhouse', release: digest, attachments: [Uint8Array.of(1, 2), nothing] }]),
   codecTarget(trustSnapshot, [
     {
       fleet: 'garden',
@@ -174,7 +182,16 @@ export const messageTargets: readonly Target[] = [
           code: 'turn-trapped',
           message: 'sampler trapped',
           running: null,
-          prepare: null,
+          prepare: {
+            epoch: 2,
+            release: digest,
+            wave: 63,
+            status: 'not-flipped',
+            code: 'swap-over-budget',
+            message: 'slow',
+            rehearsal: { restoreMs: 3, stateBytes: 65_536 },
+            clock: { rttMs: 0.7, errorMs: 0.4 },
+          },
           instances: [{ module: 'sampler', home: null, status: 'backoff', restarts: 2, turns: 4, error: 'no' }],
         },
       ],

@@ -1,17 +1,24 @@
 import { fromHex, toHex } from '@hypha/core/bytes/text.ts'
+import { commit } from '@hypha/core/trust/commit.ts'
 import { directive } from '@hypha/core/trust/directive.ts'
+import { receipt } from '@hypha/core/trust/receipt.ts'
 import { release } from '@hypha/core/trust/release.ts'
 import { rootMetadata } from '@hypha/core/trust/root.ts'
 import { describe, expect, it } from 'vitest'
 import {
   crypto,
   keys,
+  makeCommit,
   makeDirective,
   makeModule,
+  makeReceipt,
   makeRelease,
   makeRoot,
   makeSection,
+  nodeKey,
+  signCommit,
   signDirective,
+  signReceipt,
   signRelease,
   signRoot,
 } from '../../support/signed.ts'
@@ -33,6 +40,8 @@ const asked = makeDirective({
     },
   ],
 })
+const said = makeCommit({ ...section!, epoch: 2, phase: 'prepare', wave: 1 })
+const flipped = makeReceipt()
 const root = makeRoot({ root: { threshold: 2, keys: [keys.root.publicKey, keys.root2.publicKey] } })
 
 const vectors = {
@@ -43,21 +52,26 @@ const vectors = {
   },
   release: { payload: release.encode(value), envelope: signRelease(value), by: [keys.release] },
   directive: { payload: directive.encode(asked), envelope: signDirective(asked), by: [keys.gateway] },
+  commit: { payload: commit.encode(said), envelope: signCommit(said), by: [keys.gateway] },
+  receipt: { payload: receipt.encode(flipped), envelope: signReceipt(flipped), by: [nodeKey] },
 }
-const decoders = { root: rootMetadata, release, directive }
-const values = { root, release: value, directive: asked }
+const decoders = { root: rootMetadata, release, directive, commit, receipt }
+const values = { root, release: value, directive: asked, commit: said, receipt: flipped }
 
 describe('The bytes of signed metadata', () => {
-  it.each(['root', 'release', 'directive'] as const)('are those in test/vectors/%s.json', async (kind) => {
-    const { payload, envelope, by } = vectors[kind]
-    const shown = {
-      publicKeys: by.map(({ publicKey }) => toHex(publicKey)),
-      payload: toHex(payload),
-      payloadSha256: toHex(crypto.sha256(payload)),
-      envelope: toHex(envelope),
-      envelopeSha256: toHex(crypto.sha256(envelope)),
-    }
-    await expect(`${JSON.stringify(shown, null, 2)}\n`).toMatchFileSnapshot(`../../vectors/${kind}.json`)
-    expect(decoders[kind].decode(fromHex(shown.payload))).toEqual(values[kind])
-  })
+  it.each(['root', 'release', 'directive', 'commit', 'receipt'] as const)(
+    'are those in test/vectors/%s.json',
+    async (kind) => {
+      const { payload, envelope, by } = vectors[kind]
+      const shown = {
+        publicKeys: by.map(({ publicKey }) => toHex(publicKey)),
+        payload: toHex(payload),
+        payloadSha256: toHex(crypto.sha256(payload)),
+        envelope: toHex(envelope),
+        envelopeSha256: toHex(crypto.sha256(envelope)),
+      }
+      await expect(`${JSON.stringify(shown, null, 2)}\n`).toMatchFileSnapshot(`../../vectors/${kind}.json`)
+      expect(decoders[kind].decode(fromHex(shown.payload))).toEqual(values[kind])
+    },
+  )
 })
