@@ -110,12 +110,16 @@ export class ByteCodec {
 
   #byte(replaced: number, given: number): number {
     const { contexts } = this.#coder
-    contexts[0] = context(Place.bytes, 3, replaced)
+    contexts[0] = context(Place.bytes, 3, isHex(replaced) ? 0x30 : replaced)
+    contexts[3] = context(Place.bytes, 6, replaced < 0 ? 0 : 1)
     contexts[1] = context(Place.bytes, 4, this.#one)
     contexts[2] = context(Place.bytes, 5, this.#one, this.#two)
-    return this.#numbers.mixedTree(3, 64, 8, given)
+    return this.#numbers.mixedTree(4, replaced < 0 ? 64 : isHex(replaced) ? 65 : 67, 8, given)
   }
 }
+
+/** A digit of a hexadecimal number, as hashes in names are: what replaces one is any other. */
+const isHex = (byte: number): boolean => (byte >= 0x30 && byte <= 0x39) || (byte >= 0x61 && byte <= 0x66)
 
 function copies(actions: Uint8Array, from: number, count: number): boolean {
   if (from + count > actions.length) return false

@@ -170,11 +170,16 @@ export class Coder {
     const guess = squash[sum > 2047 ? 4095 : sum < -2047 ? 1 : sum + 2048]!
     const bit = this.code(guess * 16 + 8, given)
     const error = ((bit << 12) - guess) * learningRate
+    // As `learn` does; a call for each cell would take as long as the rest where nothing is compiled yet.
     for (let i = 0; i < count; i++) {
       const at = (contexts[i]! + node) & mask
       const cell = cells[at]!
-      if ((cell & 255) !== 0) weights[first + i]! += (stretch[cell >> 12]! * error + 0x2000) >> 14
-      learn(cells, at, bit)
+      const uses = cell & 255
+      if (uses !== 0) weights[first + i]! += (stretch[cell >> 12]! * error + 0x2000) >> 14
+      const chance = cell >> 8
+      const rate = rates[uses]!
+      const moved = bit === 1 ? chance + (((65_535 - chance) * rate) >>> 16) : chance - ((chance * rate) >>> 16)
+      cells[at] = (moved << 8) | (uses < slowest ? uses + 1 : uses)
     }
     return bit
   }
