@@ -55,18 +55,24 @@ export interface SavedState {
 export type TurnCall =
   | { readonly kind: 'tick'; readonly nowMs: number }
   | { readonly kind: 'deliver'; readonly topic: string; readonly payload: Uint8Array }
-  | { readonly kind: 'start' }
   | { readonly kind: 'stop' }
   | { readonly kind: 'save' }
-  | { readonly kind: 'restore'; readonly release: string; readonly state: Uint8Array }
 
 export type ToWorker =
   /** Compile the modules, and try that they can be instantiated. */
   | { readonly kind: 'load'; readonly modules: readonly CellModule[]; readonly instances: readonly CellInstance[] }
   /** Restore these in instances that are thrown away, and make fresh ones that stand ready. */
   | { readonly kind: 'rehearse'; readonly states: readonly SavedState[] }
-  /** Make the instances that run. */
-  | { readonly kind: 'open'; readonly remembered: readonly Remembered[] }
+  /** Make the instances that run, give them back their state, and start them: all in one message, since inputs may wait for it. */
+  | {
+      readonly kind: 'open'
+      readonly remembered: readonly Remembered[]
+      readonly states: readonly SavedState[]
+      /** Those that are told to start, in this order. */
+      readonly starts: readonly number[]
+      /** Names what is done here for whoever acts at once. */
+      readonly key: string
+    }
   | {
       readonly kind: 'turn'
       /** Rises; written to shared memory when the turn has ended. */

@@ -4,7 +4,15 @@ import type { Clock } from '@hypha/core/ports/clock.ts'
 import type { InboxInput, InputId, InstanceKey, TurnRecord } from '../turns.ts'
 import type { Answer, Ask, CellWorker } from './cell-worker.ts'
 import type { SandboxOptions } from './options.ts'
-import type { CellInstance, CellModule, InstanceEffects, LoadedInstance, ToWorker, TurnCall } from './protocol.ts'
+import type {
+  CellInstance,
+  CellModule,
+  InstanceEffects,
+  LoadedInstance,
+  SavedState,
+  ToWorker,
+  TurnCall,
+} from './protocol.ts'
 import { toRecord } from './records.ts'
 
 /** What the agent remembers of its instances, across restarts and releases. */
@@ -51,6 +59,10 @@ export interface TurnPorts {
   /** The worker ended while it had nothing to do. */
   died(error: HyphaError): void
 }
+
+/** Making instances may take this long, and so many times what it took when they were loaded. */
+const makingMs = 1_000
+const makingFactor = 10
 
 const stateExport = /^hypha:module\/state@/
 const lifecycleExport = /^hypha:module\/lifecycle@/
@@ -151,13 +163,9 @@ export class TurnRunner {
    */
   async rehearse(stateOf: (instance: InstanceKey) => ReturnType<Durable['state']>): Promise<Rehearsal | null> {
     await this.ready()
-    const { instances, modules } = this.#spec
-    const states = this.#withExport(stateExport).flatMap((instance) => {
-      const state = stateOf(instances[instance]!.key)
-      return state === null ? [] : [{ instance, release: state.release, state: state.bytes }]
-    })
+    const states = this.#statesToRestore(stateOf)
     if (states.length === 0) return null
-    const deadlineMs = states.reduce((sum, each) => sum + modules[instances[each.instance]!.module]!.limits.turnMs, 0)
+    const deadlineMs = this.#turnMsOf(states.map(({ instance }) => instance))
     const answer = await this.#request({ kind: 'rehearse', states }, deadlineMs)
     if (answer.kind !== 'rehearsed') throw outcomeOf(answer)
     if (answer.restoreMs === null) return null
@@ -167,16 +175,35 @@ export class TurnRunner {
   /** Makes the instances, in a worker that has loaded them, gives them back their state, and starts them. */
   async start(): Promise<void> {
     await this.ready()
-    const { instances } = this.#spec
-    const { durable, options } = this.#ports
-    const remembered = instances.map(({ key }) => ({ kv: durable.kv(key) }))
-    this.#finish(await this.#request({ kind: 'open', remembered }, options.loadMs), null, null)
-    for (const index of this.#withExport(stateExport)) {
-      const state = durable.state(instances[index]!.key)
-      if (state !== null) await this.#run(index, { kind: 'restore', release: state.release, state: state.bytes }, null)
-    }
+    const { durable } = this.#ports
+    const remembered = this.#spec.instances.map(({ key }) => ({ kv: durable.kv(key) }))
+    const states = this.#statesToRestore((key) => durable.state(key))
+    const starts = this.#withExport(lifecycleExport)
+    const key = this.#nextKey()
+    this.#number++
+    const makeMs = this.#loaded.reduce((sum, { instantiateMs }) => sum + makingFactor * instantiateMs, makingMs)
+    const deadlineMs = makeMs + this.#turnMsOf([...states.map(({ instance }) => instance), ...starts])
+    const answer = await this.#request({ kind: 'open', remembered, states, starts, key }, deadlineMs)
+    this.#finish(answer, null, null)
     this.#checkpointed()
-    for (const index of this.#withExport(lifecycleExport)) await this.#run(index, { kind: 'start' }, null)
+    for (const index of starts) this.#turns[index]!++
+    this.#uncheckpointed = starts.length
+  }
+
+  #statesToRestore(stateOf: (instance: InstanceKey) => ReturnType<Durable['state']>): SavedState[] {
+    return this.#withExport(stateExport).flatMap((instance) => {
+      const state = stateOf(this.#spec.instances[instance]!.key)
+      return state === null ? [] : [{ instance, release: state.release, state: state.bytes }]
+    })
+  }
+
+  /** How long calls of these instances may take, one after the other. */
+  #turnMsOf(instances: readonly number[]): number {
+    return instances.reduce((sum, index) => sum + this.#limitsOf(index).turnMs, 0)
+  }
+
+  #limitsOf(instance: number) {
+    return this.#spec.modules[this.#spec.instances[instance]!.module]!.limits
   }
 
   tick(instance: number): Promise<void> {
@@ -216,7 +243,7 @@ export class TurnRunner {
 
   async #run(instance: number, call: TurnCall, input: InputId | null): Promise<void> {
     const key = input === null ? this.#nextKey() : `${toHex(input.source)}-${input.number}`
-    const checkpoint = call.kind !== 'restore' && !this.#retired && this.#checkpointDue()
+    const checkpoint = !this.#retired && this.#checkpointDue()
     this.#finish(await this.#turn(instance, call, key, checkpoint), instance, input)
     this.#turns[instance]!++
     this.#uncheckpointed++
@@ -229,8 +256,7 @@ export class TurnRunner {
 
   #turn(instance: number, call: TurnCall, key: string, checkpoint: boolean): Promise<Answer> {
     const number = ++this.#number
-    const { limits } = this.#spec.modules[this.#spec.instances[instance]!.module]!
-    return this.#request({ kind: 'turn', number, instance, call, key, checkpoint }, limits.turnMs)
+    return this.#request({ kind: 'turn', number, instance, call, key, checkpoint }, this.#limitsOf(instance).turnMs)
   }
 
   #request(message: ToWorker, deadlineMs: number): Promise<Answer> {

@@ -7,8 +7,8 @@ import type {
   CellModule,
   InstanceEffects,
   LoadedInstance,
-  Remembered,
   SavedState,
+  ToWorker,
   TurnCall,
 } from '../protocol.ts'
 import { type CompiledComponent, compileComponent, instantiateComponent } from './component.ts'
@@ -17,9 +17,9 @@ import { type Exports, type InstanceParts, instantiateCore } from './instance.ts
 /** Blocks until the agent's own thread has answered. */
 export type AskAgent = (instance: number, request: HostRequest) => unknown
 
-export interface TurnDone {
+export interface OpenDone {
   readonly effects: readonly InstanceEffects[]
-  /** Why `restore` refused the state; null in all other cases. */
+  /** Why `restore` refused a state; null in all other cases. */
   readonly refused: string | null
 }
 
@@ -98,14 +98,24 @@ export class WorkerCell {
     return loaded
   }
 
-  /** Makes the instances that run, with what they remember. */
-  open(remembered: readonly Remembered[]): TurnDone {
+  /** Makes the instances that run, with what they remember, restores their state and starts them. Ends where a state is refused. */
+  open({ remembered, states, starts, key }: Extract<ToWorker, { kind: 'open' }>): OpenDone {
+    this.#begin(key)
     this.#stage = 'running'
     const standing = this.#standing
     this.#standing = false
     for (const [index, member] of this.#members.entries()) {
-      for (const [key, value] of remembered[index]!.kv) member.kv.set(key, value)
+      for (const [name, value] of remembered[index]!.kv) member.kv.set(name, value)
       if (!standing) this.#make(index)
+    }
+    for (const { instance, release, state } of states) {
+      const refused = this.#restore(instance, release, state)
+      this.#throwPoison()
+      if (refused !== null) return { effects: [], refused }
+    }
+    for (const index of starts) {
+      findExport(this.#members[index]!.spec, this.#enter(index), 'lifecycle', 'start')()
+      this.#throwPoison()
     }
     return { effects: this.#collect(), refused: null }
   }
@@ -145,14 +155,17 @@ export class WorkerCell {
     return result.tag === 'err' ? String(result.val) : null
   }
 
-  runTurn(index: number, call: TurnCall, key: string, checkpoint: boolean): TurnDone {
+  #begin(key: string): void {
     this.#turnKey = key
     this.#asked = 0
+  }
+
+  runTurn(index: number, call: TurnCall, key: string, checkpoint: boolean): readonly InstanceEffects[] {
+    this.#begin(key)
     const member = this.#members[index]!
     const exports = this.#enter(index)
     const functionOf = (name: ModuleInterface, func: string) => findExport(member.spec, exports, name, func)
     let state: Uint8Array | null = null
-    let refused: string | null = null
     switch (call.kind) {
       case 'tick':
         functionOf('timer', 'tick')(BigInt(Math.trunc(call.nowMs)))
@@ -160,21 +173,17 @@ export class WorkerCell {
       case 'deliver':
         functionOf('inbox', 'deliver')(call.topic, call.payload)
         break
-      case 'start':
       case 'stop':
-        functionOf('lifecycle', call.kind)()
+        functionOf('lifecycle', 'stop')()
         break
       case 'save':
         state = functionOf('state', 'save')() as Uint8Array
-        break
-      case 'restore':
-        refused = this.#restore(index, call.release, call.state)
     }
     this.#throwPoison()
     const saved = checkpoint ? this.#saveDirty() : new Map<number, Uint8Array>()
     if (state !== null) saved.set(index, state)
     this.#throwPoison()
-    return { effects: this.#collect(saved), refused }
+    return this.#collect(saved)
   }
 
   /** Which instances have grown to all the memory that they are given: who allocates without end traps for that, and what it throws doesn't say so. */

@@ -35,15 +35,17 @@ function carryOut(message: ToWorker): FromWorker {
     case 'load':
       cell = new WorkerCell(message.modules, message.instances, ask)
       return { kind: 'loaded', instances: cell.load() }
-    case 'open':
-      return { kind: 'done', effects: opened().open(message.remembered).effects }
+    case 'open': {
+      const { effects, refused } = opened().open(message)
+      return refused === null ? { kind: 'done', effects } : { kind: 'refused', reason: refused }
+    }
     case 'rehearse': {
       const { restoreMs, refused } = opened().rehearse(message.states)
       return refused === null ? { kind: 'rehearsed', restoreMs } : { kind: 'refused', reason: refused }
     }
     case 'turn': {
-      const { effects, refused } = opened().runTurn(message.instance, message.call, message.key, message.checkpoint)
-      return refused === null ? { kind: 'done', effects } : { kind: 'refused', reason: refused }
+      const effects = opened().runTurn(message.instance, message.call, message.key, message.checkpoint)
+      return { kind: 'done', effects }
     }
   }
 }
