@@ -1,8 +1,6 @@
-import { createPrivateKey } from 'node:crypto'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ed25519Pkcs8 } from '@hypha/core/bytes/ed25519.ts'
-import { toHex } from '@hypha/core/bytes/text.ts'
+import { bytesEqual, toHex } from '@hypha/core/bytes/text.ts'
 import { asHyphaError, exitCodes, type HyphaError } from '@hypha/core/errors.ts'
 import { systemClock } from '@hypha/core/platform/clock.ts'
 import { brotli } from '@hypha/core/platform/compress.ts'
@@ -17,35 +15,34 @@ import { rootChain } from '@hypha/core/wire/messages/root-chain.ts'
 import { type SectionState, state } from '@hypha/core/wire/messages/state.ts'
 import { want } from '@hypha/core/wire/messages/want.ts'
 import { fleetTopics } from '@hypha/core/wire/topics.ts'
-import type { SelfUpdate } from './agent-trial.ts'
-import { type AuthorityTrust, believes, renewByRoot } from './authority.ts'
+import { believes } from './authority.ts'
 import { openGatewayClock } from './clock-sync.ts'
 import { connectionNumbers } from './connection-number.ts'
-import { type Identity, loadIdentity, replaceIdentity, wipeData } from './home.ts'
+import { following } from './following.ts'
+import { loadIdentity, wipeData } from './home.ts'
 import { Installs } from './install/installs.ts'
 import { defaultTrialLimits } from './install/machine.ts'
 import { takeInventory } from './inventory.ts'
 import { finishLeaving, leavingStep, noteLeaving } from './leaving.ts'
 import { isUnproven } from './link/connection-error.ts'
-import type { Link, LinkOptions, LinkState } from './link/link.ts'
-import { createLink } from './link/mqtt-link.ts'
+import type { LinkState } from './link/link.ts'
 import { openMachine } from './machine.ts'
+import { openLink } from './open-link.ts'
+import { openRenewal } from './open-renewal.ts'
 import { openVerifier } from './open-verifier.ts'
 import { Pipeline } from './pipeline.ts'
 import { Receipts } from './receipts.ts'
 import type { Contents } from './receive/contents.ts'
 import { openReceiver } from './receive/receiver.ts'
-import { Renewal, type RenewalPorts } from './renewal.ts'
 import { beginJournalAnew } from './report/anew.ts'
 import { type Journal, openJournal } from './report/journal.ts'
 import { createShipper } from './report/shipper.ts'
 import { createPatchThread } from './sandbox/patch-thread.ts'
 import { createSandbox } from './sandbox/sandbox.ts'
+import { selfUpdate } from './self-update.ts'
 import { becomeSole } from './sole.ts'
 import { TrustFile } from './trust-file.ts'
 import { beat } from './update/alive.ts'
-import { defaultWatchLimits } from './update/machine.ts'
-import { Slots } from './update/slots.ts'
 import { openWith, runnable } from './verify/runnable.ts'
 
 export interface AgentOptions {
@@ -199,8 +196,11 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
           (thrown) => onProblem(asHyphaError(thrown)),
         )
   const inventory = takeInventory(home, machine, update && [agentApp])
-  const sendProgress = (app: string, bytes: number, ofBytes: number) => {
-    const section = verifier.held?.directive.sections.find((each) => each.app === app)
+  const sendProgress = (app: string, content: Content, bytes: number, ofBytes: number) => {
+    const section = verifier.held?.directive.sections
+      // What both of its sections list is received for the one to prepare: the other has it.
+      .filter((each) => each.app === app && each.contents.some(({ digest }) => bytesEqual(digest, content.digest)))
+      .at(-1)
     if (section === undefined || link.state !== 'online') return
     const message = progress.encode({ app, epoch: section.epoch, release: section.release, bytes, ofBytes })
     link.publish(topics.up(node, 'progress'), message, { qos: 0 }).catch(() => {
@@ -246,7 +246,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     incarnation: journal.incarnation,
     update,
     receive: async (content, app, signal) => {
-      const onProgress = (bytes: number, ofBytes: number) => sendProgress(app, bytes, ofBytes)
+      const onProgress = (bytes: number, ofBytes: number) => sendProgress(app, content, bytes, ofBytes)
       await receiver.fetch(content, { attachments, onProgress, signal })
     },
     keepTrust,
@@ -362,89 +362,11 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
   await pipeline.boot()
 }
 
-/** Keeps one subscription for each app that is named, and ends those of the others. */
-function following(subscribe: (app: string) => () => void): (apps: readonly string[]) => void {
-  const ends = new Map<string, () => void>()
-  return (apps) => {
-    for (const [app, end] of ends) {
-      if (apps.includes(app)) continue
-      ends.delete(app)
-      end()
-    }
-    for (const app of apps) if (!ends.has(app)) ends.set(app, subscribe(app))
-  }
-}
-
 const digests = (items: readonly { readonly digest: Uint8Array }[]) => items.map(({ digest }) => digest)
 
 /** What patches apply to whose contents are still to come. */
 const basesOf = (needed: readonly Content[], contents: Pick<Contents, 'has'>) =>
   needed.flatMap(({ digest, transfer: { base } }) => (base === null || contents.has(digest) ? [] : [base]))
-
-/** In an agent that the launcher has started: the launcher names the slot, which is the SHA-256 of its program's archive. */
-function selfUpdate(home: string, online: () => boolean, restart: () => void): SelfUpdate | null {
-  const slot = process.env.HYPHA_AGENT_SLOT ?? ''
-  if (!/^[0-9a-f]{64}$/.test(slot)) return null
-  const holdMs = Number(process.env.HYPHA_AGENT_TRIAL_MS ?? defaultWatchLimits.holdMs)
-  const deadlineMs = Number(process.env.HYPHA_AGENT_TRIAL_DEADLINE_MS ?? defaultWatchLimits.deadlineMs)
-  const limits = {
-    holdMs: Number.isFinite(holdMs) ? holdMs : defaultWatchLimits.holdMs,
-    deadlineMs: Number.isFinite(deadlineMs) ? deadlineMs : defaultWatchLimits.deadlineMs,
-  }
-  return { slots: new Slots(nodeFiles(join(home, 'agent')), slot), limits, online, restart }
-}
-
-type LinkParts = Pick<LinkOptions, 'nextConnection' | 'run' | 'journal'>
-
-function openLink(
-  identity: Identity & { readonly believed: string | null },
-  parts: LinkParts,
-  onError: (error: HyphaError) => void,
-): Link {
-  const { fleet, node, brokerHost, brokerPort, believed: ca, certificate, seed } = identity
-  const key = createPrivateKey({ key: Buffer.from(ed25519Pkcs8(seed)), format: 'der', type: 'pkcs8' })
-  return createLink({
-    fleet,
-    node,
-    host: brokerHost,
-    port: brokerPort,
-    ca,
-    certificate,
-    key: key.export({ format: 'pem', type: 'pkcs8' }) as string,
-    ...parts,
-    clock: systemClock,
-    random: Math.random,
-    onError,
-  })
-}
-
-function openRenewal(
-  home: string,
-  identity: Identity,
-  trust: AuthorityTrust,
-  log: Log,
-  { now, use }: Pick<RenewalPorts, 'now' | 'use'>,
-): Renewal {
-  const { fleet, node, seed, gatewayHost: host, gatewayPort: port } = identity
-  return new Renewal(identity, {
-    clock: systemClock,
-    now,
-    outdated: ({ ca }) => !believes(trust.root(), ca),
-    async ask(held) {
-      // Loaded when it is needed, which is once in months.
-      const { askAuthority, askRootChain, renew } = await import('./join/join.ts')
-      return await renewByRoot(held, trust, {
-        renew: (ca) => renew({ host, port, fleet, node, ca }, (message) => nodeCrypto.sign(seed, message)),
-        rootChain: () => askRootChain({ host, port }),
-        authority: (digests) => askAuthority({ host, port }, digests),
-      })
-    },
-    keep: (renewed) => replaceIdentity(home, renewed),
-    use,
-    note: (text) => log.info(text),
-    onProblem: (error) => log.warn(`The certificate can't be renewed now: ${error.message}`, { code: error.code }),
-  })
-}
 
 function tell(journal: Journal, log: Log, event: Parameters<Journal['event']>[0]): void {
   const { instance, code, text } = event
