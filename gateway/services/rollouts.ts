@@ -33,6 +33,8 @@ import { saysOf, shownOf } from './rollout-words.ts'
 const returnMs = 5_000
 /** How often the app's health is looked at where it counts, and at most. */
 const healthEveryMs = 1_000
+/** After something failed: a full disk, a key that isn't there. */
+const retryMs = 2_000
 /** As long as a timer may be. */
 const maxTimerMs = 86_400_000
 
@@ -276,10 +278,10 @@ export class Rollouts implements RolloutServices {
     for (const app of apps) {
       try {
         this.#step(app, { kind: 'look' }, null)
+        this.#arm(app)
       } catch (error) {
         this.#deps.onFailure(error)
-      } finally {
-        this.#arm(app)
+        this.#arm(app, retryMs)
       }
     }
   }
@@ -358,7 +360,7 @@ export class Rollouts implements RolloutServices {
   }
 
   /** Looks again when something happens by itself at the latest. */
-  #arm(app: string): void {
+  #arm(app: string, atLeastMs = 1): void {
     this.#timers.get(app)?.()
     this.#timers.delete(app)
     this.#nodes.delete(app)
@@ -371,7 +373,7 @@ export class Rollouts implements RolloutServices {
     this.#nodes.set(app, new Set(current.value.waves.flat()))
     const watches = committedWave(state) >= 0 && state.at !== 'paused' ? healthEveryMs : maxTimerMs
     const returning = nowMs < this.#returnUntilMs ? this.#returnUntilMs - nowMs : maxTimerMs
-    const inMs = Math.max(1, Math.min(due - nowMs, watches, returning, maxTimerMs))
+    const inMs = Math.max(atLeastMs, Math.min(due - nowMs, watches, returning, maxTimerMs))
     this.#timers.set(
       app,
       this.#deps.clock.after(Math.ceil(inMs), () => this.#lookSoon(app)),
