@@ -7,7 +7,7 @@ import type { Link } from './link/link.ts'
 
 /** The gateway's clock, as this node knows it. [P 10.5] */
 export interface GatewayClock {
-  /** The gateway's clock shows `monotonic() + offsetMs`, give or take `errorMs`; null before the first answer. */
+  /** The gateway's clock shows `monotonic() + offsetMs`, give or take `errorMs`; `rttMs` is the best of the newest measurement. Null before the first answer. */
   estimate(): ClockEstimate | null
   /** Asks several times, one after the other; resolves when that is done, also where no answer came. Asked again meanwhile, it resolves with the one under way. */
   measure(): Promise<void>
@@ -61,6 +61,10 @@ class MeasuredClock implements GatewayClock {
   #offset = new ClockOffset()
   /** The gateway may be another process by now, with another clock: the next answer begins anew. */
   #anew = false
+  /** The best round trip of the newest measurement: what the offset rests on may be from a time when the link was faster. */
+  #rttMs = Number.POSITIVE_INFINITY
+  /** The next answer is the first of its measurement. */
+  #first = true
   #number = 0
   #answered: ((number: number, nowMs: number) => void) | null = null
   #measuring: Promise<void> | null = null
@@ -82,7 +86,8 @@ class MeasuredClock implements GatewayClock {
   }
 
   estimate(): ClockEstimate | null {
-    return this.#offset.at(this.#ports.clock.monotonic())
+    const estimate = this.#offset.at(this.#ports.clock.monotonic())
+    return estimate && { ...estimate, rttMs: this.#rttMs }
   }
 
   measure(): Promise<void> {
@@ -101,6 +106,7 @@ class MeasuredClock implements GatewayClock {
     const { clock, link } = this.#ports
     const begun = clock.monotonic()
     let answers = 0
+    this.#first = true
     while (answers < asks && link.state === 'online' && !this.#closed) {
       const leftMs = begun + measureMs - clock.monotonic()
       if (leftMs <= 0) break
@@ -130,6 +136,8 @@ class MeasuredClock implements GatewayClock {
           if (this.#anew) this.#offset = new ClockOffset()
           this.#anew = false
           this.#offset.add({ sentAt, gatewayMs, receivedAt })
+          this.#rttMs = Math.min(this.#first ? Number.POSITIVE_INFINITY : this.#rttMs, receivedAt - sentAt)
+          this.#first = false
           done(true)
         } catch (thrown) {
           this.#ports.onProblem(asHyphaError(thrown))

@@ -102,6 +102,18 @@ test('another gateway with another clock is measured anew after a connect, and n
   expect(world.gatewayClock.estimate()!.offsetMs).toBeCloseTo(5_001.5, 1)
 })
 
+test('the round trip that is told is of the newest measurement, also where an older one was better', async () => {
+  const world = new World()
+  await world.pass(100)
+  world.thereMs = 30
+  const measured = world.gatewayClock.measure()
+  await world.pass(500)
+  await measured
+  const { rttMs, errorMs } = world.gatewayClock.estimate()!
+  expect(rttMs).toBe(32)
+  expect(errorMs).toBeLessThan(2.3)
+})
+
 test('without answers a measurement ends by itself, and another begins ten minutes later', async () => {
   const world = new World(true)
   const measured = world.gatewayClock.measure()
