@@ -7,16 +7,17 @@ import type { Store } from '../store/store.ts'
 import { reportedBy } from './node-views.ts'
 import type { Releases } from './releases.ts'
 
-/** Why a node says that a patch came to nothing; the whole is another way. [P 7.7] */
-const patchProblems: ReadonlySet<string> = new Set([
+/** Why a node says that a patch came to nothing: it is told of another way. [P 7.7] */
+export const onlyOfPatches: ReadonlySet<string> = new Set([
   'patch-base-missing',
   'patch-not-applied',
   'delta-malformed',
   'delta-base-wrong',
   'delta-too-large',
-  'content-mismatch',
-  'bytes-too-long',
 ])
+
+/** What may be said of a whole content, too. */
+const alsoOfPatches: ReadonlySet<string> = new Set(['content-mismatch', 'bytes-too-long'])
 
 /** Releases of an app whose modules are looked for on nodes, and how many of them a content may be a patch of. */
 const olderReleases = 16
@@ -36,7 +37,11 @@ export class PatchRefusals {
     const refused = new Map<string, number>()
     for (const { app, epoch, status, code, prepare } of state.sections) {
       for (const part of [{ epoch, status, code }, ...(prepare === null ? [] : [prepare])]) {
-        if (part.status === 'refused' && part.code !== null && patchProblems.has(part.code))
+        if (
+          part.status === 'refused' &&
+          part.code !== null &&
+          (onlyOfPatches.has(part.code) || alsoOfPatches.has(part.code))
+        )
           refused.set(app, part.epoch)
       }
     }

@@ -2,11 +2,9 @@ import { bytesEqual, fromHex } from '@hypha/core/bytes/text.ts'
 import type { NodeState, SectionState } from '@hypha/core/wire/messages/state.ts'
 import type { NodeStage, RolloutVoter } from '../distribute/rollout-machine.ts'
 import type { Store } from '../store/store.ts'
+import { onlyOfPatches } from './holdings.ts'
 import { reportedBy } from './node-views.ts'
 import type { RolloutRecord } from './rollout-record.ts'
-
-/** What passes, or what the next directive for the node mends. */
-const transient: ReadonlySet<string> = new Set(['patch-base-missing'])
 
 interface Known {
   online: boolean
@@ -93,7 +91,7 @@ export function stageOf(
   if (prepare !== null && about(prepare)) {
     const said = prepare.message ?? prepare.code
     if (prepare.status === 'not-flipped') return { stage: 'failed', why: said, clock: prepare.clock }
-    if (prepare.status === 'refused' && !transient.has(prepare.code ?? '')) {
+    if (prepare.status === 'refused' && !onlyOfPatches.has(prepare.code ?? '')) {
       return { stage: 'refused', why: said, clock: prepare.clock }
     }
     const ready = prepare.status === 'prepared' || prepare.status === 'committed'
