@@ -34,6 +34,7 @@ import { Pipeline } from './pipeline.ts'
 import { Receipts } from './receipts.ts'
 import type { Contents } from './receive/contents.ts'
 import { openReceiver } from './receive/receiver.ts'
+import { ReleaseFeed } from './receive/release-feed.ts'
 import { beginJournalAnew } from './report/anew.ts'
 import { type Journal, openJournal } from './report/journal.ts'
 import { createShipper } from './report/shipper.ts'
@@ -150,6 +151,12 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     },
   })
   const { contents } = receiver
+  const releases = new ReleaseFeed({
+    subscribe: (app, hear) => link.subscribe(topics.release(app), (_topic, message) => hear(message)),
+    crypto: nodeCrypto,
+    clock: systemClock,
+    onProblem,
+  })
   let attachments: readonly Uint8Array[] = []
   const installs = new Installs(files, defaultTrialLimits, (app, error) =>
     log.error(`The install file of ${app} is damaged and begins anew`, { code: error.code }),
@@ -241,13 +248,19 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     flipped: (flip) => void receipts.flipped(flip),
     follow: (apps) => {
       followCommits(apps)
+      releases.follow(apps)
       receipts.review()
     },
     incarnation: journal.incarnation,
     update,
     receive: async (content, app, signal) => {
       const onProgress = (bytes: number, ofBytes: number) => sendProgress(app, content, bytes, ofBytes)
-      await receiver.fetch(content, { attachments, onProgress, signal })
+      const shared = contents.has(content.digest) ? null : await releases.take(content, app, signal)
+      await receiver.fetch(content, {
+        attachments: shared ? [...attachments, shared] : attachments,
+        onProgress,
+        signal,
+      })
     },
     keepTrust,
     runnable: (verified) => runnable(verified, (digest) => contents.read(digest), openSetting, nodeCrypto),

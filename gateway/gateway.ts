@@ -22,6 +22,7 @@ import { createPatchMaker } from './delta/maker.ts'
 import { createChunks, transferSizes } from './distribute/chunks.ts'
 import type { Publish } from './distribute/directive-packet.ts'
 import { createInputSender } from './distribute/inputs.ts'
+import { createReleaseMessages } from './distribute/release-messages.ts'
 import { startEdgeAgent } from './edge-agent.ts'
 import { Authorities } from './enrol/authorities.ts'
 import { createEnrolment, refusalOf } from './enrolment.ts'
@@ -102,7 +103,23 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
     https.setSecureContext({ key, cert: certificate, minVersion: 'TLSv1.3' })
     log.info(`certificate authority ${authority.fingerprint} vouches for the gateway`)
   }
-  const outlet = createOutlet({ topics, broker, world, distribution, chunks, sender, publishRoot, onFailure })
+  const releaseMessages = createReleaseMessages({
+    ...distribution,
+    contents: store.contents,
+    retained: (filter) => broker.retained(filter),
+    onFailure,
+  })
+  const outlet = createOutlet({
+    topics,
+    broker,
+    world,
+    distribution,
+    releaseMessages,
+    chunks,
+    sender,
+    publishRoot,
+    onFailure,
+  })
 
   const patchMaker = createPatchMaker({ onProblem: ({ message, code }) => log.warn(message, { code }) })
   const { services, pipeline, reports, feeds } = createGateway({

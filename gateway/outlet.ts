@@ -1,6 +1,8 @@
+import type { Directive } from '@hypha/core/trust/directive.ts'
 import type { FleetTopics } from '@hypha/core/wire/topics.ts'
 import type { Broker } from './broker/broker.ts'
 import { type DirectivePorts, sendDirective } from './distribute/directive-packet.ts'
+import type { ReleaseMessages } from './distribute/release-messages.ts'
 import type { Outlet } from './services/deps.ts'
 import { nodeOf, type World } from './services/world.ts'
 import type { Store } from './store/store.ts'
@@ -12,6 +14,7 @@ export interface OutletPorts {
   readonly broker: Broker
   readonly world: World
   readonly distribution: DirectivePorts & { readonly store: Pick<Store, 'nodes'> }
+  readonly releaseMessages: ReleaseMessages
   readonly chunks: { forget(node: string): void }
   readonly sender: { flush(node: string): Promise<void> }
   readonly publishRoot: () => Promise<void>
@@ -20,7 +23,7 @@ export interface OutletPorts {
 
 /** Carries what the services decided to the broker. */
 export function createOutlet(ports: OutletPorts): Outlet {
-  const { topics, broker, world, distribution, chunks, sender, publishRoot, onFailure } = ports
+  const { topics, broker, world, distribution, releaseMessages, chunks, sender, publishRoot, onFailure } = ports
   const { store, publish } = distribution
   const valuesFrom = (node: string) => {
     const own = [...broker.retained(topics.valuesOfDevice(node))]
@@ -28,13 +31,29 @@ export function createOutlet(ports: OutletPorts): Outlet {
     return [...own, ...shared]
   }
   const clear = (topic: string) => void publish(topic, new Uint8Array(), { retain: true, qos: 1 }).catch(onFailure)
+  // Those of one decision together: what many of them need goes before them, once.
+  let due: Directive[] = []
+  const sendDue = () => {
+    const directives = due
+    due = []
+    releaseMessages
+      .before(directives)
+      // Then the nodes ask for chunks.
+      .catch(onFailure)
+      .finally(() => {
+        for (const { node } of directives) {
+          if (!store.nodes.admission(node)?.revoked) sendDirective(node, distribution).catch(onFailure)
+        }
+      })
+  }
 
   return {
     directive: ({ directive }) => {
       // Its directive stays in the store, so that those of the device that takes its place go on above it.
       if (store.nodes.admission(directive.node)?.revoked) return
       chunks.forget(directive.node)
-      sendDirective(directive.node, distribution).catch(onFailure)
+      if (due.length === 0) queueMicrotask(sendDue)
+      due.push(directive)
     },
     commit: (app, envelope) => {
       publish(topics.commit(app), envelope, { retain: true, qos: 1 }).catch(onFailure)
@@ -58,6 +77,7 @@ export function createOutlet(ports: OutletPorts): Outlet {
       world.forget((value) => value.app === app)
       for (const { topic } of broker.retained(topics.valuesOf(app))) clear(topic)
       for (const { topic } of broker.retained(topics.commit(app))) clear(topic)
+      releaseMessages.forget(app)
     },
     clientRemoved: (name) => {
       broker.forget(name).catch(onFailure)

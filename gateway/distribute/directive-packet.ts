@@ -21,6 +21,8 @@ export function directivePacket(
   let left = maxPacketBytes - envelope.length
   for (const { transfer } of directive.sections.flatMap(({ contents }) => contents)) {
     const digest = toHex(transfer.digest)
+    // It is published for all [P 7.8].
+    if (transfer.via === 'release') continue
     const fits = transfer.size <= maxInlineBytes && transfer.size + perPartBytes <= left
     if (!fits || attachments.has(digest) || attachments.size >= maxAttachments) continue
     const bytes = transferBytes(digest)

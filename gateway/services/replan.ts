@@ -4,6 +4,7 @@ import { type Directive, directive, type Setting } from '@hypha/core/trust/direc
 import type { Release } from '@hypha/core/trust/release.ts'
 import { direct, directiveLifetimeMs } from '../direct/direct.ts'
 import type { DirectApp, DirectRollout } from '../direct/input.ts'
+import { markShared } from '../distribute/release-messages.ts'
 import { committedWave, preparingWave } from '../distribute/rollout-machine.ts'
 import type { Transfers } from '../distribute/transfers.ts'
 import { place } from '../place/place.ts'
@@ -78,7 +79,7 @@ export function replan(shop: Workshop, wanted?: StoredRelease): Outcome {
     shop.store.apps.removePlansBefore(app, next - keptEpochs)
     for (const node of moveInputs(shop, before, plan)) moved.add(node)
   }
-  const directives = directed.directives.map((made) => {
+  const directives = markShared(directed.directives, directed.held).map((made) => {
     const envelope = signOne(directive.encode(made), 'directive', shop.signer())
     if (directed.anew.has(made.node)) shop.store.directives.putAnew(made, envelope)
     else shop.store.directives.put(made, envelope)
@@ -273,7 +274,7 @@ function directAll(shop: Workshop, records: readonly NodeRecord[], apps: Readonl
     now: shop.clock.now(),
     lifetimeMs: directiveLifetimeMs,
   })
-  return { ...directed, anew }
+  return { ...directed, anew, held }
 }
 
 function toDirect({ plan, release, epoch, rollout }: Placed, { store }: Workshop): DirectApp {

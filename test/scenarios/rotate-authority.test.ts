@@ -85,7 +85,10 @@ class Thief {
         onDropped: () => undefined,
         onError: () => undefined,
       },
-      { load: () => ({ retained: [], subscriptions: [], deliveries: [], wills: [] }), write: () => undefined },
+      {
+        load: () => ({ retained: [], subscriptions: [], deliveries: [], broadcasts: [], wills: [] }),
+        write: () => undefined,
+      },
     )
     const chain = forgedChain(authority.fingerprint)
     const https = createServer({ key, cert: certificate }, ({ method, url }, response) => {

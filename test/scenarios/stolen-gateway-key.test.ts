@@ -81,7 +81,10 @@ class Thief {
         onDropped: () => undefined,
         onError: () => undefined,
       },
-      { load: () => ({ retained: [], subscriptions: [], deliveries: [], wills: [] }), write: () => undefined },
+      {
+        load: () => ({ retained: [], subscriptions: [], deliveries: [], broadcasts: [], wills: [] }),
+        write: () => undefined,
+      },
     )
     const envelope = signOne(directive.encode(made), 'directive', stolen)
     const message = directiveMessage.encode({ envelope, attachments: [] })

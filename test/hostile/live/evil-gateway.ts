@@ -12,7 +12,7 @@ import type { Broker } from '../../../gateway/broker/broker.ts'
 import { type Authority, loadAuthority } from '../../../gateway/enrol/ca.ts'
 import { type Facts, victim } from './fixture.ts'
 
-const nothing = { retained: [], subscriptions: [], deliveries: [], wills: [] }
+const nothing = { retained: [], subscriptions: [], deliveries: [], broadcasts: [], wills: [] }
 
 /**
  * What an attacker runs in the gateway's place who has stolen the CA's key: a broker that the node believes to be its own. What he can make the node do with it is the
