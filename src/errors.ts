@@ -543,6 +543,11 @@ export const errorTable = {
     means: 'Nodes refused a release, or went back to the one that they ran before.',
     mend: 'See `hypha events` and `hypha logs` for what happened there; `hypha rollback APP` puts all nodes on the release before.',
   },
+  'receipt-wrong': {
+    act: 'operator',
+    means: 'What a node says of a flip is of another node, fleet or app, or of an epoch that it was never given.',
+    mend: 'It is dropped. If it comes again, see what runs on that node: its agent is not the one that was shipped.',
+  },
   'rollout-state': {
     act: 'caller',
     means: 'A rollout is in a state in which that can not be done.',

@@ -4,6 +4,8 @@ import type { RolloutPolicy } from '@hypha/core/trust/release.ts'
 export interface RolloutOptions {
   /** All nodes at once, in one wave. */
   readonly snap?: boolean
+  /** Windows are passed over. */
+  readonly now?: boolean
   /** Whether somebody has to say yes first. */
   readonly approve?: boolean
   readonly successPercent?: number
@@ -51,7 +53,7 @@ export function policyOf(
     prepareMs: options.prepareMs ?? said?.prepareMs ?? rolloutDefaults.prepareMs,
     approve: options.approve ?? (back ? false : (said?.approve ?? false)),
     rollback: options.rollback ?? said?.rollback ?? true,
-    windows: back || options.snap ? [] : (said?.windows ?? []),
+    windows: back || options.snap || options.now ? [] : (said?.windows ?? []),
     health: said?.health ?? [],
     snap: options.snap ?? back,
   }

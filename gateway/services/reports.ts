@@ -6,8 +6,10 @@ import type { Inventory, NodeState, Tier } from '@hypha/core/wire/messages/state
 import { Buckets } from '../broker/bucket.ts'
 import { createProgress } from '../distribute/progress.ts'
 import type { GatewayDeps } from './deps.ts'
+import type { Feeds } from './feeds.ts'
 import type { Pipeline } from './pipeline.ts'
 import { checkPlausible } from './plausible.ts'
+import { Receipts } from './receipts.ts'
 
 const storageStep = 64 * 1_048_576
 
@@ -25,8 +27,11 @@ export class NodeReports {
   readonly #replans = new Buckets({ perSecond: 1 / 10, burst: 10 })
   /** How much of each app's release each node holds. */
   readonly progress: ReturnType<typeof createProgress>
+  /** What they sign of their flips. */
+  readonly receipts: Receipts
 
-  constructor(deps: GatewayDeps, pipeline: Pipeline) {
+  constructor(deps: GatewayDeps, pipeline: Pipeline, feeds: Feeds) {
+    this.receipts = new Receipts(deps, feeds)
     this.#deps = deps
     this.#pipeline = pipeline
     this.progress = createProgress()

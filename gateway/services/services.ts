@@ -37,7 +37,7 @@ export interface Gateway {
 export function createGateway(deps: GatewayDeps): Gateway {
   const feeds = new Feeds()
   const pipeline = new Pipeline(deps, feeds)
-  const reports = new NodeReports(deps, pipeline)
+  const reports = new NodeReports(deps, pipeline, feeds)
   const views = new AppViews(deps, pipeline, reports)
   const audit = auditOf(deps)
   const startedAt = deps.clock.now()
@@ -45,6 +45,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     status: async () => statusOf(deps, pipeline, views, startedAt),
     nodes: nodeServices(deps, pipeline, audit),
     apps: appServices(pipeline, views, audit),
+    rollouts: rolloutServices(pipeline, reports, audit),
     root: rootServices(deps, pipeline, audit),
     config: configServices(deps, pipeline, audit),
     audit: async ({ before, limit }) =>
@@ -125,6 +126,19 @@ function signatureNotices({ store }: GatewayDeps, pipeline: Pipeline): string[] 
 const appIn = (envelope: Uint8Array): string =>
   release.decode(openEnvelope(envelope, 'release', maxReleaseBytes).unverifiedPayload).app
 
+function rolloutServices({ rollouts }: Pipeline, { receipts }: NodeReports, audit: Audit): Services['rollouts'] {
+  return {
+    list: async (app) => rollouts.list(app),
+    act: async (app, act, by) => {
+      const shown = rollouts.act(app, act, by.name)
+      const { id, release, state } = shown
+      audit(by, `rollout.${act}`, app, { id, release, state })
+      return shown
+    },
+    receipts: async (app, epoch) => receipts.list(app, epoch),
+  }
+}
+
 function appServices(pipeline: Pipeline, views: AppViews, audit: Audit): Services['apps'] {
   const planOf = (app: string) => {
     const plan = views.planOf(app)
@@ -167,9 +181,9 @@ function appServices(pipeline: Pipeline, views: AppViews, audit: Audit): Service
       authoriseApp(by, planned.app)
       return pipeline.tryPlace(planned, payload)
     },
-    push: async ({ envelope, components }, by) => {
+    push: async ({ envelope, components }, by, options) => {
       authoriseApp(by, appIn(envelope))
-      return answer(await pipeline.pushes.push(envelope, components), 'app.push', by)
+      return answer(await pipeline.pushes.push(envelope, components, options), 'app.push', by)
     },
     sign: async (app, number, envelope, by) => {
       authoriseApp(by, app)

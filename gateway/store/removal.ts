@@ -29,7 +29,7 @@ export function createRemoval(db: Database, fleet: string, contents: ContentStor
   const ofNode = [
     ...doom('(node = :id OR home = :id)'),
     ...scoped(['events', 'logs', 'inputs'], '(node = :id OR home = :id)'),
-    ...scoped(['marks', 'input_counts', 'invites', 'settings', 'directives', 'carried'], 'node = :id'),
+    ...scoped(['marks', 'input_counts', 'invites', 'settings', 'directives', 'carried', 'receipts'], 'node = :id'),
     ...scoped(['node_runs', 'sealed_secrets'], 'node = :id'),
     ...scoped(['assignments'], '(node = :id OR home = :id)'),
     plansWith,
@@ -40,7 +40,7 @@ export function createRemoval(db: Database, fleet: string, contents: ContentStor
   const ofApp = [
     ...doom('app = :id'),
     ...scoped(
-      ['events', 'logs', 'inputs', 'settings', 'plans', 'rollouts', 'releases', 'app_epochs', 'carried'],
+      ['events', 'logs', 'inputs', 'settings', 'plans', 'rollouts', 'releases', 'app_epochs', 'carried', 'receipts'],
       'app = :id',
     ),
     ...scoped(['assignments', 'sealed_secrets'], 'app = :id'),

@@ -12,6 +12,7 @@ import { createMarks } from './marks.ts'
 import { createMeta } from './meta.ts'
 import { migrate } from './migrations.ts'
 import { createNodes } from './nodes.ts'
+import { createReceipts } from './receipts.ts'
 import { createEvents, createLogs } from './records.ts'
 import { createRemoval } from './removal.ts'
 import { createRetention } from './retention.ts'
@@ -63,6 +64,7 @@ export function openStore(path: string, options: StoreOptions) {
     tokens: createTokens(db, fleet),
     clients: createClients(db, fleet),
     audit: createAudit(db, fleet),
+    receipts: createReceipts(db, fleet),
     series,
     rollups,
     marks: createMarks(db, fleet),

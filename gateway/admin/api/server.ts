@@ -17,6 +17,7 @@ import { recordRoutes, valueRoutes } from './routes/data.ts'
 import { inviteRoutes, nodeRoutes, statusRoutes } from './routes/fleet.ts'
 import { installRoutes } from './routes/install.ts'
 import { type OpenHandlers, openRoutes } from './routes/open.ts'
+import { rolloutRoutes } from './routes/rollouts.ts'
 import { rootRoutes } from './routes/root.ts'
 import type { Services } from './services.ts'
 
@@ -141,6 +142,7 @@ export async function createApi(services: Services, options: ApiOptions): Promis
   inviteRoutes(api, services)
   appRoutes(api, services)
   planRoutes(api, services)
+  rolloutRoutes(api, services)
   pushRoutes(api, services)
   signRoutes(api, services)
   configRoutes(api, services)

@@ -1,3 +1,5 @@
+import type { RolloutOptions } from '../../distribute/rollout-policy.ts'
+import type { RolloutAct, RolloutShown } from '../../distribute/rollout-view.ts'
 import type { Plan } from '../../plan.ts'
 import type {
   ClientMade,
@@ -45,6 +47,7 @@ import type {
   NodeRevoked,
   NodeSummary,
 } from './schemas/nodes.ts'
+import type { ReceiptView } from './schemas/rollouts.ts'
 import type { RootView } from './schemas/root.ts'
 
 /** Who asks: for the audit log. */
@@ -123,9 +126,19 @@ export interface Services {
     why(app: string, module: string, home?: string): Promise<WhyAnswer>
     /** Places a release that nobody has to have signed, given as its payload; changes nothing. */
     dryRun(payload: Uint8Array, by: Caller): Promise<Plan>
-    push(push: Push, by: Caller): Promise<PushAnswer>
+    /** `options` say over what the release says of its rollout. */
+    push(push: Push, by: Caller, options?: RolloutOptions): Promise<PushAnswer>
     /** Without a number: to the release that ran before the present one. */
     rollback(app: string, number: number | undefined, by: Caller): Promise<PushAnswer>
+  }
+
+  readonly rollouts: {
+    /** How an app's releases were brought to the fleet, the newest first. */
+    list(app: string): Promise<RolloutShown[]>
+    /** Of the one that is under way. Throws `rollout-state` where that can't be done now. */
+    act(app: string, act: RolloutAct, by: Caller): Promise<RolloutShown>
+    /** What nodes have signed of their flips to an epoch, by default the newest. */
+    receipts(app: string, epoch?: number): Promise<ReceiptView[]>
   }
 
   readonly values: {

@@ -26,6 +26,7 @@ const themes: Readonly<Record<string, readonly Part[]>> = {
     part('plan push sign', async () => (await import('./commands/push.ts')).registerPush),
     part('apps app releases release', async () => (await import('./commands/apps.ts')).registerApps),
     part('rollout rollback why', async () => (await import('./commands/rollout.ts')).registerRollout),
+    part('receipt', async () => (await import('./commands/receipt.ts')).registerReceipt),
     part('delta', async () => (await import('./commands/delta.ts')).registerDelta),
     part('config', async () => (await import('./commands/config.ts')).registerConfig),
   ],

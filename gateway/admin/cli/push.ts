@@ -17,6 +17,9 @@ import type { Outcome } from './wait.ts'
 export interface PushOptions {
   readonly key?: string
   readonly floor?: string
+  readonly snap?: boolean
+  readonly approve?: boolean
+  readonly now?: boolean
   readonly wait: boolean
   readonly timeout: string
 }
@@ -80,7 +83,7 @@ export async function pushFolder(cli: Cli, folder: string, options: PushOptions)
   const body = stages.measureNow('sign', () => tools.signedPush(payload, key, built))
   const [answer, tree, wait] = await stages.measure('accept', () =>
     Promise.all([
-      cli.api.request<PushAnswer>('POST', '/v1/push', { cbor: body }),
+      cli.api.request<PushAnswer>('POST', '/v1/push', { cbor: body, query: rolloutQuery(options) }),
       cli.json ? null : Promise.all([fetchTiers(cli), import('./plan-tree.ts')]),
       options.wait ? import('./wait.ts') : null,
     ]),
@@ -101,6 +104,13 @@ export async function pushFolder(cli: Cli, folder: string, options: PushOptions)
     told(answer, outcome, stages),
   )
 }
+
+/** What is said over the release's own rollout. */
+const rolloutQuery = ({ snap, approve, now }: PushOptions) => ({
+  snap: snap ? 'true' : undefined,
+  approve: approve ? 'true' : undefined,
+  now: now ? 'true' : undefined,
+})
 
 /** What takes its time to load, loaded while the gateway answers. */
 const loadTools = () => import('./push-tools.ts')

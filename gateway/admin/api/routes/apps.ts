@@ -1,5 +1,6 @@
 import { maxReleaseBytes } from '@hypha/core/trust/snapshot.ts'
-import Type from 'typebox'
+import Type, { type Static } from 'typebox'
+import type { RolloutOptions } from '../../../distribute/rollout-policy.ts'
 import { maxPushBytes, pushBody } from '../push-body.ts'
 import { type Api, AppParams, answers, bytesOf, callerOf, cbor, cborAnswer, cborBody, unchecked } from '../route.ts'
 import {
@@ -166,6 +167,22 @@ export function planRoutes(api: Api, { apps }: Services): void {
   )
 }
 
+const said = (description: string) => Type.Optional(Type.Literal('true', { description }))
+
+/** Said over what the release says of its rollout; each is left out or "true". */
+const PushQuery = Type.Object({
+  snap: said('All nodes at once, in one wave'),
+  approve: said('Somebody has to approve it first'),
+  now: said('Its windows are passed over'),
+})
+
+// The route's body is bytes, and so its validator is off.
+const optionsOf = ({ snap, approve, now }: Static<typeof PushQuery>): RolloutOptions => ({
+  ...(snap === 'true' ? { snap: true } : {}),
+  ...(approve === 'true' ? { approve: true } : {}),
+  ...(now === 'true' ? { now: true } : {}),
+})
+
 export function pushRoutes(api: Api, { apps }: Services): void {
   api.post(
     '/v1/plan',
@@ -188,11 +205,12 @@ export function pushRoutes(api: Api, { apps }: Services): void {
       schema: {
         tags,
         summary: 'Accept a signed release and run it',
+        querystring: PushQuery,
         body: cborBody('A map: 1 the signed release, 2 the list of its components'),
         response: answers(PushAnswer),
       },
     },
-    (request) => apps.push(pushBody.decode(bytesOf(request)), callerOf(request)),
+    (request) => apps.push(pushBody.decode(bytesOf(request)), callerOf(request), optionsOf(request.query)),
   )
   api.post(
     '/v1/apps/:app/rollback',

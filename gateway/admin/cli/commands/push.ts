@@ -38,10 +38,13 @@ export function registerPush(program: Command): void {
       options: [
         ['--key <file>', "the release key (default: keys/release.key in the fleet's folder)"],
         ['--floor <number>', 'no release with a lower number may run ever again'],
+        ['--snap', 'all nodes at once, in one wave'],
+        ['--approve', 'begin only when somebody has said: hypha rollout approve'],
+        ['--now', 'pass over its windows'],
         ['--no-wait', 'end once the gateway has accepted it'],
         ['--timeout <duration>', 'how long to wait for the nodes', '60s'],
       ],
-      examples: ['push', 'push examples/greenhouse --timeout 2min', 'push --no-wait --json'],
+      examples: ['push', 'push --snap', 'push examples/greenhouse --timeout 2min', 'push --no-wait --json'],
     },
     async (cli, options, folder) => {
       parseDuration(options.timeout, '--timeout')
