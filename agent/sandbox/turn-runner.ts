@@ -149,7 +149,7 @@ export class TurnRunner {
     for (const index of this.#withExport(stateExport)) {
       const answer = await this.#turn(index, { kind: 'save' }, this.#nextKey(), false)
       const effects = answer.kind === 'done' ? answer.effects : []
-      this.#finish(answer.kind === 'done' ? { ...answer, effects: effects.map(withoutState) } : answer, index, null)
+      this.#finish(answer.kind === 'done' ? { ...answer, effects: effects.flatMap(withoutState) } : answer, index, null)
       const bytes = effects.find(({ instance }) => instance === index)?.state
       if (bytes) states.push({ instance: this.#spec.instances[index]!.key, release: this.#spec.release, bytes })
     }
@@ -316,7 +316,13 @@ export class TurnRunner {
 const isHandled = (durable: Durable, instance: InstanceKey, { source, number }: InputId): boolean =>
   number <= durable.handled(instance, source)
 
-const withoutState = (effects: InstanceEffects): InstanceEffects => ({ ...effects, state: null })
+/** Nothing, where there is nothing else. */
+function withoutState(effects: InstanceEffects): InstanceEffects[] {
+  const { samples, logs, messages, kv, throttled } = effects
+  const others = samples.length + logs.length + messages.length + kv.length
+  const dropped = throttled.samples + throttled.messages + throttled.logs
+  return others + dropped > 0 ? [{ ...effects, state: null }] : []
+}
 
 const withoutContent = (record: TurnRecord): TurnRecord => ({ ...record, kv: [], state: null })
 
