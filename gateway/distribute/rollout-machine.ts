@@ -131,14 +131,18 @@ export function dueMs(state: RolloutState, nowMs: number): number | null {
   return state.untilMs
 }
 
+const minLeadMs = 250
+/** Of the gateway, and of the nodes where many share a machine. */
+const perNodeLeadMs = 0.5
+
 /**
  * How long before its instant a commit is given, in ms: twice the worst round trip, for it is one way and has to be written down; the worst error of a clock; and what it takes to
- * write to so many sockets.
+ * write to so many sockets. A quarter of a second at least: whoever is busy, here or there, must have come to it by then (`bench snap`).
  */
 export function leadMs(voters: readonly RolloutVoter[]): number {
   const rtt = Math.max(0, ...voters.map(({ clock }) => clock?.rttMs ?? 0))
   const error = Math.max(0, ...voters.map(({ clock }) => clock?.errorMs ?? 0))
-  return Math.min(10_000, Math.max(50, 2 * rtt + error + 0.03 * voters.length))
+  return Math.min(10_000, Math.max(minLeadMs, 2 * rtt + error + perNodeLeadMs * voters.length))
 }
 
 /** What comes of an event. A state that has ended stays as it is. */
