@@ -147,7 +147,7 @@ export class Coder {
   bit(context: number, given: number): number {
     const at = context & this.#mask
     const chance = this.#cells[at]! >> 8
-    const kept = chance < leastChance ? leastChance : chance > 65_536 - leastChance ? 65_536 - leastChance : chance
+    const kept = chance < leastChance ? leastChance : Math.min(chance, 65_536 - leastChance)
     const bit = this.code(kept, given)
     learn(this.#cells, at, bit)
     return bit

@@ -335,9 +335,9 @@ export class McuCodec {
         ? ByteAction.move
         : ByteAction.insert
     }
-    coder.contexts[0] = context(Place.action, kind, history)
+    coder.contexts[0] = context(Place.action, kind, history & 63)
     coder.contexts[1] = context(Place.action + 1, kind, (expected << 1) | (history & 1))
-    coder.contexts[2] = context(Place.action + 2, slots[Slot.one]!, (expected << 2) | (history & 3))
+    coder.contexts[2] = context(Place.action + 2, slots[Slot.op]! & 1023, (kind << 2) | (history & 3))
     if (coder.mix(0, history & 15, wanted === ByteAction.copy ? 1 : 0) === 1) return ByteAction.copy
     if (coder.bit(context(Place.action + 3, kind, history & 3), wanted === ByteAction.replace ? 1 : 0) === 1)
       return ByteAction.replace
