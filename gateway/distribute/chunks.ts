@@ -19,7 +19,21 @@ export interface ChunksOptions {
   /** What one node may ask, on average and at once; an honest one asks once for each transfer, and again after a silence. */
   readonly wantsPerSecond?: number
   readonly wantBurst?: number
+  /**
+   * A chunk that another node asks for so soon after it was published waits until the time is over, and then goes once to all that have asked meanwhile: nodes that were told of a
+   * transfer together ask one after the other. Twice as long each time, up to eight times.
+   */
+  readonly gatherMs?: number
   readonly now?: () => number
+  readonly after?: (delayMs: number, run: () => void) => void
+}
+
+interface Sent {
+  /** Whom it was for. */
+  readonly node: string
+  readonly at: number
+  /** How often in a row, without a pause. */
+  readonly times: number
 }
 
 interface Queue {
@@ -28,6 +42,7 @@ interface Queue {
 }
 
 const maxNodesRemembered = 10_000
+const maxChunksRemembered = 100_000
 
 /** The transfers that a directive lists: bytes by digest in lower-case hex. */
 export function transferSizes(directive: Directive | undefined): Map<string, number> {
@@ -39,14 +54,18 @@ const keyOf = (digest: string, index: number) => `${digest}/${index}`
 
 /**
  * Publishes the chunks that nodes ask for. Nodes take turns, so that one that asks for much doesn't keep the others waiting; the next chunk goes when the broker has handed on
- * the one before, which is as fast as who reads them. A chunk that several wait for is published once.
+ * the one before, which is as fast as who reads them. A chunk that several wait for is published once, also for those that ask a little later.
  */
 export function createChunks(options: ChunksOptions) {
   const { store, topics, publish, onProblem, maxWaitingPerNode = 2_048, maxCachedBytes = 32 * 1024 * 1024 } = options
-  const { wantsPerSecond = 20, wantBurst = 400, now = Date.now } = options
+  const { wantsPerSecond = 20, wantBurst = 400, gatherMs = 50, now = Date.now } = options
+  const after = options.after ?? ((delayMs: number, run: () => void) => void setTimeout(run, delayMs).unref())
   const queues = new Map<string, Queue>()
   /** Chunks that were asked for and haven't been published since. */
   const pending = new Set<string>()
+  const sent = new Map<string, Sent>()
+  /** By transfer: chunks that wait for more to ask, each with one that has. */
+  const gathering = new Map<string, Map<string, string>>()
   /** Decoded once for each directive: a want comes for each of its transfers. */
   const sizes = new Map<string, { readonly version: number; readonly byDigest: ReadonlyMap<string, number> }>()
   const allowances = new Map<string, { readonly wants: number; readonly at: number }>()
@@ -92,8 +111,54 @@ export function createChunks(options: ChunksOptions) {
       for (let index = first; index < first + count && asked.size < maxWaitingPerNode; index++)
         asked.add(keyOf(hex, index))
     }
-    for (const key of asked) pending.add(key)
+    for (const key of asked) {
+      const waitMs = pending.has(key) ? 0 : gatherFor(node, key)
+      if (waitMs > 0) gather(hex, node, key, waitMs)
+      else pending.add(key)
+    }
     if (asked.size > 0) queues.set(node, { keys: [...asked], at: 0 })
+  }
+
+  const gatherTime = (times: number) => gatherMs * 2 ** Math.min(times - 1, 3)
+
+  /** A node that asks for the same again has lost it. */
+  function gatherFor(node: string, key: string): number {
+    const last = sent.get(key)
+    return last === undefined || last.node === node ? 0 : last.at + gatherTime(last.times) - now()
+  }
+
+  function gather(digest: string, node: string, key: string, waitMs: number): void {
+    const waiting = gathering.get(digest)
+    if (waiting) {
+      waiting.set(key, node)
+      return
+    }
+    const begun = new Map([[key, node]])
+    gathering.set(digest, begun)
+    after(waitMs, () => {
+      gathering.delete(digest)
+      for (const [each, asker] of begun) {
+        pending.add(each)
+        const queue = queues.get(asker)
+        if (queue) queue.keys.push(each)
+        else queues.set(asker, { keys: [each], at: 0 })
+      }
+      start()
+    })
+  }
+
+  function noteSent(node: string, key: string): void {
+    const time = now()
+    const last = sent.get(key)
+    const times = last && time - last.at <= 2 * gatherTime(last.times) ? last.times + 1 : 1
+    if (sent.size >= maxChunksRemembered) sent.clear()
+    sent.set(key, { node, at: time, times })
+  }
+
+  function start(): void {
+    running ??= run().finally(() => {
+      running = null
+    })
   }
 
   /** The next chunk that a node waits for and that wasn't published since; null when it has all. */
@@ -125,7 +190,9 @@ export function createChunks(options: ChunksOptions) {
     while (queues.size > 0) {
       for (const [node, queue] of [...queues]) {
         const key = nextOf(node, queue)
-        if (key !== null) await send(node, key)
+        if (key === null) continue
+        noteSent(node, key)
+        await send(node, key)
       }
     }
   }
@@ -140,9 +207,7 @@ export function createChunks(options: ChunksOptions) {
         onProblem(node, asHyphaError(thrown))
         return
       }
-      running ??= run().finally(() => {
-        running = null
-      })
+      start()
     },
     /** The node is gone, or has another directive: what it waited for isn't sent any more. */
     forget(node: string): void {
@@ -150,7 +215,7 @@ export function createChunks(options: ChunksOptions) {
       sizes.delete(node)
       allowances.delete(node)
     },
-    /** Resolves when nothing waits. */
+    /** Resolves when nothing waits but for others to ask. */
     idle: async (): Promise<void> => void (await running),
   }
 }

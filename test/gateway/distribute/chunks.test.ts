@@ -4,6 +4,7 @@ import { createChunks } from '../../../gateway/distribute/chunks.ts'
 import { createTransfers } from '../../../gateway/distribute/transfers.ts'
 import { fromHex } from '../../../src/bytes/text.ts'
 import { want } from '../../../src/wire/messages/want.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
 import { addNode, temporaryStore } from '../store/support.ts'
 import { contentOf, directiveOf, fastBroker, sectionOf, slowBroker, topics } from './support.ts'
 
@@ -65,7 +66,7 @@ it('Only one chunk is under way at a time, so that the broker sets the pace', as
 
 it('A chunk that several wait for is published once, and one that was under way when it was asked for again', async () => {
   const broker = slowBroker()
-  const { ask, chunks } = started(broker.publish, ['pi-7', 'pi-8'])
+  const { ask, chunks } = started(broker.publish, ['pi-7', 'pi-8'], { gatherMs: 0 })
   ask('pi-7', [{ first: 0, count: 4 }])
   ask('pi-8', [{ first: 0, count: 4 }])
   for (let count = 0; count < 8; count++) await broker.handOn()
@@ -129,6 +130,7 @@ it('A node that asks without end is served at its rate, and another as ever', as
   const { chunks, ask } = started(broker.publish, ['pi-7', 'pi-8'], {
     wantsPerSecond: 10,
     wantBurst: 5,
+    gatherMs: 0,
     now: () => now,
   })
   const askOften = async (node: string, times: number) => {
@@ -143,4 +145,56 @@ it('A node that asks without end is served at its rate, and another as ever', as
   expect(await askOften('pi-8', 3)).toBe(3)
   now += 300
   expect(await askOften('pi-7', 100)).toBe(3)
+})
+
+describe('Many nodes that ask for a transfer one after the other', () => {
+  const nodes = Array.from({ length: 200 }, (_, index) => `pi-${index}`)
+  const whole = [{ first: 0, count: 10 }]
+
+  function many() {
+    const clock = new FakeClock()
+    const broker = fastBroker()
+    const at = started(broker.publish, nodes, { now: () => clock.now(), after: (ms, run) => void clock.after(ms, run) })
+    const timesOfEach = () => {
+      const times = new Map<number, number>()
+      for (const message of broker.published) times.set(indexOf(message), (times.get(indexOf(message)) ?? 0) + 1)
+      return [...times.values()]
+    }
+    return { ...at, clock, timesOfEach }
+  }
+
+  it('have each chunk published a few times in all, and the first of them at once', async () => {
+    const { clock, chunks, ask, timesOfEach } = many()
+    for (const node of nodes) {
+      ask(node, whole)
+      await chunks.idle()
+      if (node === 'pi-0') expect(timesOfEach()).toEqual(Array(10).fill(1))
+      // All of them within 600 ms.
+      clock.advance(3)
+    }
+    clock.advance(1_000)
+    await chunks.idle()
+    expect(Math.max(...timesOfEach())).toBeLessThanOrEqual(5)
+  })
+
+  it('are all served: each chunk goes once more after the last has asked', async () => {
+    const { clock, chunks, ask, timesOfEach } = many()
+    ask('pi-0', whole)
+    await chunks.idle()
+    for (const node of nodes.slice(1)) ask(node, whole)
+    await chunks.idle()
+    expect(timesOfEach()).toEqual(Array(10).fill(1))
+    clock.advance(50)
+    await chunks.idle()
+    expect(timesOfEach()).toEqual(Array(10).fill(2))
+  })
+
+  it('keep none of them waiting that asks again for what it lost', async () => {
+    const { chunks, ask, timesOfEach } = many()
+    ask('pi-0', whole)
+    await chunks.idle()
+    ask('pi-0', whole)
+    await chunks.idle()
+    expect(timesOfEach()).toEqual(Array(10).fill(2))
+  })
 })
