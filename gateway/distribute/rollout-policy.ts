@@ -24,6 +24,8 @@ export interface Policy extends Omit<RolloutPolicy, 'successPercent' | 'failureP
   readonly prepareMs: number
   /** All nodes at once. */
   readonly snap: boolean
+  /** Ticks that were missed since the flip count as illness: only where the author has said how the app is to be brought out, for a node that is busy for a moment misses some, too. */
+  readonly ticks: boolean
 }
 
 /** Bounds of every state, in ms: none lasts for ever. */
@@ -56,5 +58,6 @@ export function policyOf(
     windows: back || options.snap || options.now ? [] : (said?.windows ?? []),
     health: said?.health ?? [],
     snap: options.snap ?? back,
+    ticks: said !== null,
   }
 }

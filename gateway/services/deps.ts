@@ -38,7 +38,7 @@ export interface GatewayDeps {
   readonly clock: Clock
   /** The gateway's clock for instants and rollouts, which never jumps; ms since 1970 with fractions. */
   readonly nowMs: () => number
-  /** Which pushes and rollbacks go in two phases: all, or those that ask for it. */
+  /** Which pushes and rollbacks go in two phases: all, or those that ask for it, as whoever pushes or the release itself. */
   readonly twoPhases: 'always' | 'asked'
   /** The gateway's own version. */
   readonly version: string

@@ -148,7 +148,9 @@ export class Pushes {
   /** Has a release brought to the fleet, in two phases where that can be. */
   #bring(release: StoredRelease, how: Begin): Outcome {
     const { store, twoPhases } = this.#deps
-    const asked = twoPhases === 'always' || how.options.snap === true || how.options.approve === true
+    const { snap, approve } = how.options
+    const said = how.kind === 'push' && release.release.rollout !== null
+    const asked = twoPhases === 'always' || snap === true || approve === true || said
     try {
       // What a directive can't say beside what runs, it may say alone.
       const begun = asked ? store.transaction(() => this.#rollouts.begin(release, how)) : null

@@ -1,4 +1,4 @@
-import { commit as commitMessage, maxCommitBytes } from '@hypha/core/trust/commit.ts'
+import { type Commit, commit as commitMessage, maxCommitBytes } from '@hypha/core/trust/commit.ts'
 import { openEnvelope } from '@hypha/core/trust/cose.ts'
 import { committedWave, hasEnded, preparingWave, type RolloutState } from '../distribute/rollout-machine.ts'
 import type { Policy } from '../distribute/rollout-policy.ts'
@@ -50,12 +50,14 @@ export function advanced(rollout: Rollout, state: RolloutState, texts: readonly 
   return { ...rollout, value: next, current: !ended || isMixed(next) }
 }
 
-/** The epoch and the wave of the app's last commit, as it was signed; null before the first. */
-export function lastCommit({ rollouts }: Store, app: string): { readonly epoch: number; readonly wave: number } | null {
+/** The app's last commit, as it was signed; null before the first. */
+export function lastCommit({ rollouts }: Store, app: string): Pick<Commit, 'epoch' | 'wave' | 'instantMs'> | null {
   const envelope = rollouts.committed(app)?.commit
   if (!envelope) return null
-  const { epoch, wave } = commitMessage.decode(openEnvelope(envelope, 'commit', maxCommitBytes).unverifiedPayload)
-  return { epoch, wave }
+  const { epoch, wave, instantMs } = commitMessage.decode(
+    openEnvelope(envelope, 'commit', maxCommitBytes).unverifiedPayload,
+  )
+  return { epoch, wave, instantMs }
 }
 
 /** Ends the app's rollout because another choice takes its place; what it has committed stays. Call it within a transaction. */

@@ -25,7 +25,7 @@ import { observe } from './observation.ts'
 import type { Planner } from './planner.ts'
 import type { StoredRelease } from './releases.ts'
 import { choose, epochFloorKey, type Outcome, replan, tryPlace } from './replan.ts'
-import { advanced, currentRollout, type Rollout, type RolloutRecord, supersede } from './rollout-record.ts'
+import { advanced, currentRollout, lastCommit, type Rollout, type RolloutRecord, supersede } from './rollout-record.ts'
 import { Voters } from './rollout-voters.ts'
 import { saysOf, shownOf } from './rollout-words.ts'
 
@@ -253,9 +253,13 @@ export class Rollouts implements RolloutServices {
     const known = this.#health.get(app)
     if (known !== undefined && nowMs - known.atMs < healthEveryMs) return known.why
     const nodes = waves.slice(0, committed + 1).flat()
-    const sinceMs = state.at === 'committed' ? state.instantMs : nowMs - healthEveryMs
+    const sinceMs = lastCommit(this.#deps.store, app)?.instantMs ?? nowMs
     const observation = observe(this.#deps.store, { app, epoch, nodes, bounds: policy.health, sinceMs })
-    const flipped = { nodes: observation.nodes.filter(({ instances }) => instances.length > 0) }
+    const flipped = {
+      nodes: observation.nodes
+        .filter(({ instances }) => instances.length > 0)
+        .map((node) => (policy.ticks ? node : { ...node, missedTicks: [] })),
+    }
     const why = judgeHealth(policy.health, flipped, policy.failurePercent)
     this.#health.set(app, { atMs: nowMs, why })
     return why
