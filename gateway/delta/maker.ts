@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { constants, setPriority } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { HyphaError } from '@hypha/core/errors.ts'
+import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
 import type { PatchMade, PatchOrder } from './child.ts'
 
 export interface PatchMakerOptions {
@@ -31,6 +31,8 @@ export interface PatchMaker {
   warm(): void
   /** Null where none came of it: too large, too slow, or the process died; what is wrong is told to `onProblem`. The smallest pair goes first. */
   make(base: Uint8Array, content: Uint8Array): Promise<Uint8Array<ArrayBuffer> | null>
+  /** Tells `onProblem`. */
+  failed(error: unknown): void
   /** Ends it; what waits resolves to null. */
   close(): void
 }
@@ -143,6 +145,7 @@ export function createPatchMaker(given: Pick<PatchMakerOptions, 'onProblem'> & P
         next()
       })
     },
+    failed: (error) => options.onProblem(asHyphaError(error)),
     close() {
       clearTimeout(timer)
       end()

@@ -1,4 +1,5 @@
 import { type ContentStore, digestOf } from '../store/contents.ts'
+import { maxInlineBytes } from './directive-packet.ts'
 
 /** Who makes patches, one at a time: `gateway/delta`. */
 export interface PatchSource {
@@ -8,14 +9,14 @@ export interface PatchSource {
   warm(): void
   /** Null where none came of it. */
   make(base: Uint8Array, content: Uint8Array): Promise<Uint8Array<ArrayBuffer> | null>
+  /** To be told of a patch that was made and can't be kept: nobody waits for it any more. */
+  failed(error: unknown): void
 }
 
 /** A patch that is asked for. Digests are hex. */
 export interface PatchWanted {
   readonly content: string
   readonly whole: Uint8Array
-  /** Bytes of the content as it travels without a patch. */
-  readonly size: number
   readonly base: string
 }
 
@@ -33,14 +34,14 @@ const msPerByte = 4 / 1024
 export function createPatches(contents: ContentStore, maker: PatchSource) {
   const underWay = new Set<string>()
 
-  const keep = ({ content, base, size }: PatchWanted, patch: Uint8Array): void => {
-    // A push that came to nothing has left no content.
-    if (patch.length >= size || contents.size(content) === null) return
+  const keep = ({ content, base }: PatchWanted, patch: Uint8Array, size: number): void => {
+    // What travels within the directive itself, in one packet, gains nothing; and a push that came to nothing has left no content.
+    if (size <= maxInlineBytes || patch.length >= size || contents.size(content) === null) return
     contents.putTransfer(content, { encoding: 'patch', base, digest: digestOf(patch), size: patch.length }, patch)
   }
 
   async function make(wanted: PatchWanted, base: Uint8Array): Promise<Uint8Array | null> {
-    const key = `${wanted.base} ${wanted.content}`
+    const key = keyOf(wanted.base, wanted.content)
     underWay.add(key)
     try {
       return await maker.make(base, wanted.whole)
@@ -50,39 +51,57 @@ export function createPatches(contents: ContentStore, maker: PatchSource) {
   }
 
   return {
-    /** Begins them all, and waits for those that are worth it. The result keeps what is made by then, and has the others kept once they are. */
-    async prepare(wanted: readonly PatchWanted[]): Promise<() => void> {
+    /**
+     * Begins them all, and waits for those that are worth it. `sizes` are the bytes of each content as it travels whole. The result keeps what is made by then, and
+     * has the others kept once they are.
+     */
+    async prepare(wanted: readonly PatchWanted[], sizes: Promise<ReadonlyMap<string, number>>): Promise<() => void> {
       const { ready } = maker
       maker.warm()
-      const missing = wanted
-        .filter(({ base, content }) => base !== content && !underWay.has(`${base} ${content}`))
-        .filter(({ base, content }) => contents.findTransfer(content, base) === null)
-        .flatMap((each) => {
-          const base = contents.get(each.base)
-          return base === null ? [] : [{ ...each, bytes: base.length + each.whole.length, from: base }]
-        })
-        .sort((a, b) => a.bytes - b.bytes)
       let keepNow: ((wanted: PatchWanted, patch: Uint8Array) => void) | null = null
       const made: [PatchWanted, Uint8Array][] = []
-      const budgetMs = Math.min(maxWaitMs, missing.reduce((sum, { size }) => sum + size, 0) / bytesPerMs)
-      let expectedMs = 0
-      const awaited = missing.flatMap((each) => {
-        expectedMs += each.bytes * msPerByte
-        const job = make(each, each.from).then((patch) => {
+      const jobs = missing(wanted).map(({ each, bytes: base }) => {
+        const job = make(each, base).then((patch) => {
           if (patch === null) return
           if (keepNow === null) made.push([each, patch])
           else keepNow(each, patch)
         })
-        return ready && expectedMs <= budgetMs ? [job] : []
+        job.catch((error) => maker.failed(error))
+        return { job, content: each.content, bytes: base.length + each.whole.length }
       })
-      if (awaited.length > 0) await atMost(budgetMs, Promise.all(awaited))
+      const known = await sizes
+      const sizeOf = (content: string): number => known.get(content)!
+      const worth = jobs.filter(({ content }) => sizeOf(content) > maxInlineBytes)
+      const budgetMs = Math.min(maxWaitMs, worth.reduce((sum, { content }) => sum + sizeOf(content), 0) / bytesPerMs)
+      let expectedMs = 0
+      const awaited = worth.filter(({ bytes }) => {
+        expectedMs += bytes * msPerByte
+        return ready && expectedMs <= budgetMs
+      })
+      if (awaited.length > 0) await atMost(budgetMs, Promise.all(awaited.map(({ job }) => job)))
       return () => {
-        keepNow = keep
-        for (const [each, patch] of made) keep(each, patch)
+        keepNow = (each, patch) => keep(each, patch, sizeOf(each.content))
+        for (const [each, patch] of made) keepNow(each, patch)
       }
     },
   }
+
+  /** Those that are neither there nor under way, with the bytes of their bases; the smallest pair first, as they are made. */
+  function missing(wanted: readonly PatchWanted[]) {
+    return wanted
+      .filter(({ base, content, whole }) => base !== content && whole.length > maxInlineBytes)
+      .filter(
+        ({ base, content }) => !underWay.has(keyOf(base, content)) && contents.findTransfer(content, base) === null,
+      )
+      .flatMap((each) => {
+        const bytes = contents.get(each.base)
+        return bytes === null ? [] : [{ each, bytes }]
+      })
+      .sort((a, b) => a.bytes.length + a.each.whole.length - b.bytes.length - b.each.whole.length)
+  }
 }
+
+const keyOf = (base: string, content: string): string => `${base} ${content}`
 
 /** Resolves when `work` has, or after so long. */
 function atMost(ms: number, work: Promise<unknown>): Promise<unknown> {

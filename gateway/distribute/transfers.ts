@@ -4,7 +4,6 @@ import { fromHex } from '@hypha/core/bytes/text.ts'
 import { HyphaError } from '@hypha/core/errors.ts'
 import type { Transfer } from '@hypha/core/trust/directive.ts'
 import { type ContentStore, digestOf, type TransferRecord } from '../store/contents.ts'
-import { maxInlineBytes } from './directive-packet.ts'
 import { createPatches, type PatchSource } from './patches.ts'
 
 /** Up to this size what the best of brotli gives but for 2 %, for a fifth of its time. Above it a level that gives up a tenth of the gain for a tenth of the time. */
@@ -58,23 +57,24 @@ export function createTransfers(contents: ContentStore, maker: PatchSource | nul
      * which it waits as long as it is worth (`patches.ts`). The result keeps what was made; it is to be called once the contents themselves are in the store.
      */
     async prepare(wanted: ReadonlyMap<string, Uint8Array>, bases: Bases = new Map()): Promise<() => void> {
-      const made = await Promise.all(
+      const compressing = Promise.all(
         [...wanted].map(async ([content, whole]) => {
           const known = contents.findTransfer(content, null)
-          if (known !== null) return { content, whole, size: known.size, keepIt: () => undefined }
+          if (known !== null) return { content, size: known.size, keepIt: () => undefined }
           const compressed = await compressAsync(whole, brotliOptions(whole.length))
           const size = Math.min(whole.length, compressed.length)
-          return { content, whole, size, keepIt: () => keep(content, whole, compressed) }
+          return { content, size, keepIt: () => keep(content, whole, compressed) }
         }),
       )
-      // What travels within the directive itself, in one packet, gains nothing.
-      const worth = made.filter(({ size }) => size > maxInlineBytes)
-      const keepPatches = await patches?.prepare(
-        worth.flatMap((each) => (bases.get(each.content) ?? []).map((base) => ({ ...each, base }))),
+      // Begun beside the compressing, for the author waits.
+      const keepPatches = patches?.prepare(
+        [...wanted].flatMap(([content, whole]) => (bases.get(content) ?? []).map((base) => ({ content, whole, base }))),
+        compressing.then((all) => new Map(all.map(({ content, size }) => [content, size]))),
       )
+      const [made, keepThem] = await Promise.all([compressing, keepPatches])
       return () => {
         for (const { keepIt } of made) keepIt()
-        keepPatches?.()
+        keepThem?.()
       }
     },
     /** The cheapest known way to get a content to a node: a patch of something that it holds, or the whole. `held` is asked only where there are patches. */

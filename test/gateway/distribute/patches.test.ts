@@ -15,6 +15,9 @@ class HandMaker implements PatchSource {
   warm(): void {
     // It is told when to make each.
   }
+  failed(error: unknown): void {
+    throw error
+  }
   make(base: Uint8Array, content: Uint8Array) {
     return new Promise<Uint8Array<ArrayBuffer> | null>((made) => {
       this.asked.push({ bytes: base.length + content.length, made })
