@@ -145,7 +145,8 @@ function told(answer: PushAnswer, outcome: Outcome | null, stages: Stages): stri
   const { app, number, plan } = answer
   const lines = [answer.pending ? waitsFor(answer) : `${app} ${number} is accepted.`]
   if (outcome !== null) {
-    lines[0] = `${app} ${number} runs on ${outcome.confirmed.join(', ') || 'no node yet'}.`
+    const runs = `runs on ${outcome.confirmed.join(', ') || 'no node yet'}`
+    lines[0] = `${app} ${number} ${outcome.waitsFor ?? runs}.`
     if (outcome.offline.length > 0) lines.push(`Away, and to follow once back: ${outcome.offline.join(', ')}.`)
   }
   lines.push(...travelLines(answer.travels))

@@ -22,6 +22,8 @@ export interface Outcome {
   readonly confirmed: readonly string[]
   /** They are away, and follow once they are back. */
   readonly offline: readonly string[]
+  /** What the rollout waits for before it goes on without anybody: a yes, or the end of a pause; null where it has come through. */
+  readonly waitsFor: string | null
 }
 
 /** Asked often at first: a warm node needs a fraction of a second. */
@@ -40,10 +42,21 @@ export async function awaitRollout(cli: Cli, awaited: Awaited): Promise<Outcome>
   /** A node is away for a moment while it exchanges its agent: who has been there is waited for. */
   const there = new Set<string>()
   let running = false
+  let said: string | null = null
   try {
     for (;;) {
       const view = await cli.api.request<RolloutView>('GET', `/v1/apps/${encodeURIComponent(app)}/rollout`)
+      const ended = failureOf(awaited, view)
+      if (ended !== null) throw ended
+      const { phases } = view
       if (view.release !== number) throw superseded(awaited, view.release)
+      if (phases?.release === number && (phases.state === 'approval' || phases.state === 'paused')) {
+        return { confirmed: [], offline: [], waitsFor: phases.waitsFor }
+      }
+      if (phases?.release === number && phases.waitsFor !== null && phases.waitsFor !== said) {
+        said = phases.waitsFor
+        progress.line(`${app} ${number} is ${phases.state}: it ${said}`)
+      }
       for (const node of view.nodes) tell(node, told, progress)
       for (const { node, online } of view.nodes) if (online) there.add(node)
       const pending = view.nodes.filter((node) => isPending(node, app === agentApp && there.has(node.node)))
@@ -62,7 +75,19 @@ export async function awaitRollout(cli: Cli, awaited: Awaited): Promise<Outcome>
   }
 }
 
-const hasFailed = ({ status }: NodeRollout): boolean => status === 'reverted' || status === 'refused'
+const failures: ReadonlySet<NodeRollout['status']> = new Set(['reverted', 'refused', 'not-flipped'])
+
+const hasFailed = ({ status }: NodeRollout): boolean => failures.has(status)
+
+/** Why the whole of it has ended without the release; null where it hasn't. */
+function failureOf({ app, number }: Awaited, { phases }: RolloutView): HyphaError | null {
+  if (phases === null || phases.release !== number) return null
+  if (phases.state !== 'aborted' && phases.state !== 'rolled-back') return null
+  const what = phases.state === 'aborted' ? 'is aborted' : 'is taken back'
+  return new HyphaError('rollout-failed', `The rollout of release ${number} of ${app} ${what}: ${phases.why}`, {
+    mend: `See hypha events --app ${app} and hypha logs --app ${app}. Nodes run what they ran before, except where hypha rollout ${app} says otherwise.`,
+  })
+}
 
 /** Who is away may come back in a year: nobody waits for that. */
 const isPending = (node: NodeRollout, returns: boolean): boolean =>
@@ -98,7 +123,11 @@ function outcomeOf({ app, number }: Awaited, { nodes }: RolloutView): Outcome {
     })
   }
   const names = (chosen: (node: NodeRollout) => boolean): string[] => nodes.filter(chosen).map(({ node }) => node)
-  return { confirmed: names(({ waitsFor }) => waitsFor === null), offline: names(({ waitsFor }) => waitsFor !== null) }
+  return {
+    confirmed: names(({ waitsFor }) => waitsFor === null),
+    offline: names(({ waitsFor }) => waitsFor !== null),
+    waitsFor: null,
+  }
 }
 
 const superseded = ({ app, number }: Awaited, other: number) =>

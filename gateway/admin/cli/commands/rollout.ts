@@ -1,9 +1,12 @@
 import { HyphaError } from '@hypha/core/errors.ts'
 import type { Command } from 'commander'
+import type { RolloutShown } from '../../../distribute/rollout-view.ts'
 import type { AppSummary, PushAnswer, ReleaseDetail, RolloutView, WhyAnswer } from '../../api/schemas/apps.ts'
 import { type Cli, defineCommand, parseDuration, wholeNumber } from '../cli.ts'
+import { describePhases } from '../rollout-text.ts'
 import { formatBytes, table } from '../table.ts'
 import { awaitRollout } from '../wait.ts'
+import { registerRolloutActs } from './rollout-acts.ts'
 
 interface WaitOptions {
   wait?: boolean
@@ -11,24 +14,36 @@ interface WaitOptions {
 }
 
 export function registerRollout(program: Command): void {
+  const rollout = program
+    .command('rollout')
+    .summary('show, approve, pause, resume and abort how a release comes to the fleet')
+    .description('How a release comes to the fleet: show, list, approve, pause, resume, abort.')
+  registerRolloutActs(rollout)
   defineCommand<[string], WaitOptions>(
-    program,
+    rollout,
     {
-      usage: 'rollout <app>',
-      summary: 'how far each node is with the release that is to run',
+      usage: 'show <app>',
+      isDefault: true,
+      summary: 'how far each node is with the release that is to run, and what it waits for',
       options: [
         ['--wait', 'follow it until every node that is there has settled'],
         ['--timeout <duration>', 'how long to wait', '60s'],
       ],
-      examples: ['rollout greenhouse', 'rollout greenhouse --wait --timeout 5min'],
+      examples: ['rollout greenhouse', 'rollout show greenhouse', 'rollout greenhouse --wait --timeout 5min'],
     },
     async (cli, options, app) => {
       const timeoutMs = parseDuration(options.timeout, '--timeout')
       const path = `/v1/apps/${encodeURIComponent(app)}/rollout`
       const before = await cli.api.request<RolloutView>('GET', path)
       if (options.wait) await awaitRollout(cli, { app, number: before.release, timeoutMs })
-      const view = options.wait ? await cli.api.request<RolloutView>('GET', path) : before
-      cli.print(view, () => describeRollout(view))
+      const [view, rollouts] = await Promise.all([
+        options.wait ? cli.api.request<RolloutView>('GET', path) : before,
+        cli.api.request<RolloutShown[]>('GET', `${path}s`),
+      ])
+      const newest = rollouts[0] ?? null
+      cli.print({ ...view, rollout: newest }, () =>
+        [describeRollout(view), ...(newest === null ? [] : [describePhases(newest)])].join('\n\n'),
+      )
     },
   )
   defineCommand<[string, string | undefined] & string[], WaitOptions>(
@@ -52,7 +67,7 @@ export function registerRollout(program: Command): void {
       cli.print({ ...answer, outcome }, () =>
         outcome === null
           ? `${app} goes back to release ${answer.number}.`
-          : `${app} ${answer.number} runs on ${outcome.confirmed.join(', ') || 'no node yet'}.`,
+          : `${app} ${answer.number} ${outcome.waitsFor ?? `runs on ${outcome.confirmed.join(', ') || 'no node yet'}`}.`,
       )
     },
   )
