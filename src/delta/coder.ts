@@ -186,6 +186,8 @@ export class Coder {
 
   /** Ends the stream with the fewest bytes that tell its number; what is missing is read as zeros. */
   finish(): Uint8Array<ArrayBuffer> {
+    // A decoder reads four bytes ahead, and borrows no more than eight.
+    const least = Math.max(0, this.#at - (borrowedZeros - 4))
     for (let count = 0; count <= 4; count++) {
       const unit = 2 ** (32 - 8 * count)
       const number = Math.ceil((this.#low >>> 0) / unit) * unit
@@ -194,7 +196,7 @@ export class Coder {
       break
     }
     let end = this.#at
-    while (end > 0 && this.#bytes[end - 1] === 0) end--
+    while (end > least && this.#bytes[end - 1] === 0) end--
     return this.#bytes.slice(0, end)
   }
 }

@@ -86,10 +86,8 @@ export function makeWasmPatch(
 /** The patch that a microcontroller can apply: of modules that are known by their sections, else of bytes. */
 function makeMcuPatch(base: Uint8Array, content: Uint8Array, compressor: Compressor): Patch {
   const wise = mcuModuleBody(base, content)
-  if (wise !== null) {
-    const patch = withMcuHead(wise)
-    if (bytesEqual(applyPatch(base, patch.bytes, compressor), content)) return patch
-  }
+  if (wise !== null && bytesEqual(applyPatch(base, withMcuHead(wise).bytes, compressor), content))
+    return withMcuHead(wise)
   return withMcuHead(makeMcuRawBody(base, content))
 }
 

@@ -28,6 +28,7 @@ const context = (place: number, a = 0, b = 0): number => (place << 24) ^ (a << 9
 /** Tokens of the old file that may be read for each byte of both, and beyond [D 10.6]. */
 const walkPerByte = 64
 const leastWalk = 65_536
+const mostWalk = 0x7fff_ffff
 
 /** The next of the encoder's decisions; a decoder answers anything. */
 export type Wanted = () => number
@@ -94,7 +95,7 @@ export class McuCodec {
     const length = this.#oldSize + this.#coder.sint(context(Place.length), this.#wanted())
     if (length < 0 || length > maxContentBytes) throw malformed(`it makes a file of ${length} bytes`)
     slots[Slot.length] = length
-    slots[Slot.walkLeft] = walkPerByte * (this.#oldSize + length) + leastWalk
+    slots[Slot.walkLeft] = Math.min(mostWalk, walkPerByte * (this.#oldSize + length) + leastWalk)
     // What isn't a module that is known goes as bytes.
     if (this.#coder.bit(context(Place.raw), this.#wanted()) === 1) {
       this.#old.open(Form.raw, 0, this.#oldSize)

@@ -159,6 +159,7 @@ export class McuCoder {
   finish(): void {
     const { slots } = this.#state
     const out = this.#out!
+    const least = Math.max(0, out.length - (borrowedZeros - 4))
     for (let count = 0; count <= 4; count++) {
       const unit = 2 ** (32 - 8 * count)
       const number = Math.ceil((slots[Slot.low]! >>> 0) / unit) * unit
@@ -166,6 +167,6 @@ export class McuCoder {
       for (let i = 0; i < count; i++) out.push(Math.floor(number / 2 ** (24 - 8 * i)) & 255)
       break
     }
-    while (out.length > 0 && out.at(-1) === 0) out.pop()
+    while (out.length > least && out.at(-1) === 0) out.pop()
   }
 }
