@@ -169,7 +169,7 @@ export class AppViews {
 
   rollout(app: string): RolloutView {
     const record = this.#store.apps.latestPlan(app)
-    const shown = this.#pipeline.rollouts.newest(app)
+    const shown = this.#pipeline.rollouts.last(app)
     const onItsWay = this.#pipeline.rollouts.onItsWay(app)
     if (record === null && shown === null) throw notFound('app', app)
     const directives = new Map(this.#store.directives.list().map((made) => [made.node, made.directive]))

@@ -158,6 +158,7 @@ export class Pushes {
     } catch (error) {
       if (!(error instanceof HyphaError && error.code === 'bytes-too-long')) throw error
     }
+    this.#rollouts.passOver(release.app)
     return replan(this.#planner.shop, release)
   }
 

@@ -22,6 +22,8 @@ export interface RolloutRecord {
   readonly state: RolloutState
   readonly startedAt: number
   readonly endedAt: number | null
+  /** A release was told to all nodes at once since: how this one ended says nothing of what runs. */
+  readonly passed?: boolean
   readonly history: readonly { readonly atMs: number; readonly text: string }[]
 }
 

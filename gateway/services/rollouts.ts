@@ -131,6 +131,13 @@ export class Rollouts implements RolloutServices {
     return replan(this.#planner.shop)
   }
 
+  /** A release is told to all nodes at once, in place of whatever was rolled out before. Call it within a transaction. */
+  passOver(app: string): void {
+    const { rollouts } = this.#deps.store
+    const newest = rollouts.newest(app) as Rollout | null
+    if (newest !== null) rollouts.put({ ...newest, value: { ...newest.value, passed: true } })
+  }
+
   /** Where a release that is on its way is to run, and the epoch that it gets; null where none is. */
   onItsWay(app: string): { readonly plan: Plan; readonly epoch: number; readonly release: StoredRelease } | null {
     const current = currentRollout(this.#deps.store, app)
@@ -156,15 +163,15 @@ export class Rollouts implements RolloutServices {
   }
 
   show(app: string): RolloutShown {
-    const newest = this.newest(app)
+    const newest = this.#deps.store.rollouts.newest(app) as Rollout | null
     if (newest === null) throw notFound('rollout', app)
-    return newest
+    return shownOf(newest, this.#context(newest))
   }
 
-  /** As `show`; null for an app without. */
-  newest(app: string): RolloutShown | null {
+  /** The newest, unless a release was told to all nodes at once since. */
+  last(app: string): RolloutShown | null {
     const newest = this.#deps.store.rollouts.newest(app) as Rollout | null
-    return newest && shownOf(newest, this.#context(newest))
+    return newest === null || newest.value.passed ? null : shownOf(newest, this.#context(newest))
   }
 
   list(app: string): RolloutShown[] {

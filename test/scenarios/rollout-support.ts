@@ -18,12 +18,22 @@ export interface RolloutAnswer {
 export const rolloutOf = (fleet: Fleet, app: string): Promise<RolloutAnswer> =>
   ask<RolloutAnswer>(fleet, `/v1/apps/${app}/rollout`)
 
+const ended = ['done', 'aborted', 'rolled-back', 'superseded']
+
 /** Waits until the newest rollout, which is that of a release, is in a state. */
 export const inState = (fleet: Fleet, app: string, release: number, state: string): Promise<RolloutAnswer> =>
-  eventually(`release ${release} of ${app} is ${state}`, async () => {
-    const answer = await rolloutOf(fleet, app)
-    return answer.phases?.release === release && answer.phases.state === state ? answer : undefined
-  })
+  eventually(
+    `release ${release} of ${app} is ${state}`,
+    async () => {
+      const answer = await rolloutOf(fleet, app)
+      const { phases } = answer
+      if (phases?.release !== release) return undefined
+      if (phases.state === state) return answer
+      if (ended.includes(phases.state)) throw new Error(`It is ${phases.state}: ${phases.why}`)
+      return undefined
+    },
+    45_000,
+  )
 
 /** A module whose values say which version of it runs; `then` is what a tick does beside that. */
 export const versioned = (version: number, then = '') => `
