@@ -155,7 +155,7 @@ export class Cell {
     this.#held = false
     const due = this.#reopenDue
     this.#reopenDue = false
-    if (due) void this.#reopen()
+    if (due) this.#reopen()
     else this.#pump()
   }
 
@@ -348,7 +348,7 @@ export class Cell {
     this.#queue.dropTicks()
     if (job?.kind === 'deliver') this.#failInput(error, job)
     void this.#end()
-    const waitMs = this.#backoff.failed(() => void this.#reopen())
+    const waitMs = this.#backoff.failed(() => this.#reopen())
     this.#setStatus('backoff', `${error.message}; tried again after ${Math.round(waitMs / 1_000)} s`)
   }
 
@@ -370,7 +370,7 @@ export class Cell {
     this.#event('input-failed', what, this.spec.instances[job.instance]!.key)
   }
 
-  async #reopen(): Promise<void> {
+  #reopen(): void {
     if (this.#stopping) return
     if (this.#held) {
       this.#reopenDue = true
@@ -378,9 +378,11 @@ export class Cell {
     }
     this.#counts.restarts++
     this.#setStatus('starting', this.#error)
-    const failure = await this.#start()
-    if (failure === null) this.#run()
-    else this.#fail(failure, null)
+    // Whoever waits for it finds it running, or failed.
+    this.#loop = this.#turns.start().then(
+      () => this.#run(),
+      (thrown) => this.#fail(asHyphaError(thrown), null),
+    )
   }
 
   async #save(): Promise<void> {

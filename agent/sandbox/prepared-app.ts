@@ -63,7 +63,7 @@ export class App implements PreparedApp {
   #handled = 0
   #doubled = 0
   #settlement: Settlement | null = null
-  /** What takes this one's inputs: the old release while a swap is under way, and the new one after it. */
+  /** What takes this one's inputs: the old release while a swap to this one is under way and where it failed; the new one after a swap from this one. */
   #inputsTo: App | null = null
   /** Resolves when what another one has replaced has ended. */
   #retired: Promise<void> | null = null
@@ -189,14 +189,13 @@ export class App implements PreparedApp {
     await Promise.all(this.#cells.map((cell) => cell.ready()))
   }
 
-  /** Inputs wait in the old release's queue from now on. */
+  /** Inputs go to the old release's queue from now on, until `takeOver`. */
   waitIn(old: App | null): void {
     this.#inputsTo = old
   }
 
-  /** The old release goes on, with what waits here too. What finds no room there comes again: it isn't handled. */
+  /** The old release goes on, with what waits here too, and with what still comes here. What finds no room there comes again: it isn't handled. */
   giveBack(old: App | null): void {
-    this.#inputsTo = null
     if (old === null) return
     for (const cell of this.#cells) {
       for (const { instance, input } of cell.drain()) {
