@@ -35,8 +35,10 @@ async function bareClient(id: string, { clean = false, subscribe = true } = {}) 
   socket.on('error', () => undefined)
   const send = (packet: Packet) => socket.write(mqttPacket.generate(packet))
   send({ cmd: 'connect', protocolId: 'MQTT', protocolVersion: 4, clientId: id, clean, keepalive: 600 })
+  await soon(() => expect(packets.map(({ cmd }) => cmd)).toContain('connack'))
   if (subscribe) send({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic, qos: 1 }] })
-  await soon(() => expect(packets.map(({ cmd }) => cmd)).toContain(subscribe ? 'suback' : 'connack'))
+  if (subscribe)
+    await soon(() => expect(packets).toContainEqual(expect.objectContaining({ cmd: 'suback', granted: [1] })))
   return {
     socket,
     published: () => packets.filter((packet) => packet.cmd === 'publish'),
