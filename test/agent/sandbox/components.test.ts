@@ -106,6 +106,32 @@ test('A trap discards the turn, its state goes back to the last checkpoint, and 
   ])
 })
 
+test('A component is rehearsed and swapped for another one, from one process to the next, with its state and what waits.', async () => {
+  const { sandbox, journal } = sandboxWith()
+  const module = await componentGuest('summing', {
+    deliver: `(global.set $state (i32.add (global.get $state) (i32.load8_u (local.get $at))))
+      (call $emit-twice (f64.convert_i32_u (global.get $state)))`,
+    save: '(i32.store8 (i32.const 640) (global.get $state)) (i32.store (i32.const 600) (i32.const 640)) (i32.store (i32.const 604) (i32.const 1)) (i32.const 600)',
+    restore:
+      '(global.set $state (i32.load8_u (local.get $at))) (i32.store8 (i32.const 620) (i32.const 0)) (i32.const 620)',
+  })
+  const section = sectionOf([module])
+  const old = await sandbox.prepare(section, journal)
+  await old.activate()
+  old.deliver(instanceOf('summing'), inputOf(1, 'topic', Uint8Array.of(5)))
+  await journal.until((turns) => turns.length === 1)
+  const next = await sandbox.prepare({ ...section, epoch: 2 }, journal)
+  expect(await next.rehearse(old)).toMatchObject({ stateBytes: 1 })
+  const swapping = sandbox.swap(old, next, { budgetMs: 60_000, saved: () => undefined })
+  next.deliver(instanceOf('summing'), inputOf(2, 'topic', Uint8Array.of(2)))
+  await swapping
+  next.deliver(instanceOf('summing'), inputOf(3, 'topic', Uint8Array.of(1)))
+  await journal.until((turns) => turns.at(-1)?.input?.number === 3)
+  await Promise.all([old, next].map((app) => app.stop({ save: false })))
+  expect(journal.turns.flatMap(({ samples }) => samples.map(({ value }) => value))).toEqual([10, 14, 16])
+  expect(journal.turns.at(-1)!.epoch).toBe(2)
+})
+
 test('A turn without end is ended at its deadline with its process, and the neighbour is not held up.', async () => {
   const { sandbox, journal, event } = sandboxWith()
   const looping = await componentGuest('loop', { deliver: '(loop $l (br $l))' }, { limits: limitsOf({ turnMs: 300 }) })

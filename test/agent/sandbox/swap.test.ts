@@ -201,3 +201,30 @@ test('An app that did not run is opened by the same way, whatever the budget.', 
   expect(await swapped.settled).toEqual({ after: 1, lost: 0, doubled: 0 })
   expect(lines(all)).toEqual(['start 0', 'v1 1'])
 })
+
+test('Ticks go on at their moments through a swap: none is missed, none comes between.', async () => {
+  const clock = new FakeClock()
+  const all = testSandbox(clock)
+  const ticking: GuestSource = {
+    imports: ['host/telemetry#emit'],
+    exports: {
+      'module/timer#tick': '(call $telemetry.emit (i32.const 8) (i32.const 4) (f64.const 1) (i32.const 512))',
+    },
+    fields: '(data (i32.const 8) "tick")',
+  }
+  const section = sectionOf([await guestModule('clock', ticking, { timerMs: 1_000 })])
+  const old = await prepare(all, section)
+  const next = await prepare(all, { ...section, epoch: 2 })
+  await old.activate()
+  await all.journal.until((turns) => turns.length === 1)
+  clock.advance(1_000)
+  await all.journal.until((turns) => turns.length === 2)
+  clock.advance(500)
+  await all.sandbox.swap(old, next, plenty)
+  clock.advance(499)
+  expect(all.journal.turns).toHaveLength(2)
+  clock.advance(1)
+  await all.journal.until((turns) => turns.length === 3)
+  expect(all.journal.turns.map(({ epoch }) => epoch)).toEqual([1, 1, 2])
+  expect(next.health().missedTicks).toBe(0)
+})
