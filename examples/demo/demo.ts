@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,7 +9,7 @@ import { agentProgram, eventually, freePort, hyphaProgram, project, RunningProgr
 import { plainLine, renderScreen, type ValueRow } from './screen.ts'
 
 const help = `A whole fleet on this machine: a gateway with its edge node, a cloud node and two devices, each a process of its own that joins over TLS.
-The greenhouse app is built and pushed; then its values are shown as they come.
+The greenhouse app is built and pushed; then its values are shown as they come. While they flow, a second release is pushed: all nodes flip to it at one instant, and sign a receipt.
 
   npm run demo                 runs until Ctrl-C
   npm run demo -- --for 30s    ends by itself, with 0 if every node and every module has reported
@@ -34,6 +34,8 @@ if (options.help) {
   stdout.write(help)
   process.exit(0)
 }
+/** The epoch that each node runs, as its receipts say. */
+const epochs = new Map<string, number>()
 const limitMs = options.for === undefined ? null : parseSeconds(options.for)
 const asTable = stdout.isTTY && !options.plain
 
@@ -124,12 +126,20 @@ async function showValues(): Promise<void> {
     if (stream === 'err') return
     const { node, code, text } = JSON.parse(line) as { node: string; code: string; text: string }
     notes.push(`${node ?? 'gateway'}: ${code}: ${text}`)
+    if (!asTable && (code === 'receipt' || code.startsWith('rollout'))) stdout.write(`${notes.at(-1)}\n`)
+    const flipped = code === 'receipt' ? /to (\d+)/.exec(text)?.[1] : undefined
+    if (node !== null && flipped !== undefined) epochs.set(node, Number(flipped))
   })
 
   const draw = asTable ? setInterval(() => drawScreen(rows, startedAt), 250) : null
   if (asTable) stdout.write('\x1b[2J\x1b[?25l')
+  const second = pushSecond(Math.min(10_000, (limitMs ?? 60_000) / 3)).catch((error: Error) => {
+    say(`The second push did not come through: ${error.message}`)
+    return null
+  })
   if (limitMs === null) await new Promise(() => undefined)
   await new Promise((done) => setTimeout(done, Math.max(0, limitMs! - (Date.now() - startedAt))))
+  const receipts = await second
   if (draw !== null) clearInterval(draw)
   const seen = [...rows.values()]
   const missing = [
@@ -140,16 +150,57 @@ async function showValues(): Promise<void> {
   if (missing.length > 0) stderr.write(`No value came from ${missing.join(', ')}.\n${notes.join('\n')}\n`)
   else
     stdout.write(
-      `\nValues of ${modules.length} modules came from ${nodes.length} nodes; ${reports} reports were posted.\n`,
+      `\nValues of ${modules.length} modules came from ${nodes.length} nodes; ${reports} reports were posted.\n\n${receipts ?? notes.at(-1)}\n`,
     )
-  await finish(missing.length > 0 ? 1 : 0)
+  await finish(missing.length > 0 || receipts === null ? 1 : 0)
+}
+
+/** A second release while the values flow, all nodes at once; answers the receipts as `hypha receipt` shows them. */
+async function pushSecond(afterMs: number): Promise<string> {
+  await new Promise((done) => setTimeout(done, afterMs))
+  for (const node of nodes) epochs.set(node, 1)
+  const next = join(folder, 'greenhouse')
+  cpSync(greenhouse, next, { recursive: true })
+  replaceIn(join(next, 'hypha.toml'), 'version = "1.0.0"', 'version = "1.1.0"')
+  replaceIn(join(next, 'sampler/assembly/index.ts'), '{"value":', '{"release":2,"value":')
+  say('hypha push --snap: release 2 is built, and prepared on every node beside what runs')
+  start(hyphaProgram, ['push', next, '--snap'], (line, stream) => {
+    if (stream === 'err' && line.trim() !== '') say(line.trim())
+  })
+  const found = await eventually('every node has signed its receipt', async () => {
+    const known = await json<{ node: string }[]>(['receipt', 'greenhouse']).catch(() => [])
+    return known.length === nodes.length ? known : undefined
+  })
+  say(`all ${found.length} nodes flipped at one instant: hypha receipt greenhouse`)
+  const table = await hypha(['receipt', 'greenhouse'])
+  for (const line of table.trimEnd().split('\n')) if (line !== '') say(line)
+  return table.trimEnd()
+}
+
+function replaceIn(file: string, before: string, after: string): void {
+  writeFileSync(file, readFileSync(file, 'utf8').replace(before, after))
+}
+
+/** Below the table, or as a line. */
+function say(text: string): void {
+  notes.push(text)
+  if (!asTable) stdout.write(`${text}\n`)
+}
+
+/** "epoch 1: pi-1, pi-2; epoch 2: edge", while a second release comes. */
+function epochsNow(): string {
+  const groups = Map.groupBy([...epochs], ([, epoch]) => epoch)
+  return [...groups]
+    .sort(([a], [b]) => a - b)
+    .map(([epoch, of]) => ` · epoch ${epoch}: ${of.map(([node]) => node).join(', ')}`)
+    .join('')
 }
 
 function drawScreen(rows: ReadonlyMap<string, ValueRow>, startedAt: number): void {
   const seconds = Math.floor((Date.now() - startedAt) / 1_000)
   const clock = `${String(Math.floor(seconds / 60)).padStart(2, '0')}:${String(seconds % 60).padStart(2, '0')}`
   const screen = {
-    title: `Hypha demo · greenhouse on ${nodes.length} nodes · ${reports} reports posted · ${clock} · Ctrl-C ends it`,
+    title: `Hypha demo · greenhouse on ${nodes.length} nodes · ${reports} reports posted · ${clock}${epochsNow()} · Ctrl-C ends it`,
     notes,
     rows: [...rows.values()],
     nowMs: Date.now(),
