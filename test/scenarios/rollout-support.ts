@@ -59,6 +59,7 @@ export async function twoNodes(fleet: Fleet, app: string): Promise<void> {
 export const push = (fleet: Fleet, app: string, version: number, then = '', manifest = ticking) =>
   fleet.json<{ epoch: number }>([
     'push',
+    '--snap',
     '--no-wait',
     writeApp(fleet, app, manifest, { main: versioned(version, then) }),
   ])
