@@ -84,10 +84,11 @@ function describeReceipts(checked: readonly Checked[]): string {
   return `${rows}\n\n${spread(checked.map(({ signed }) => signed))}`
 }
 
-/** "+0.3 ± 0.1" of the instant that was asked for; a node that heard of it too late had no instant to keep. */
+/** "+0.3 ± 0.1" of the instant that was asked for; a node that heard of it too late could not keep it. */
 const offText = ({ flippedMs, instantMs, errorMs, late }: Receipt): string => {
   const off = flippedMs - instantMs
-  return late ? 'late' : `${off < 0 ? '' : '+'}${off.toFixed(1)} ± ${errorMs.toFixed(1)}`
+  const text = `${off < 0 ? '' : '+'}${off.toFixed(1)}`
+  return late ? `late, ${text}` : `${text} ± ${errorMs.toFixed(1)}`
 }
 
 const clockTime = (ms: number): string => {
@@ -103,7 +104,7 @@ function spread(receipts: readonly Receipt[]): string {
       ({ instantMs }) => instantMs,
     ),
   ]
-  const late = receipts.filter((each) => each.late).length
+  const late = receipts.filter((each) => each.late).map(({ flippedMs }) => flippedMs)
   const lines = waves
     .sort(([a], [b]) => a - b)
     .map(([, nodes]) => {
@@ -113,6 +114,9 @@ function spread(receipts: readonly Receipt[]): string {
       const who = `${nodes.length} node${nodes.length === 1 ? '' : 's'}`
       return `Wave ${nodes[0]!.wave + 1}: ${who} within ${distance.toFixed(1)} ms, each clock known to ± ${error.toFixed(1)} ms.`
     })
-  if (late > 0) lines.push(`${late} came late, and flipped when they heard of it.`)
+  if (late.length > 0) {
+    const distance = (Math.max(...late) - Math.min(...late)).toFixed(1)
+    lines.push(`Late: ${late.length}, which flipped when they heard of it, within ${distance} ms.`)
+  }
   return lines.join('\n')
 }
