@@ -121,12 +121,18 @@ class Bed {
     const wallOffsetMs = performance.timeOrigin + performance.now() - machineMs()
     const real = this.agents.map(({ activeAt }) => activeAt.get(epoch)! - wallOffsetMs)
     const last = Math.max(...light.map(({ at }) => at), ...real)
+    const late = light.filter(({ commit }) => commit === null || commit.late).length
+    const { p99, max } = spreadOf(light.map(({ at }) => at))
+    // It takes minutes with many nodes: whoever waits sees that it goes on.
+    console.error(
+      `epoch ${epoch}: all active ${Math.round(last - pushedAt)} ms after the push, spread ${p99.toFixed(1)} ms (p99), ${max.toFixed(1)} ms (max), ${late} late`,
+    )
     return {
       pushToActiveMs: last - pushedAt,
       light,
       real,
       gatewayOffsetMs: wallOffsetMs,
-      notPrepared: light.filter(({ commit }) => commit === null || commit.late).length,
+      notPrepared: late,
     }
   }
 }
