@@ -1,5 +1,4 @@
 import type { StoredDelivery } from '../store/ports/broker.ts'
-import type { SharedDelivery } from './shared-delivery.ts'
 
 /** A packet as aedes hands it over and takes it back; the payload may be a string. */
 export interface QueuedPacket {
@@ -14,6 +13,11 @@ export interface QueuedPacket {
   messageId: number | undefined
 }
 
+/** A message that waits for many: told when one of them is done with it. */
+interface Shared {
+  settle(client: string): void
+}
+
 interface Entry {
   readonly id: number
   readonly bytes: number
@@ -21,7 +25,7 @@ interface Entry {
   readonly original: QueuedPacket
   packet: QueuedPacket
   /** Where the message waits for others too. */
-  readonly shared: SharedDelivery | null
+  readonly shared: Shared | null
 }
 
 /** What became of it has to be written down. */
@@ -48,7 +52,7 @@ export class SessionQueue {
   }
 
   /** Returns those that were dropped to make room. */
-  add(id: number, packet: QueuedPacket, shared: SharedDelivery | null = null): Removed[] {
+  add(id: number, packet: QueuedPacket, shared: Shared | null = null): Removed[] {
     const entry: Entry = { id, packet, original: packet, bytes: packet.payload.length + packet.topic.length, shared }
     this.#entries.set(keyOf(packet), entry)
     this.#bytes += entry.bytes
