@@ -1,36 +1,18 @@
 import { HyphaError } from '@hypha/core/errors.ts'
-import type { Clock } from '@hypha/core/ports/clock.ts'
-import type { HostCall } from '../host/host.ts'
-import type { NodeEvent, RunnableSection, TurnRecord } from '../turns.ts'
+import type { RunnableSection } from '../turns.ts'
 import { CellWorker } from './cell-worker.ts'
 import { defaultOptions, type SandboxOptions } from './options.ts'
+import type { SandboxPorts } from './ports.ts'
 import { App, type PreparedApp } from './prepared-app.ts'
 import { type SwapOptions, type Swapped, swapApps } from './swap.ts'
 import { ThreadTransport } from './thread-transport.ts'
-import type { CellTransport } from './transport.ts'
 import type { CellSpec, Durable } from './turn-runner.ts'
 
 export type { SandboxOptions } from './options.ts'
+export type { SandboxPorts } from './ports.ts'
 export type { PreparedApp } from './prepared-app.ts'
-export type { Settled } from './settlement.ts'
-export type { SwapOptions, Swapped } from './swap.ts'
-export type { Durable, Rehearsal } from './turn-runner.ts'
-
-export interface SandboxPorts {
-  /** This node's id. */
-  readonly node: string
-  readonly clock: Clock
-  /**
-   * Journals one turn: its own record, and one for each further instance that it called; all or none. Appended when this returns; the next turn of
-   * the cell begins only then.
-   */
-  commit(turn: readonly TurnRecord[]): void
-  event(event: NodeEvent): void
-  /** Serves sensors, actuators, HTTP and SQL: a lifted value, at once or later. */
-  call(call: HostCall): unknown
-  /** Starts a process for a cell whose modules have no core form; null where this node runs none. */
-  readonly componentProcess?: (() => CellTransport) | null
-}
+export type { Swapped } from './swap.ts'
+export type { Durable } from './turn-runner.ts'
 
 export interface Sandbox {
   /**

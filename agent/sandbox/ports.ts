@@ -1,0 +1,21 @@
+import type { Clock } from '@hypha/core/ports/clock.ts'
+import type { HostCall } from '../host/host.ts'
+import type { NodeEvent, TurnRecord } from '../turns.ts'
+import type { CellTransport } from './transport.ts'
+
+/** What a sandbox needs of the agent. */
+export interface SandboxPorts {
+  /** This node's id. */
+  readonly node: string
+  readonly clock: Clock
+  /**
+   * Journals one turn: its own record, and one for each further instance that it called; all or none. Appended when this returns; the next turn of
+   * the cell begins only then.
+   */
+  commit(turn: readonly TurnRecord[]): void
+  event(event: NodeEvent): void
+  /** Serves sensors, actuators, HTTP and SQL: a lifted value, at once or later. */
+  call(call: HostCall): unknown
+  /** Starts a process for a cell whose modules have no core form; null where this node runs none. */
+  readonly componentProcess?: (() => CellTransport) | null
+}
