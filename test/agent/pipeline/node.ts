@@ -1,8 +1,10 @@
 import { toHex } from '@hypha/core/bytes/text.ts'
 import { brotli } from '@hypha/core/platform/compress.ts'
+import type { Clock } from '@hypha/core/ports/clock.ts'
 import type { Files } from '@hypha/core/ports/files.ts'
 import type { Commit } from '@hypha/core/trust/commit.ts'
 import type { Content, Section } from '@hypha/core/trust/directive.ts'
+import type { ReleaseModule } from '@hypha/core/trust/release.ts'
 import { directiveMessage } from '@hypha/core/wire/messages/directive.ts'
 import type { SelfUpdate } from '../../../agent/agent-trial.ts'
 import type { AppPorts } from '../../../agent/app-ports.ts'
@@ -12,8 +14,10 @@ import { Pipeline } from '../../../agent/pipeline.ts'
 import type { Flip } from '../../../agent/receipts.ts'
 import { openReceiver } from '../../../agent/receive/receiver.ts'
 import { openJournal } from '../../../agent/report/journal.ts'
+import type { Sandbox, SandboxPorts } from '../../../agent/sandbox/sandbox.ts'
 import { applyPatchWithin } from '../../../agent/sandbox/worker/apply-patch.ts'
 import { TrustFile } from '../../../agent/trust-file.ts'
+import type { NodeEvent } from '../../../agent/turns.ts'
 import { runnable } from '../../../agent/verify/runnable.ts'
 import { Verifier } from '../../../agent/verify/verifier.ts'
 import type { FakeClock } from '../../support/fake-clock.ts'
@@ -81,9 +85,15 @@ export class Network {
   }
 
   /** A section that asks for a release of `greenhouse` whose one module has these bytes. */
-  section(number: number, core: Uint8Array, changes: Partial<Section> = {}): Section {
+  section(
+    number: number,
+    core: Uint8Array,
+    changes: Partial<Section> = {},
+    module: Partial<ReleaseModule> = {},
+  ): Section {
     const artifact = { digest: crypto.sha256(core), size: core.length }
-    const release = makeRelease({ number, label: `${number}.0.0`, modules: [makeModule({ core: artifact })] })
+    const modules = [makeModule({ core: artifact, ...module })]
+    const release = makeRelease({ number, label: `${number}.0.0`, modules })
     const envelope = signRelease(release)
     const contents = [envelope, core].map((bytes) => this.#publish(bytes))
     return makeSection(release, envelope, { epoch: number, contents, ...changes })
@@ -114,7 +124,7 @@ export class Network {
 }
 
 /** The gateway's clock as a node knows it that reaches it without delay; unknown while there is no network. */
-function gatewayClockOf(clock: FakeClock, network: Network): AppPorts['gatewayClock'] {
+function gatewayClockOf(clock: Clock, network: Network): AppPorts['gatewayClock'] {
   const now = () => clock.now() + network.aheadMs
   return {
     estimate: () => (network.online ? { offsetMs: now() - clock.monotonic(), errorMs: 0.5, rttMs: 1 } : null),
@@ -135,9 +145,10 @@ function gatewayClockOf(clock: FakeClock, network: Network): AppPorts['gatewayCl
 export async function startNode(
   files: Files,
   network: Network,
-  clock: FakeClock,
+  clock: Clock,
   bootId: string,
   update: SelfUpdate | null = null,
+  makeSandbox: ((ports: Pick<SandboxPorts, 'commit' | 'event'>) => Sandbox) | null = null,
 ) {
   const told: string[] = []
   const proofs: Uint8Array[] = []
@@ -172,12 +183,13 @@ export async function startNode(
     },
   })
   const { contents } = receiver
+  const event = ({ code, text }: NodeEvent) => void told.push(`${code}: ${text}`)
   const sandbox = new FakeSandbox((turn) => pipeline.commit(turn))
   const pipeline: Pipeline = new Pipeline({
     verifier,
     contents: (digest) => contents.read(digest),
     installs: new Installs(files, defaultTrialLimits, (app, error) => told.push(`${app}: ${error.code}`)),
-    sandbox,
+    sandbox: makeSandbox?.({ commit: (turn) => pipeline.commit(turn), event }) ?? sandbox,
     journal,
     clock,
     crypto,
@@ -200,7 +212,7 @@ export async function startNode(
         crypto,
       ),
     ran: () => undefined,
-    event: ({ code, text }) => told.push(`${code}: ${text}`),
+    event,
     forgetData: async () => undefined,
     changed: () => undefined,
     settled: () => {
