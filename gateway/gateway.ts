@@ -127,7 +127,7 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
     crypto: nodeCrypto,
     clock: systemClock,
     nowMs,
-    twoPhases: 'asked',
+    twoPhases: 'always',
     version: gatewayVersion,
     root: () => roots.current,
     roots: {

@@ -131,18 +131,19 @@ export function dueMs(state: RolloutState, nowMs: number): number | null {
   return state.untilMs
 }
 
-const minLeadMs = 250
+/** The more nodes, the likelier that one is busy when the commit comes: a few tens of milliseconds for one, a quarter of a second from twenty on. */
+const leastLeadMs = (nodes: number) => Math.min(250, 40 + 10 * nodes)
 /** Of the gateway, and of the nodes where many share a machine. */
 const perNodeLeadMs = 0.5
 
 /**
  * How long before its instant a commit is given, in ms: twice the worst round trip, for it is one way and has to be written down; the worst error of a clock; and what it takes to
- * write to so many sockets. A quarter of a second at least: whoever is busy, here or there, must have come to it by then (`bench snap`).
+ * write to so many sockets. Some time at least: whoever is busy, here or there, must have come to it by then (`bench snap`).
  */
 export function leadMs(voters: readonly RolloutVoter[]): number {
   const rtt = Math.max(0, ...voters.map(({ clock }) => clock?.rttMs ?? 0))
   const error = Math.max(0, ...voters.map(({ clock }) => clock?.errorMs ?? 0))
-  return Math.min(10_000, Math.max(minLeadMs, 2 * rtt + error + perNodeLeadMs * voters.length))
+  return Math.min(10_000, Math.max(leastLeadMs(voters.length), 2 * rtt + error + perNodeLeadMs * voters.length))
 }
 
 /** What comes of an event. A state that has ended stays as it is. */
