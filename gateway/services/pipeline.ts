@@ -84,7 +84,7 @@ export class Pipeline {
     return tryPlace(this.#shop, { release, digest: toHex(this.#deps.crypto.sha256(payload)) })
   }
 
-  /** Removes a release that waits for signatures, or that neither runs nor is the newest. Throws `not-found`, `release-in-use`. */
+  /** Removes a release that waits for signatures, or that neither runs, nor is in a rollout, nor is the newest. Throws `not-found`, `release-in-use`. */
   removeRelease(app: string, number: number): Promise<void> {
     return this.planner.inTurn(async () => {
       const { store } = this.#deps
@@ -93,10 +93,11 @@ export class Pipeline {
       if (found === null) throw notFound('release', `${number} of ${app}`)
       const [newest] = apps.releases(app)
       const rolledOut = store.rollouts.currentOf(app) as Rollout | null
-      if (
-        newest?.number === number ||
-        [apps.latestPlan(app)?.release, rolledOut?.value.release, rolledOut?.value.from?.release].includes(found.digest)
-      ) {
+      if ([rolledOut?.value.release, rolledOut?.value.from?.release].includes(found.digest)) {
+        const text = `Release ${number} of ${app} is in a rollout that hasn't ended, which may go back to it`
+        throw new HyphaError('release-in-use', text, { mend: `Wait for its end: hypha rollout ${app} --wait.` })
+      }
+      if (newest?.number === number || apps.latestPlan(app)?.release === found.digest) {
         throw new HyphaError('release-in-use', `Release ${number} of ${app} runs, or is the newest`)
       }
       apps.removeRelease(app, number)

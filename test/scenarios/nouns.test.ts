@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { hyphaProgram, runProgram } from '../../examples/demo/processes.ts'
-import { Fleet } from '../support/fleet.ts'
+import { eventually, Fleet } from '../support/fleet.ts'
 import { lastValue, steadySensor, writeApp } from './support.ts'
 
 // Every noun that a person can own is listed, shown, changed where it can change, and removed from the command line, each change with an entry in
@@ -97,7 +97,10 @@ test('Apps and releases are listed and shown; a release never changes, and goes 
   const numbers = async () => (await fleet.json<{ number: number }[]>(['releases', 'app'])).map(({ number }) => number)
   expect(await numbers()).toEqual([3, 2, 1])
   expect(await fleet.json(['release', 'app@2'])).toMatchObject({ app: 'app', number: 2, modules: [{ name: 'main' }] })
-  await fleet.json(['release', 'rm', 'app@2'])
+  await eventually('the rollout from 2 to 3 has ended', async () => {
+    const removed = await fleet.tryHypha(['release', 'rm', 'app@2'])
+    return removed.code === 0 || undefined
+  })
   expect(await numbers()).toEqual([3, 1])
   await missing('release', 'app@2')
   expect((await fleet.tryHypha(['release', 'rm', 'app@3'])).code).not.toBe(0)
