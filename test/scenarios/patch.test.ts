@@ -83,7 +83,7 @@ test(
   async () => {
     for (const path of modules()) writeFileSync(path, 'not what it was')
     const { travels } = await push(++latest)
-    if (travels[0]!.encoding === 'patch') await eventOf(fleet, 'app', 'refused', /patch-base-missing|patch of/)
+    if (travels[0]!.encoding === 'patch') await eventOf(fleet, 'app', 'prepare-refused', /patch-base-missing|patch of/)
     await runs(latest)
     await fleet.reached('app', 'confirmed')
   },
