@@ -1,0 +1,17 @@
+import { bytes, nullable, record, type TypeOf, text, uint } from '@hypha/core/wire/codec.ts'
+import { id, incarnation } from '@hypha/core/wire/ids.ts'
+import { maxTopicBytes } from '@hypha/core/wire/topics.ts'
+import { maxMaxPayload } from '../frames/frame.ts'
+
+/** A message for an inbox on the board; done with when a report says `handled`. [S 8.14] */
+export const input = record({
+  source: [1, incarnation],
+  number: [2, uint()],
+  app: [3, id],
+  module: [4, id],
+  home: [5, nullable(id)],
+  topic: [6, text(maxTopicBytes)],
+  payload: [7, bytes({ max: maxMaxPayload })],
+})
+
+export type BoardInput = TypeOf<typeof input>
