@@ -28,7 +28,7 @@ function work(section: Section): Section {
       transfer: { encoding: 'identity' as const, base: null, digest, size, via: null },
     }))
     .sort((a, b) => (toHex(a.digest) < toHex(b.digest) ? -1 : 1))
-  return { ...section, phase: 'run', wave: null, chosenMs: null, contents }
+  return { ...section, phase: 'run', wave: null, chosenMs: null, served: null, devices: null, contents }
 }
 
 const bytesOf = (section: Section): Uint8Array => encodeCbor(sectionCodec.toItem(section))

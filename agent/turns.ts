@@ -75,6 +75,7 @@ export interface RunnableInstance {
     string,
     | { readonly kind: 'host' }
     | { readonly kind: 'instance'; readonly node: string; readonly module: string; readonly home: string | null }
+    | { readonly kind: 'device'; readonly module: string }
   >
   readonly config: Readonly<Record<string, string>>
 }

@@ -37,7 +37,7 @@ function linkedModules(section: RunnableSection): ReadonlySet<string> {
   const linked = new Set<string>()
   for (const { module, links } of section.instances) {
     for (const provider of links.values()) {
-      if (provider.kind === 'instance') linked.add(module).add(provider.module)
+      if (provider.kind !== 'host') linked.add(module).add(provider.module)
     }
   }
   return linked
@@ -99,6 +99,8 @@ function linksOf(
       links.set(name, 'host')
       continue
     }
+    if (provider.kind === 'device')
+      throw refuse(`which is linked to "${provider.module}" of whatever device is meant: that is not served yet`)
     if (provider.node !== node)
       throw refuse(`which is linked to node "${provider.node}": calls between nodes are not served yet`)
     const callee = indexOf.get(keyText(provider.module, provider.home))

@@ -136,6 +136,7 @@ function checkProvider(
   if (!callee?.world.exports.some((exported) => withoutVersion(exported.name) === withoutVersion(wanted))) {
     throw new HyphaError('link-invalid', `${name}: ${provider.module} doesn't export ${wanted}`)
   }
+  if (provider.kind === 'device') return
   const here = section.instances.some(({ module, home }) => module === provider.module && home === provider.home)
   if (provider.node === node && !here) {
     const missing = instanceName({ app: section.app, ...provider })

@@ -30,6 +30,8 @@ export function draftSection(
     phase: 'run',
     wave: null,
     chosenMs: app.chosenMs ?? null,
+    served: null,
+    devices: null,
     instances,
     needed: contentsOf(app, instances, node),
   }
@@ -89,7 +91,11 @@ function comparable(section: Common, contents: readonly { readonly digest: Uint8
 
 function instanceParts({ module, home, form, links, config }: DirectiveInstance): unknown[] {
   const linkParts = links.map(({ interface: name, provider }) =>
-    provider.kind === 'host' ? [name] : [name, provider.node, provider.module, provider.home],
+    provider.kind === 'host'
+      ? [name]
+      : provider.kind === 'device'
+        ? [name, provider.module]
+        : [name, provider.node, provider.module, provider.home],
   )
   const keys = Object.keys(config).sort()
   return [module, home, form, linkParts, keys.map((key) => [key, ...settingParts(config[key]!)])]

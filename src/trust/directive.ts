@@ -14,10 +14,11 @@ import {
 } from '../wire/codec.ts'
 import { digest, id, interfaceName } from '../wire/ids.ts'
 
-/** Who serves an import: the node itself, or another instance. */
+/** Who serves an import: the node itself, another instance, or of a device-scoped module the instance of the device that the call is meant for. */
 const provider = union(
   ['host', record({})],
   ['instance', record({ node: [1, id], module: [2, id], home: [3, nullable(id)] })],
+  ['device', record({ module: [1, id] })],
 )
 
 const link = record({ interface: [1, interfaceName], provider: [2, provider] })
@@ -59,6 +60,22 @@ const content = record({
   transfer: [3, transfer],
 })
 
+const maxPeers = 2_048
+
+/** Calls from elsewhere that an instance of this node answers; any other is refused. [P 11.1] */
+const served = record({
+  module: [1, id],
+  home: [2, nullable(id)],
+  interface: [3, interfaceName],
+  callers: [4, list(record({ node: [1, id], module: [2, id], home: [3, nullable(id)] }), maxPeers)],
+})
+
+/** Where the instances of a device-scoped module run, for links to whichever device a call is meant for. */
+const deviceInstances = record({
+  module: [1, id],
+  at: [2, list(record({ home: [1, id], node: [2, id] }), maxPeers)],
+})
+
 /** Of one rollout. */
 export const maxWaves = 64
 
@@ -79,6 +96,9 @@ export const section = record({
   chosenMs: [8, nullable(uint())],
   /** Of a section to prepare: the wave of the rollout that the node is in, from 0 on; null for all others. */
   wave: [9, nullable(uint(maxWaves - 1))],
+  // Both say who is there, not what runs: that another node came or went is no activation.
+  served: [10, nullable(list(served, 256))],
+  devices: [11, nullable(list(deviceInstances, 64))],
 })
 
 /** The gateway's word to one node: per app, which instances to run, with which links. What is not in it is removed from the node. */
@@ -101,6 +121,8 @@ export type Directive = TypeOf<typeof directive>
 export type Section = TypeOf<typeof section>
 export type DirectiveInstance = TypeOf<typeof instance>
 export type Link = TypeOf<typeof link>
+export type ServedLink = TypeOf<typeof served>
+export type DeviceInstances = TypeOf<typeof deviceInstances>
 export type Setting = TypeOf<typeof setting>
 export type Content = TypeOf<typeof content>
 export type Transfer = TypeOf<typeof transfer>

@@ -104,6 +104,8 @@ export function makeSection(value: Release, envelope = signRelease(value), chang
     phase: 'run',
     wave: null,
     chosenMs: null,
+    served: null,
+    devices: null,
     instances: value.modules.map(({ name }) => ({ module: name, home: null, form: 'core', links: [], config: {} })),
     contents: [identity(envelope), identity(artifactBytes)],
     ...changes,

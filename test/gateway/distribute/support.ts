@@ -22,6 +22,8 @@ export const sectionOf = (over: Partial<Section> = {}): Section => ({
   phase: 'run',
   wave: null,
   chosenMs: null,
+  served: null,
+  devices: null,
   instances: [],
   contents: [],
   ...over,

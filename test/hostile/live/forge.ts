@@ -87,6 +87,8 @@ export class Forge {
       phase: 'run',
       wave: null,
       chosenMs: null,
+      served: null,
+      devices: null,
       instances,
       contents: [whole(envelope), whole(this.core)],
       ...changes,
