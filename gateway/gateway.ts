@@ -285,6 +285,7 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
       await Promise.all([local.close(), remote.close()])
       sender.close()
       world.close()
+      releaseMessages.close()
       await broker.close()
       ingest.flush()
       store.close()

@@ -129,6 +129,11 @@ export function createReleaseMessages({ contents, topics, publish, retained, clo
       expiries.delete(topic)
       for (const _ of retained(topic)) clear(topic)
     },
+    /** What is retained stays: the next run clears it when its time has come. */
+    close(): void {
+      for (const cancel of expiries.values()) cancel()
+      expiries.clear()
+    },
   }
 }
 

@@ -128,3 +128,11 @@ it('Of two sections of an app the newer one counts', async () => {
   const { release, attachments } = releaseMessage.decode(published[0]!.bytes)
   expect([release[0], attachments.length]).toEqual([2, 1])
 })
+
+it('When the gateway stops, what is retained stays and nothing waits to clear it', async () => {
+  const { clock, kept, messages, made } = started()
+  await messages.before(made)
+  messages.close()
+  clock.advance(600_000)
+  expect(kept.size).toBe(1)
+})
