@@ -391,6 +391,11 @@ export const errorTable = {
     means: 'The folder holds no hypha.toml.',
     mend: 'Name the folder of an app, or make one with "hypha new".',
   },
+  'link-hint-unknown': {
+    act: 'author',
+    means: 'The file hypha.toml says something of a link that its module does not have.',
+    mend: 'Name an interface that the module imports from another module of the app.',
+  },
   'manifest-invalid': {
     act: 'author',
     means: 'The file hypha.toml has a key or a value that it can not have.',

@@ -1,9 +1,9 @@
 import type { ReleaseModule } from '@hypha/core/trust/release.ts'
 import { pageBytes } from '@hypha/core/wasm/analyse.ts'
+import { bareName, serves } from '@hypha/core/wasm/versions.ts'
 import type { Inventory } from '@hypha/core/wire/messages/state.ts'
 import type { FleetNode, Reason } from '../plan.ts'
 import { isDeviceBound, type ModuleLinks } from './links.ts'
-import { bareName, serves } from './versions.ts'
 
 /** What an instance takes of a node. */
 export interface Need {

@@ -1,8 +1,8 @@
 import type { Release, ReleaseModule } from '@hypha/core/trust/release.ts'
+import { bareName, serves } from '@hypha/core/wasm/versions.ts'
 import { decideWasi } from '@hypha/core/wasm/wasi.ts'
 import { filtersMeet } from '@hypha/core/wire/topics.ts'
 import type { Reason } from '../plan.ts'
-import { bareName, serves } from './versions.ts'
 
 /** Interfaces that reach a device's own hardware: who imports one belongs to a device. */
 const deviceBound: readonly string[] = ['hypha:host/sensor', 'hypha:host/actuator']

@@ -1,8 +1,8 @@
+import { serves } from '@hypha/core/wasm/versions.ts'
 import type { FleetNode, Scope } from '../plan.ts'
 import { isDevice, labelsOf } from './fit.ts'
 import { compare, isDeviceBound, type LinkGraph, type ModuleLinks } from './links.ts'
 import type { ScopeDecision } from './scope.ts'
-import { serves } from './versions.ts'
 
 /** Instances that must be on one node, because links between nodes are not served: modules that call each other, and copies beside them. */
 export interface Unit {

@@ -1,8 +1,10 @@
 import { HyphaError } from '@hypha/core/errors.ts'
+import { nearest } from '@hypha/core/nearest.ts'
 import type { Crypto } from '@hypha/core/ports/crypto.ts'
 import { type Signer, signMany } from '@hypha/core/trust/cose.ts'
 import {
   type Limits,
+  type LinkHint,
   type ModuleSpec,
   type Release,
   type ReleaseModule,
@@ -10,7 +12,8 @@ import {
   release,
 } from '@hypha/core/trust/release.ts'
 import { analyse, pageBytes } from '@hypha/core/wasm/analyse.ts'
-import type { MemoryNeed } from '@hypha/core/wasm/types.ts'
+import type { MemoryNeed, World } from '@hypha/core/wasm/types.ts'
+import { bareName } from '@hypha/core/wasm/versions.ts'
 import { checkWasi } from '@hypha/core/wasm/wasi.ts'
 
 /** A module as it goes into a release: what was built, and what `hypha.toml` says of it. */
@@ -76,7 +79,11 @@ export function describeModule(module: ModuleToRelease, crypto: Pick<Crypto, 'sh
       world: analysis.world,
       memory: analysis.memory,
       features: analysis.features,
-      spec: { ...spec, limits: { ...spec.limits, memoryBytes: memoryLimit(spec.limits, analysis.memory) } },
+      spec: {
+        ...spec,
+        limits: { ...spec.limits, memoryBytes: memoryLimit(spec.limits, analysis.memory) },
+        links: spec.links?.map((hint) => resolveHint(hint, analysis.world)) ?? null,
+      },
     }
     return { described, core }
   } catch (error) {
@@ -96,5 +103,18 @@ function memoryLimit({ memoryBytes }: Limits, { initialBytes, maximumBytes, endB
   throw new HyphaError('wasm-memory', `it asks for ${initialBytes} bytes of memory at first, and may have ${limit}`, {
     where: 'memory',
     mend: `Set memory to at least ${Math.ceil(initialBytes / 1024)} KiB in hypha.toml, or build it with less.`,
+  })
+}
+
+/** The hint with the interface as the module imports it: authors leave its version out. */
+function resolveHint(hint: LinkHint, { imports }: World): LinkHint {
+  const linked = imports.map(({ name }) => name).filter((name) => !/^(hypha:host|wasi:[a-z-]+)\//.test(name))
+  const named = linked.find((name) => name === hint.interface || bareName(name) === hint.interface)
+  if (named !== undefined) return { ...hint, interface: named }
+  const meant = nearest(hint.interface, linked.map(bareName))
+  throw new HyphaError('link-hint-unknown', `hypha.toml has a link for ${hint.interface}, which it doesn't import`, {
+    where: 'link',
+    mend:
+      meant === null ? `It imports of other modules: ${linked.join(', ') || 'nothing'}.` : `Did you mean "${meant}"?`,
   })
 }

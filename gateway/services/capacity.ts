@@ -1,4 +1,4 @@
-import { bareName } from '../place/versions.ts'
+import { bareName } from '@hypha/core/wasm/versions.ts'
 import type { CapacityUse, FleetNode, Plan } from '../plan.ts'
 import type { NodeRecord } from '../store/nodes.ts'
 import type { StoredRelease } from './releases.ts'

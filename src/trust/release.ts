@@ -8,13 +8,15 @@ import {
   list,
   message,
   nullable,
+  oneOf,
   record,
   type TypeOf,
   text,
   uint,
   union,
 } from '../wire/codec.ts'
-import { digest, id, metricName } from '../wire/ids.ts'
+import { digest, id, interfaceName, metricName } from '../wire/ids.ts'
+import { maxValuesBytes } from '../wire/messages/link.ts'
 import { maxTopicBytes } from '../wire/topics.ts'
 
 const world: Codec<World> = { toItem: worldToItem, fromItem: worldFromItem }
@@ -38,6 +40,20 @@ const limits = record({
   kvBytes: [5, uint(64 * 1024 * 1024)],
 })
 
+/** What `hypha.toml` says of a link to another module of the app. Nothing of it decides what a call means, only how long it may take, how a failed one ends, and what the link is taken to cost. */
+const linkHint = record({
+  /** As the module imports it, with its version. */
+  interface: [1, interfaceName],
+  /** How a call ends that failed on the way, where its result can't say so itself; null: the turn traps. [P 11.10] */
+  policy: [2, nullable(oneOf('retry', 'drop', 'last-value'))],
+  /** How long a call may take. Null: as long as its turn. */
+  deadlineMs: [3, nullable(uint(600_000, 1))],
+  /** Calls that one instance makes, on average. Null: as placement assumes. */
+  ratePerS: [4, nullable(float)],
+  /** Arguments and result of one call together. */
+  bytesPerCall: [5, nullable(uint(2 * maxValuesBytes))],
+})
+
 /** What `hypha.toml` says of a module. */
 const moduleSpec = record({
   /** Period of `timer.tick`; null where the module has no timer. */
@@ -55,6 +71,8 @@ const moduleSpec = record({
   requires: [8, list(text(64), 16)],
   /** `host:port` pairs that `http` may reach. */
   httpHosts: [9, list(text(256), 32)],
+  /** Null where it says nothing of any. */
+  links: [10, nullable(list(linkHint, 64))],
 })
 
 const releaseModule = record({
@@ -150,6 +168,7 @@ export type Release = TypeOf<typeof release>
 export type ReleaseFile = TypeOf<typeof releaseFile>
 export type ReleaseModule = TypeOf<typeof releaseModule>
 export type ModuleSpec = TypeOf<typeof moduleSpec>
+export type LinkHint = TypeOf<typeof linkHint>
 export type Limits = TypeOf<typeof limits>
 export type RolloutPolicy = TypeOf<typeof rolloutPolicy>
 export type Artifact = TypeOf<typeof artifact>

@@ -7,6 +7,9 @@ import type { Artifact, Release, ReleaseFile, ReleaseModule } from './release.ts
 import { checkRollout } from './rollout-shape.ts'
 import type { RootMetadata } from './root.ts'
 
+/** Above it a hint's rate is a slip. */
+export const maxLinkRatePerS = 1_000_000
+
 // What signed metadata must fulfil beyond its schema. A signature says who wrote it, not that it makes sense.
 
 /** Throws `root-unusable`: a role that can't be met, or the gateway's online key in a role that must be offline. */
@@ -73,7 +76,16 @@ export function checkRelease(release: Release): void {
   if (release.floor > release.number) {
     throw invalid(`Release ${release.number} of ${release.app} sets the floor to ${release.floor}, above itself`)
   }
+  for (const module of modules) checkLinkHints(module)
   checkRollout(release)
+}
+
+function checkLinkHints({ name, spec }: ReleaseModule): void {
+  const hints = spec.links ?? []
+  once(hints, (hint) => hint.interface, `${name} has two hints for the link`)
+  const odd = hints.find(({ ratePerS }) => ratePerS !== null && !(ratePerS > 0 && ratePerS <= maxLinkRatePerS))
+  if (!odd) return
+  throw invalid(`${name} calls ${odd.interface} ${odd.ratePerS} times a second, not more than 0 and up to 1,000,000`)
 }
 
 /**

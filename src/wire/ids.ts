@@ -25,7 +25,8 @@ export const digest = bytes({ exact: 32 })
 export const incarnation = bytes({ exact: 8 })
 
 /** A versioned interface name: `hypha:host/sensor@0.1.0`. */
-export const interfaceName = text(128, /^[a-z][a-z0-9-]*:[a-z][a-z0-9-]*\/[a-z][a-z0-9-]*(@\d+\.\d+\.\d+)?$/)
+export const interfacePattern = /^[a-z][a-z0-9-]*:[a-z][a-z0-9-]*\/[a-z][a-z0-9-]*(@\d+\.\d+\.\d+)?$/
+export const interfaceName = text(128, interfacePattern)
 
 /** A metric of a module's telemetry. */
 export const metricName = text(64, /^[a-zA-Z0-9_][a-zA-Z0-9_.-]*$/)

@@ -62,6 +62,7 @@ export function makeModule(changes: Partial<ReleaseModule> = {}): ReleaseModule 
       fleetScope: false,
       requires: [],
       httpHosts: [],
+      links: null,
     },
     ...changes,
   }

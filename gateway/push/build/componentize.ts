@@ -1,6 +1,6 @@
 import { HyphaError } from '@hypha/core/errors.ts'
+import { nearest } from '@hypha/core/nearest.ts'
 import { type CoreModule, parseCore } from '@hypha/core/wasm/core.ts'
-import { nearest } from './manifest-values.ts'
 import type { WitFolder, WitInterface } from './wit.ts'
 
 /** Interfaces that a module's core imports and exports. */

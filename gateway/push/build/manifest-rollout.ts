@@ -1,3 +1,4 @@
+import { nearest } from '@hypha/core/nearest.ts'
 import type { RolloutPolicy } from '@hypha/core/trust/release.ts'
 import { boundFault, isTimeZone, wavesFault, windowFault } from '@hypha/core/trust/rollout-shape.ts'
 import {
@@ -5,7 +6,6 @@ import {
   duration,
   flag,
   knownKeys,
-  nearest,
   optional,
   type Place,
   stringList,

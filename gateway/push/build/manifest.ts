@@ -5,6 +5,7 @@ import type { ModuleSpec, RolloutPolicy } from '@hypha/core/trust/release.ts'
 import { agentApp } from '@hypha/core/wire/ids.ts'
 import { checkFilter } from '@hypha/core/wire/topics.ts'
 import { parse, TomlError } from 'smol-toml'
+import { readLinks } from './manifest-links.ts'
 import { readRollout } from './manifest-rollout.ts'
 import {
   badValue,
@@ -142,6 +143,7 @@ const moduleKeys = [
   'messages-per-s',
   'kv',
   'config',
+  'link',
 ] as const
 
 function readModule(dir: string, name: string, value: unknown, at: (key: string) => Place): ModuleManifest {
@@ -187,6 +189,7 @@ function readSpec(table: Record<string, unknown>, at: (key: string) => Place): M
     ),
     requires: readRequires(table.requires, at('requires')),
     httpHosts: readHosts(table.http, at('http')),
+    links: readLinks(table.link, at('link')),
   }
 }
 

@@ -95,6 +95,7 @@ export function module(name: string, choices: ModuleChoices = {}): ReleaseModule
       fleetScope: choices.fleetScope ?? false,
       requires: choices.requires ?? [],
       httpHosts: [],
+      links: null,
     },
   }
 }

@@ -63,6 +63,7 @@ litres = "3"
       fleetScope: true,
       requires: ['zone=north'],
       httpHosts: ['api.example.org:443'],
+      links: null,
     },
   })
   expect(plain).toMatchObject({ source: join(dir, 'plain'), heapBytes: moduleDefaults.heapBytes })
