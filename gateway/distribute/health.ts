@@ -24,10 +24,13 @@ export interface Observation {
 /** A tick or two may be missed by the flip itself, where the timer's period is as short as the pause. */
 const missedTicksAllowed = 2
 
+/** What trapped is tried once more: a turn may overrun its deadline because its machine was busy with the flip. */
+const trapsAllowed = 1
+
 const maxTold = 3
 
 /**
- * Whether an app is well since its flip: nothing has trapped or ended, ticks come, and every metric that the author watches is within its bounds. Null where it is; a sentence where more than
+ * Whether an app is well since its flip: nothing has failed or trapped again, ticks come, and every metric that the author watches is within its bounds. Null where it is; a sentence where more than
  * `failurePercent` of the nodes are ill.
  */
 export function judgeHealth(
@@ -52,10 +55,8 @@ function complaintOf(bounds: RolloutPolicy['health'], observed: NodeObservation)
   for (const { module, home, status, restarts, error } of instances) {
     const because = error === null ? '' : ` (${error})`
     if (status === 'failed') return `${where(module, home)} has failed${because}`
-    if (restarts > 0 || status === 'backoff') {
-      const times = restarts <= 1 ? 'once' : `${restarts} times`
-      return `${where(module, home)} trapped ${times} since the flip${because}`
-    }
+    const traps = restarts + (status === 'backoff' ? 1 : 0)
+    if (traps > trapsAllowed) return `${where(module, home)} trapped ${traps} times since the flip${because}`
   }
   for (const { module, home, count } of missedTicks) {
     if (count > missedTicksAllowed) return `${where(module, home)} missed ${count} ticks since the flip`
