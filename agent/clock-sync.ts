@@ -7,7 +7,7 @@ import type { Link } from './link/link.ts'
 
 /** The gateway's clock, as this node knows it. [P 10.5] */
 export interface GatewayClock {
-  /** The gateway's clock shows `monotonic() + offsetMs`, give or take `errorMs`; `rttMs` is the best of the newest measurement. Null before the first answer. */
+  /** The gateway's clock shows `monotonic() + offsetMs`, give or take `errorMs`; `rttMs` is the worst of the newest measurement. Null before the first answer. */
   estimate(): ClockEstimate | null
   /** Asks several times, one after the other; resolves when that is done, also where no answer came. Asked again meanwhile, it resolves with the one under way. */
   measure(): Promise<void>
@@ -25,12 +25,23 @@ export interface GatewayClockPorts {
   readonly link: Pick<Link, 'state' | 'onState' | 'publish' | 'subscribe'>
   readonly clock: Pick<Clock, 'monotonic' | 'after'>
   readonly onProblem: (error: HyphaError) => void
-  /** Calls back in a moment, as soon as nothing else waits. */
+  /** Calls back in a moment, a tenth of a millisecond or so. */
   readonly soon?: (run: () => void) => void
 }
 
-/** Of one measurement. */
+const sleeper = new Int32Array(new SharedArrayBuffer(4))
+
+/** Asleep, for a look without an end would keep a core from whoever else is to be on time, such as this node's own sandbox; and what comes in is read in between. */
+function nap(run: () => void): void {
+  Atomics.wait(sleeper, 0, 0, 0.05)
+  setImmediate(run)
+}
+
+/** Of one measurement, at most and at least. */
 const asks = 8
+const leastAsks = 3
+/** Known as well as that, it isn't asked any further: a whole fleet may be asking. */
+const enoughMs = 1
 /** An answer that takes longer isn't waited for. */
 const answerMs = 1_000
 /** A whole measurement gives up then. */
@@ -61,8 +72,8 @@ class MeasuredClock implements GatewayClock {
   #offset = new ClockOffset()
   /** The gateway may be another process by now, with another clock: the next answer begins anew. */
   #anew = false
-  /** The best round trip of the newest measurement: what the offset rests on may be from a time when the link was faster. */
-  #rttMs = Number.POSITIVE_INFINITY
+  /** The worst round trip of the newest measurement: so long a commit may take, too, where link and gateway are as busy as they were then. What the offset rests on is the best. */
+  #rttMs = 0
   /** The next answer is the first of its measurement. */
   #first = true
   #number = 0
@@ -73,7 +84,7 @@ class MeasuredClock implements GatewayClock {
   #cancelNext: () => void = () => undefined
 
   constructor(ports: GatewayClockPorts) {
-    this.#ports = { soon: (run) => void setImmediate(run), ...ports }
+    this.#ports = { soon: nap, ...ports }
     const { link, topics, node } = ports
     this.#ends = [
       link.subscribe(topics.down(node, 'time'), (_topic, bytes) => this.#onAnswer(bytes)),
@@ -108,6 +119,7 @@ class MeasuredClock implements GatewayClock {
     let answers = 0
     this.#first = true
     while (answers < asks && link.state === 'online' && !this.#closed) {
+      if (answers >= leastAsks && (this.estimate()?.errorMs ?? enoughMs) < enoughMs) break
       const leftMs = begun + measureMs - clock.monotonic()
       if (leftMs <= 0) break
       if (await this.#ask(Math.min(answerMs, leftMs))) answers++
@@ -136,7 +148,7 @@ class MeasuredClock implements GatewayClock {
           if (this.#anew) this.#offset = new ClockOffset()
           this.#anew = false
           this.#offset.add({ sentAt, gatewayMs, receivedAt })
-          this.#rttMs = Math.min(this.#first ? Number.POSITIVE_INFINITY : this.#rttMs, receivedAt - sentAt)
+          this.#rttMs = Math.max(this.#first ? 0 : this.#rttMs, receivedAt - sentAt)
           this.#first = false
           done(true)
         } catch (thrown) {

@@ -22,6 +22,11 @@ import { Verifier } from '../../agent/verify/verifier.ts'
 import { LossyFiles } from '../../test/support/lossy-files.ts'
 
 const stateDelayMs = 20
+/** After a flip it says so when those that share its process have flipped, too: what it does then would hold them up, as it does on no machine of its own. */
+const leastTellMs = 50
+const toldWithinMs = 500
+/** As close as that they look at the clock. */
+const napMs = 0.05
 /** A release message that doesn't come: then by chunks. */
 const releaseWaitMs = 2_000
 
@@ -93,7 +98,7 @@ export class LightNode {
     link.subscribe(this.#topics.rootMetadata, (_topic, bytes) =>
       this.#guard(() => this.#verifier.followRoot(rootChain.decode(bytes).envelopes)),
     )
-    this.#clock = openGatewayClock({ node, topics: this.#topics, link, clock, onProblem: options.onProblem })
+    this.#clock = openGatewayClock({ node, topics: this.#topics, link, clock, soon, onProblem: options.onProblem })
   }
 
   async start(): Promise<void> {
@@ -303,8 +308,12 @@ export class LightNode {
             late: by.late,
           }
     this.#options.onActive({ app: section.app, epoch: section.epoch, at, commit })
-    this.#changed()
-    if (commit !== null) this.#sendReceipt(section, before, commit)
+    const tell = () => {
+      this.#changed()
+      if (commit !== null) this.#sendReceipt(section, before, commit)
+    }
+    if (commit === null) tell()
+    else this.#options.clock.after(leastTellMs + Math.random() * toldWithinMs, tell)
   }
 
   #sendReceipt(section: Section, before: Section | null, commit: NonNullable<LightActivation['commit']>): void {
@@ -388,6 +397,20 @@ export class LightNode {
       this.#options.onProblem(asHyphaError(thrown))
     }
   }
+}
+
+const sleeper = new Int32Array(new SharedArrayBuffer(4))
+let waiting: (() => void)[] = []
+
+/** As an agent naps before its instant; all that share this process together. */
+function soon(run: () => void): void {
+  if (waiting.push(run) > 1) return
+  setImmediate(() => {
+    Atomics.wait(sleeper, 0, 0, napMs)
+    const woken = waiting
+    waiting = []
+    for (const look of woken) look()
+  })
 }
 
 const same = (a: Section | null, b: Section | null): boolean =>

@@ -102,15 +102,28 @@ test('another gateway with another clock is measured anew after a connect, and n
   expect(world.gatewayClock.estimate()!.offsetMs).toBeCloseTo(5_001.5, 1)
 })
 
-test('the round trip that is told is of the newest measurement, also where an older one was better', async () => {
+test('a clock that is known to a millisecond after three answers is not asked any further', async () => {
+  const world = new World()
+  world.thereMs = 0
+  world.backMs = 1
+  await world.pass(100)
+  expect(world.asked).toBe(3)
+  expect(world.gatewayClock.estimate()!.errorMs).toBeLessThan(1)
+})
+
+test('the round trip that is told is the worst of the newest measurement, and the bound rests on the best of all', async () => {
   const world = new World()
   await world.pass(100)
   world.thereMs = 30
   const measured = world.gatewayClock.measure()
+  await world.pass(40)
+  world.thereMs = 40
+  await world.pass(45)
+  world.thereMs = 35
   await world.pass(500)
   await measured
   const { rttMs, errorMs } = world.gatewayClock.estimate()!
-  expect(rttMs).toBe(32)
+  expect(rttMs).toBe(42)
   expect(errorMs).toBeLessThan(2.3)
 })
 

@@ -51,7 +51,7 @@ const prepareState = record({
   message: [6, nullable(text(1_000))],
   /** Of a rehearsal with state saved at that moment: how long `restore` took (ms, rounded up), and bytes of state. Null where there was none to restore. */
   rehearsal: [7, nullable(record({ restoreMs: [1, uint()], stateBytes: [2, uint()] }))],
-  /** The best of the node's round trips to the gateway's clock (ms), and the bound of its error (ms); null while it has none. */
+  /** The worst of the node's newest round trips to the gateway's clock (ms), and the bound of its error (ms); null while it has none. */
   clock: [8, nullable(record({ rttMs: [1, float], errorMs: [2, float] }))],
 })
 
