@@ -47,10 +47,16 @@ export type ReasonCode =
   /** The author's faults: no fleet can hold such a release. */
   | 'import-unresolved'
   | 'import-ambiguous'
+  | 'import-incompatible'
   | 'cyclic-link'
 
 /** Reasons that only the author can mend. A push whose plan has one of these is refused. */
-export const authorFaults: readonly ReasonCode[] = ['import-unresolved', 'import-ambiguous', 'cyclic-link']
+export const authorFaults: readonly ReasonCode[] = [
+  'import-unresolved',
+  'import-ambiguous',
+  'import-incompatible',
+  'cyclic-link',
+]
 
 export interface Reason {
   readonly code: ReasonCode

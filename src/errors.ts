@@ -121,6 +121,16 @@ export const errorTable = {
     means: 'A value that was to go to a module is not of its WIT type.',
     mend: 'Pass a value of the type that the message names.',
   },
+  'values-malformed': {
+    act: 'peer',
+    means: 'The arguments or the result of a call over a link are not of their WIT types.',
+    mend: 'Run releases on both nodes whose interfaces agree.',
+  },
+  'values-too-large': {
+    act: 'author',
+    means: 'The arguments or the result of a call over a link take more than 49,152 bytes.',
+    mend: 'Pass less in one call, or let the modules share a cell.',
+  },
   // Certificates, joining, the broker and the link to it
   'ca-unusable': {
     act: 'operator',
@@ -390,6 +400,12 @@ export const errorTable = {
     act: 'caller',
     means: 'The folder holds no hypha.toml.',
     mend: 'Name the folder of an app, or make one with "hypha new".',
+  },
+  'link-unresolvable': {
+    act: 'author',
+    means:
+      'The modules of an app import from each other what none exports, what several do, what is of another type, or go round in a circle.',
+    mend: 'Mend the import, or the interface that it names; docs/modules.md says how modules import each other.',
   },
   'link-hint-unknown': {
     act: 'author',

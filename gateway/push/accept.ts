@@ -10,6 +10,7 @@ import { checkRelease } from '@hypha/core/trust/shape.ts'
 import { maxReleaseBytes } from '@hypha/core/trust/snapshot.ts'
 import { worldToItem } from '@hypha/core/wasm/encode-world.ts'
 import { checkFiles } from './files.ts'
+import { checkLinks } from './linking.ts'
 import { describeModule } from './release.ts'
 
 export interface AcceptDeps {
@@ -45,7 +46,7 @@ export interface AcceptedRelease {
  * others may follow.
  *
  * Throws what envelopes throw, `wrong-fleet`, `metadata-invalid`, `release-number`, `release-below-floor`, `push-incomplete`, `release-mismatch`,
- * `wasi-refused`, and what `analyse` throws.
+ * `wasi-refused`, `link-unresolvable`, and what `analyse` throws.
  */
 export function accept(envelope: Uint8Array, components: readonly Uint8Array[], deps: AcceptDeps): AcceptedRelease {
   const { crypto, role } = deps
@@ -76,18 +77,20 @@ function checkZones({ app, rollout }: Release): void {
 
 /**
  * The components, core forms and files of a release, by their digest in hex, if what it says of them is true of their bytes: they are analysed again. Throws `push-incomplete`,
- * `release-mismatch`, `wasi-refused`, and what `analyse` throws.
+ * `release-mismatch`, `wasi-refused`, `link-unresolvable`, and what `analyse` throws.
  */
 export function checkContents(
-  { modules, files }: Release,
+  { app, modules, files }: Release,
   components: readonly Uint8Array[],
   crypto: Crypto,
 ): Map<string, Uint8Array> {
   const given = new Map(components.map((bytes) => [toHex(crypto.sha256(bytes)), bytes]))
-  return new Map([
+  const contents = new Map([
     ...modules.flatMap((module) => checkModule(module, given, crypto)),
     ...checkFiles(files ?? [], given),
   ])
+  checkLinks(app, modules)
+  return contents
 }
 
 function checkNumber({ app, number, floor }: Release, digest: string, deps: AcceptDeps): void {
@@ -148,6 +151,7 @@ function differences(signed: ReleaseModule, found: ReleaseModule): string[] {
   compare('its maximum of memory', signed.memory.maximumBytes, found.memory.maximumBytes)
   compare('the end of its memory', signed.memory.endBytes, found.memory.endBytes)
   compare('its limit of memory', signed.spec.limits.memoryBytes, found.spec.limits.memoryBytes)
+  compare('its links', hintNames(signed), hintNames(found))
   compare('what it uses of WebAssembly', signed.features.join(', '), found.features.join(', '))
   for (const side of ['imports', 'exports'] as const) {
     compare(`what it ${side}`, namesOf(signed, side), namesOf(found, side))
@@ -160,6 +164,8 @@ function differences(signed: ReleaseModule, found: ReleaseModule): string[] {
 
 const coreName = ({ core }: ReleaseModule): string | null =>
   core === null ? null : `${toHex(core.digest)} of ${core.size} bytes`
+
+const hintNames = ({ spec }: ReleaseModule): string => (spec.links ?? []).map((hint) => hint.interface).join(', ')
 
 const namesOf = ({ world }: ReleaseModule, side: 'imports' | 'exports'): string =>
   world[side].map(({ name }) => name).join(', ')

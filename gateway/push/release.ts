@@ -15,6 +15,7 @@ import { analyse, pageBytes } from '@hypha/core/wasm/analyse.ts'
 import type { MemoryNeed, World } from '@hypha/core/wasm/types.ts'
 import { bareName } from '@hypha/core/wasm/versions.ts'
 import { checkWasi } from '@hypha/core/wasm/wasi.ts'
+import { checkLinks } from './linking.ts'
 
 /** A module as it goes into a release: what was built, and what `hypha.toml` says of it. */
 export interface ModuleToRelease {
@@ -40,14 +41,16 @@ export interface ReleaseToMake {
 }
 
 /**
- * The release of built modules: each with its digests and what it needs, read from its own bytes. Throws what `analyse` throws, `wasi-refused`, and `wasm-memory`
- * where a module asks for more memory at first than it may have; all with the module's name.
+ * The release of built modules: each with its digests and what it needs, read from its own bytes. Throws what `analyse` throws, `wasi-refused`, `link-hint-unknown`, `wasm-memory`
+ * where a module asks for more memory at first than it may have, all with the module's name; and `link-unresolvable`.
  */
 export function makeRelease(wanted: ReleaseToMake, crypto: Pick<Crypto, 'sha256'>): Release {
   const { modules, rollout = null, ...rest } = wanted
+  const described = modules.map((module) => describeModule(module, crypto).described)
+  checkLinks(rest.app, described)
   return {
     ...rest,
-    modules: modules.map((module) => describeModule(module, crypto).described),
+    modules: described,
     files: null,
     rollout,
   }

@@ -74,9 +74,13 @@ function expressible(interfaceName: string, name: string, def: FuncDef): FuncTyp
   const func = isMethod(name) ? null : toFuncType(name, def)
   if (func === null) {
     const what = def.inexpressible ?? 'a function of a resource'
-    throw new HyphaError('wit-type-unsupported', `${interfaceName}: ${name} has ${what}, which cannot cross by value`, {
-      where: `${interfaceName}#${name}`,
-    })
+    throw new HyphaError(
+      'wit-type-unsupported',
+      `${interfaceName}: ${name} has ${what}, which cannot cross by value, and any link may lead to another node`,
+      {
+        where: `${interfaceName}#${name}`,
+      },
+    )
   }
   if (!isLabel(name)) {
     throw new HyphaError(

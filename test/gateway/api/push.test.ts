@@ -134,8 +134,8 @@ test('a release that no fleet could hold is refused with the circle printed', as
     { name: 'b', component: await linked('two', 'one') },
   ]
   const { status, json } = await call(socket, 'POST', '/v1/push', pushOf(circle))
-  expect([status, json.code]).toEqual([422, 'plan-impossible'])
-  expect(json.message).toContain('its links go round in a circle: a → b → a')
+  expect([status, json.code]).toEqual([422, 'link-unresolvable'])
+  expect(json.message).toContain('their links go round in a circle: a → b → a')
   expect((await call(socket, 'GET', '/v1/apps')).json).toEqual([])
 })
 
