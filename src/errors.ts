@@ -694,6 +694,58 @@ export const errorTable = {
     means: 'An import of a module is linked to something that this node does not serve.',
     mend: 'Place the module and what it calls on the same node, in the same cell.',
   },
+  // Calls over links between cells and nodes
+  'link-not-listed': {
+    act: 'operator',
+    means: 'A node was called over a link that its directive does not list.',
+    mend: 'Nothing, where releases change: it passes. Else `hypha plan` shows which links there are.',
+  },
+  'would-deadlock': {
+    act: 'author',
+    means: 'A call would wait for a cell that waits for the caller itself.',
+    mend: 'Let the called module answer with what it knows, or publish a message in place of the call.',
+  },
+  'callee-trapped': {
+    act: 'author',
+    means: 'The called module trapped, or did not return in time: nothing of that turn was kept.',
+    mend: 'See the events of the called module, and mend it.',
+  },
+  'callee-unreachable': {
+    act: 'later',
+    means: 'The node that was called has not answered within the time that the call had.',
+    mend: 'See whether the node is online: `hypha nodes`.',
+  },
+  'callee-not-running': {
+    act: 'later',
+    means: 'The called instance does not run on its node now.',
+    mend: 'See why: `hypha status APP`.',
+  },
+  'epoch-mismatch': {
+    act: 'operator',
+    means: 'The called function has another type in the release that the other node runs.',
+    mend: 'Let the rollout end: the releases of both nodes have to agree.',
+  },
+  'no-home': {
+    act: 'author',
+    means:
+      'A module that is shared by devices called one that each device has, and nothing says which device is meant.',
+    mend: 'Call hypha:host/links.target with the id of the device first.',
+  },
+  'unknown-device': {
+    act: 'author',
+    means: 'A call is meant for a device that does not run the called module.',
+    mend: 'Take one of those that hypha:host/links.devices lists.',
+  },
+  'already-handled': {
+    act: 'later',
+    means: 'The call was taken before, and its answer is not there any more.',
+    mend: 'Nothing: it is not run twice.',
+  },
+  'call-differs': {
+    act: 'peer',
+    means: 'A call has the id of an earlier one and is another.',
+    mend: 'A module must do the same when its turn is tried again; a turn that depends on the time or on chance can differ.',
+  },
   'turn-trapped': {
     act: 'author',
     means: 'A module trapped in a turn: nothing of that turn was kept but the lines that it logged.',

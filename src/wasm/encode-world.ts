@@ -31,6 +31,9 @@ export function interfaceDigestItem(item: InterfaceType): unknown {
   return [item.name, ...[...item.funcs].sort(byName).map((func) => funcToItem(func, false))]
 }
 
+/** The same of one function. */
+export const funcDigestItem = (func: FuncType): unknown => funcToItem(func, false)
+
 function funcToItem(func: FuncType, names: boolean): Token[] {
   const tokens: Token[] = [func.name, func.params.length]
   for (const { name, type } of func.params) {

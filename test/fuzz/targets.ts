@@ -15,6 +15,7 @@ import { tarTarget } from './targets/tar.ts'
 import { keyFileTarget, manifestTarget, nodeFileTarget, witTarget } from './targets/texts.ts'
 import { joinUrlTarget, topicsTarget } from './targets/topics.ts'
 import { transferTarget } from './targets/transfer.ts'
+import { valuesTarget } from './targets/values.ts'
 import { componentTarget, coreTarget } from './targets/wasm.ts'
 
 /** Everything that reads outside bytes. */
@@ -28,6 +29,7 @@ export const targets: readonly Target[] = [
   coreTarget,
   componentTarget,
   abiTarget,
+  valuesTarget,
   patchTarget,
   patchBaseTarget,
   patchMakeTarget,

@@ -20,7 +20,8 @@ interface NumberArrayType {
   new (buffer: ArrayBuffer, offset: number, length: number): NumberArray
 }
 
-const numberArrays: Readonly<Partial<Record<string, NumberArrayType>>> = {
+/** What lists of numbers are in JavaScript. */
+export const numberArrays: Readonly<Partial<Record<string, NumberArrayType>>> = {
   u8: Uint8Array,
   s8: Int8Array,
   u16: Uint16Array,
