@@ -3,9 +3,10 @@ import type { Section } from '@hypha/core/trust/directive.ts'
 import { instanceName } from '@hypha/core/wire/ids.ts'
 import type { AppPorts } from './app-ports.ts'
 import type { AppStatus, Why } from './app-status.ts'
-import { clearStaleMark, describeFlip, type FlipOrder, restoreMark } from './flip.ts'
+import { clearStaleMark, describeFlip, describeFlipBefore, type FlipOrder, restoreMark } from './flip.ts'
 import { type Installed, type InstallInput, type InstallState, type Prepared, toRun } from './install/machine.ts'
 import type { Laps } from './laps.ts'
+import type { Flip } from './receipts.ts'
 import { RunningApp } from './running-app.ts'
 import type { InboxInput, InstanceKey } from './turns.ts'
 import { decodeStored } from './verify/stored.ts'
@@ -62,19 +63,25 @@ export class Activation {
    */
   async boot(due: Prepared | null = null): Promise<void> {
     if (this.#running !== null) return
-    const { confirmed, trial } = this.#ports.installs.state(this.#app)
+    const before = this.#ports.installs.state(this.#app)
+    const mark = this.#ports.journal.flipOf(this.#app)
     const state = await this.#countStart(due)
     if (state.trial === null) clearStaleMark(this.#app, state, this.#ports, this.#status)
     const installed = toRun(state)
     if (installed === null) return this.#status.set('receiving')
     const since = this.#ports.clock.monotonic()
     try {
-      await this.#open(installed)
-      if (due !== null && state.trial?.installed.epoch === due.installed.epoch) {
-        const from = trial?.installed ?? confirmed
-        const order = { wave: due.wave, instantMs: due.commit?.instantMs ?? null, late: true }
-        this.#ports.flipped(describeFlip(this.#ports, { app: this.#app, from, to: installed, order, since }))
+      const marked = mark === installed.epoch && state.trial?.flip === true
+      const told = () => {
+        const from = (due && before.trial?.installed) ?? before.confirmed
+        const order = { wave: due?.wave ?? 0, instantMs: due?.commit?.instantMs ?? null, late: true }
+        void this.#ports.flipped(
+          describeFlipBefore(this.#ports, { app: this.#app, from, to: installed, order, since, marked }),
+        )
       }
+      if (marked) told()
+      await this.#open(installed)
+      if (!marked && due !== null && state.trial?.installed.epoch === due.installed.epoch) told()
       if (state.trial !== null) this.#watchTrial()
       else if (state.failed !== null) this.#status.set('reverted', state.failed)
       else this.#status.set('confirmed')
@@ -177,8 +184,8 @@ export class Activation {
     }
     try {
       const swapped = await sandbox.swap(old?.prepared ?? null, next.prepared, { budgetMs, saved })
-      await this.#afterFlip(next, swapped.pauseMs)
-      this.#ports.flipped({ ...about!, ...swapped })
+      // The mark leads a boot to it meanwhile, and to what is to be said of it.
+      await this.#afterFlip(next, { ...about!, ...swapped })
       return null
     } catch (thrown) {
       this.#running = old
@@ -188,15 +195,16 @@ export class Activation {
     }
   }
 
-  async #afterFlip(next: RunningApp, pauseMs: number): Promise<void> {
+  async #afterFlip(next: RunningApp, flip: Flip): Promise<void> {
     this.#watchTrial()
+    await this.#ports.flipped(flip)
     try {
       await this.#step()
     } catch (thrown) {
       // A full disk passes: it is written down with the next step, and a boot before that starts it by its commit.
       this.#status.tell('flip-not-written', asHyphaError(thrown))
     }
-    this.#ports.ran(next.section, { pause: Math.round(pauseMs * 10) / 10 })
+    this.#ports.ran(next.section, { pause: Math.round(flip.pauseMs! * 10) / 10 })
     this.#ports.settled()
     this.#ports.changed()
   }

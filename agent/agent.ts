@@ -245,7 +245,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     trialMs,
     flipBudgetMs,
     gatewayClock,
-    flipped: (flip) => void receipts.flipped(flip),
+    flipped: (flip) => receipts.flipped(flip),
     follow: (apps) => {
       followCommits(apps)
       releases.follow(apps)

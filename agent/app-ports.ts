@@ -30,8 +30,8 @@ export interface AppPorts {
   event(event: NodeEvent): void
   /** A release has begun to run: how many milliseconds each step on the way took. */
   ran(section: Section, stepsMs: Readonly<Record<string, number>>): void
-  /** A prepared release has taken over. */
-  flipped(flip: Flip): void
+  /** A prepared release has taken over. Resolves when that lies on the disk as far as it can; never rejects. */
+  flipped(flip: Flip): Promise<void>
   /** The app's state has changed: tell the gateway. */
   changed(): void
   /** An inbox that was full has room again. */

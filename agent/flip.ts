@@ -35,6 +35,19 @@ export function describeFlip(ports: AppPorts, { app, from, to, order, since }: F
   return { app, from, to, ...order, ...time, pauseMs: monotonic - since, carried: 0, before: 0, settled }
 }
 
+/**
+ * What is known after a start of a flip that the agent before had begun, or was to begin while this node was down. Where the journal has the mark of it, it had happened: some time between the
+ * instant and now, and of its inputs nothing is known but that none is handled twice.
+ */
+export function describeFlipBefore(ports: AppPorts, parts: FlipParts & { readonly marked: boolean }): Flip {
+  const flip = describeFlip(ports, parts)
+  const { instantMs } = flip
+  if (!parts.marked) return flip
+  const time =
+    instantMs === null ? {} : { flippedMs: instantMs, errorMs: flip.errorMs + Math.max(0, flip.flippedMs - instantMs) }
+  return { ...flip, ...time, late: false, pauseMs: null, settled: null }
+}
+
 type MarkPorts = Pick<AppPorts, 'journal'>
 
 /** State and kv as they were at the flip that is gone back from. */

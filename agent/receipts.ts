@@ -2,7 +2,7 @@ import { fromHex } from '@hypha/core/bytes/text.ts'
 import { asHyphaError, type HyphaError } from '@hypha/core/errors.ts'
 import { type Files, replaceFile } from '@hypha/core/ports/files.ts'
 import { type Signer, signOne } from '@hypha/core/trust/cose.ts'
-import { maxReceiptBytes, receipt } from '@hypha/core/trust/receipt.ts'
+import { maxReceiptBytes, type Receipt, receipt } from '@hypha/core/trust/receipt.ts'
 import { idPattern } from '@hypha/core/wire/ids.ts'
 import type { Installed } from './install/machine.ts'
 import type { Swapped } from './sandbox/sandbox.ts'
@@ -12,7 +12,7 @@ const folder = 'receipts'
 const maxPerApp = 4
 
 /** A release has taken over: what is known of it at that moment, and what will be of its inputs. */
-export interface Flip extends Swapped {
+export interface Flip extends Pick<Swapped, 'carried' | 'before'> {
   readonly app: string
   readonly from: Installed | null
   readonly to: Installed
@@ -23,7 +23,12 @@ export interface Flip extends Swapped {
   /** By the estimate of the gateway's clock, ms since 1970, and how far that may be wrong; infinity where nothing bounds it. */
   readonly flippedMs: number
   readonly errorMs: number
+  /** As `Swapped` has them; null where the agent that flipped has ended, and nothing but that it did is known. */
+  readonly pauseMs: Swapped['pauseMs'] | null
+  readonly settled: Swapped['settled'] | null
 }
+
+type Inputs = NonNullable<Receipt['inputs']>
 
 export interface ReceiptPorts {
   readonly files: Files
@@ -65,11 +70,29 @@ export class Receipts {
     }
   }
 
-  /** Signs, keeps and sends a receipt once it is known what became of the inputs that were carried over. */
+  /**
+   * Signs, keeps and sends a receipt once it is known what became of the inputs that were carried over. Until then one without that lies on the disk: the next start of the agent sends it
+   * where this one ends before. Resolves when the one or the other lies there.
+   */
   async flipped(flip: Flip): Promise<void> {
+    const of = { app: flip.app, epoch: flip.to.epoch, acknowledged: false }
     try {
-      const envelope = signOne(receipt.encode(await this.#receipt(flip)), 'receipt', this.#ports.signer)
-      await this.#keep({ app: flip.app, epoch: flip.to.epoch, envelope, acknowledged: false })
+      // What was written down at the flip says more.
+      if (flip.settled === null && this.#kept.has(nameOf(of))) return
+      const early = flip.carried === 0 ? null : this.#write({ ...of, envelope: this.#sign(flip, null) })
+      const whole = this.#whole(flip, of, early)
+      await (early ?? whole)
+    } catch (thrown) {
+      this.#ports.onProblem(asHyphaError(thrown))
+    }
+  }
+
+  async #whole(flip: Flip, of: Omit<Kept, 'envelope'>, early: Promise<void> | null): Promise<void> {
+    const { before, carried, settled } = flip
+    try {
+      const inputs = settled && { before, carried, ...(await settled) }
+      await early
+      await this.#keep({ ...of, envelope: this.#sign(flip, inputs) })
     } catch (thrown) {
       this.#ports.onProblem(asHyphaError(thrown))
     }
@@ -84,11 +107,10 @@ export class Receipts {
     }
   }
 
-  async #receipt(flip: Flip) {
-    const { fleet, node, incarnation } = this.#ports
-    const { app, from, to, wave, instantMs, flippedMs, errorMs, pauseMs, before, carried, late } = flip
-    const { after, lost, doubled } = await flip.settled
-    return {
+  #sign(flip: Flip, inputs: Inputs | null): Uint8Array {
+    const { fleet, node, incarnation, signer } = this.#ports
+    const { app, from, to, wave, instantMs, flippedMs, errorMs, pauseMs, late } = flip
+    const said: Receipt = {
       fleet,
       node,
       app,
@@ -100,24 +122,29 @@ export class Receipts {
       flippedMs,
       errorMs,
       pauseMs,
-      inputs: { before, carried, after, lost, doubled },
+      inputs,
       late,
     }
+    return signOne(receipt.encode(said), 'receipt', signer)
   }
 
   async #keep(kept: Kept): Promise<void> {
-    const { files, onProblem } = this.#ports
     this.#kept.set(nameOf(kept), kept)
     const older = [...this.#kept.values()].filter(({ app }) => app === kept.app).sort((a, b) => b.epoch - a.epoch)
     for (const each of older.slice(maxPerApp)) this.#forget(each)
     this.#send(kept)
-    // What a full disk has no room for is sent from memory.
+    await this.#write(kept)
+    // It may have been heard meanwhile.
+    if (!this.#kept.has(nameOf(kept))) this.#ports.files.remove(`${folder}/${nameOf(kept)}`)
+  }
+
+  /** What a full disk has no room for is sent from memory. */
+  async #write(kept: Kept): Promise<void> {
+    const { files, onProblem } = this.#ports
     await files
       .syncFolder('')
       .then(() => replaceFile(files, `${folder}/${nameOf(kept)}`, kept.envelope))
       .catch((thrown) => onProblem(asHyphaError(thrown)))
-    // It may have been heard meanwhile.
-    if (!this.#kept.has(nameOf(kept))) files.remove(`${folder}/${nameOf(kept)}`)
   }
 
   #send(kept: Kept): void {

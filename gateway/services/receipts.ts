@@ -69,9 +69,15 @@ export class Receipts {
   }
 }
 
-const textOf = ({ app, from, to, pauseMs, inputs, late }: Receipt): string =>
-  `${app} went from epoch ${from?.epoch ?? 'none'} to ${to.epoch}${late ? ', late' : ''}: pause ${pauseMs.toFixed(1)} ms, ` +
-  `lost ${inputs.lost}, doubled ${inputs.doubled}`
+function textOf({ app, from, to, pauseMs, inputs, late }: Receipt): string {
+  const what = `${app} went from epoch ${from?.epoch ?? 'none'} to ${to.epoch}${late ? ', late' : ''}`
+  const pause = pauseMs === null ? '' : `pause ${pauseMs.toFixed(1)} ms, `
+  const became =
+    inputs === null
+      ? 'the agent ended before it was known what became of its inputs'
+      : `lost ${inputs.lost}, doubled ${inputs.doubled}`
+  return `${what}: ${pause}${became}`
+}
 
 function viewOf({ envelope, publicKey, at }: ReceiptRecord): ReceiptView {
   const { unverifiedPayload } = openEnvelope(envelope, 'receipt', maxReceiptBytes)
@@ -86,9 +92,9 @@ function viewOf({ envelope, publicKey, at }: ReceiptRecord): ReceiptView {
     wave,
     instantMs,
     flippedMs,
-    errorMs,
+    errorMs: Number.isFinite(errorMs) ? errorMs : null,
     pauseMs,
-    inputs: { ...inputs },
+    inputs: inputs && { ...inputs },
     late,
     receivedAt: at,
     publicKey: toHex(publicKey),

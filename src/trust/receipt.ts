@@ -16,7 +16,7 @@ const inputCounts = record({
 
 /**
  * What a node says of one flip, on `n/<node>/up/receipt` as a COSE_Sign1 of the kind `receipt` by the node's own key: sent when all that was carried over is done with, or a while
- * after the flip. The gateway keeps it as it came, so that anyone can verify it later. [P 10.8]
+ * after the flip; where the agent ended before, by the next one with what is known. The gateway keeps it as it came, so that anyone can verify it later. [P 10.8]
  */
 export const receipt = message(
   'receipt',
@@ -34,9 +34,10 @@ export const receipt = message(
     /** When the node opened what it runs since, by its estimate of the gateway's clock, and how far that may be wrong; milliseconds. */
     flippedMs: [9, float],
     errorMs: [10, float],
-    /** From the end of the last turn before to the readiness for the first one after. */
-    pauseMs: [11, float],
-    inputs: [12, inputCounts],
+    /** From the end of the last turn before to the readiness for the first one after; null where the agent ended before it had written that down. */
+    pauseMs: [11, nullable(float)],
+    /** Null where the agent ended before it was known what became of them: they are in its journal, or come again from the gateway. */
+    inputs: [12, nullable(inputCounts)],
     /** It came to know of the commit after the instant. */
     late: [13, bool],
   }),

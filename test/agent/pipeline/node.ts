@@ -196,7 +196,7 @@ export async function startNode(
     trialMs: 5_000,
     flipBudgetMs: 2_000,
     gatewayClock: gatewayClockOf(clock, network),
-    flipped: (flip) => void flips.push(flip),
+    flipped: async (flip) => void flips.push(flip),
     follow: (apps) => {
       followed = apps
     },

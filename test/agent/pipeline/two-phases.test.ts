@@ -244,6 +244,22 @@ describe('A node that is to prepare a release', () => {
     expect([node.running(), node.section()?.status, node.prepare()]).toEqual([hexOf(one), 'reverted', null])
   })
 
+  it('says after a start that it has flipped, and of its inputs nothing, where it ended just after', async () => {
+    const node = await ready()
+    const instantMs = clock.now() + 500
+    node.committed(commit(two, 500))
+    await node.until('two runs', () => node.running() === hexOf(two))
+    await node.journal.sync()
+    clock.advance(3_000)
+    const again = await boot()
+    expect([again.running(), again.flips.length]).toEqual([hexOf(two), 1])
+    const [flip] = again.flips
+    expect(flip).toMatchObject({ from: { epoch: 1 }, to: { epoch: 2 }, late: false, pauseMs: null, settled: null })
+    // It lies between the instant and now, if the instant is known still.
+    expect(flip!.instantMs === null || (flip!.flippedMs === instantMs && flip!.errorMs >= 3_000)).toBe(true)
+    await again.until('two is confirmed', () => again.status() === 'confirmed')
+  })
+
   it('prepares the first release of an app too, and flips to it from nothing', async () => {
     const node = await boot()
     direct(node)

@@ -64,3 +64,16 @@ test('hypha receipt finds a signature out that does not hold, whatever the gatew
   expect(stdout).toMatch(/pi-7 .*NO/)
   expect(stderr).toMatch(/pi-7: .* \[signature-invalid\]/)
 })
+
+test('hypha receipt says of a node whose agent ended at the flip what is not known', async () => {
+  const { gateway, folder } = await fleetWithReceipts()
+  const value = { ...said, node: 'gw-edge', flippedMs: 1_000_000, errorMs: Number.POSITIVE_INFINITY }
+  const envelope = signOne(receipt.encode({ ...value, pauseMs: null, inputs: null }), 'receipt', keys.root2)
+  gateway.reports.receipts.take('gw-edge', envelope)
+  const { stdout } = await runHypha(folder, ['receipt', 'greenhouse'])
+  expect(stdout).toMatch(/gw-edge +3 → 4 .*\? +\? +\? +\? +ok/)
+  expect(stdout).toMatch(/Wave 1: 2 nodes within 0\.8 ms/)
+  expect(stdout).toMatch(/Cut short: 1/)
+  const [one] = await jsonOf(folder, ['receipt', 'greenhouse', 'gw-edge'])
+  expect(one).toMatchObject({ errorMs: null, pauseMs: null, inputs: null })
+})

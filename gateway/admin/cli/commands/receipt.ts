@@ -6,6 +6,7 @@ import { maxReceiptBytes, type Receipt, receipt } from '@hypha/core/trust/receip
 import type { Command } from 'commander'
 import type { ReceiptView } from '../../api/schemas/rollouts.ts'
 import { defineCommand, wholeNumber } from '../cli.ts'
+import { spreadLines } from '../spread.ts'
 import { table } from '../table.ts'
 
 /** A receipt as this command read it itself out of what the node signed; `problem` says why its signature doesn't hold. */
@@ -73,15 +74,23 @@ function describeReceipts(checked: readonly Checked[]): string {
       { heading: 'EPOCH', text: ({ signed: { from, to } }) => `${from?.epoch ?? '-'} → ${to.epoch}` },
       { heading: 'FLIPPED', text: ({ signed }) => clockTime(signed.flippedMs) },
       { heading: 'OFF, MS', text: ({ signed }) => offText(signed), right: true },
-      { heading: 'PAUSE', text: ({ signed }) => `${signed.pauseMs.toFixed(1)} ms`, right: true },
-      { heading: 'INPUTS', text: ({ signed: { inputs } }) => `${inputs.before}/${inputs.carried}/${inputs.after}` },
-      { heading: 'LOST', text: ({ signed }) => `${signed.inputs.lost}`, right: true },
-      { heading: '2×', text: ({ signed }) => `${signed.inputs.doubled}`, right: true },
+      {
+        heading: 'PAUSE',
+        text: ({ signed: { pauseMs } }) => (pauseMs === null ? '?' : `${pauseMs.toFixed(1)} ms`),
+        right: true,
+      },
+      {
+        heading: 'INPUTS',
+        text: ({ signed: { inputs } }) =>
+          inputs === null ? '?' : `${inputs.before}/${inputs.carried}/${inputs.after}`,
+      },
+      { heading: 'LOST', text: ({ signed }) => `${signed.inputs?.lost ?? '?'}`, right: true },
+      { heading: '2×', text: ({ signed }) => `${signed.inputs?.doubled ?? '?'}`, right: true },
       { heading: 'SIGNED', text: ({ problem }) => (problem === null ? 'ok' : 'NO') },
     ],
     checked,
   )
-  return `${rows}\n\n${spread(checked.map(({ signed }) => signed))}`
+  return `${rows}\n\n${spreadLines(checked.map(({ signed }) => signed)).join('\n')}`
 }
 
 /** "+0.3 ± 0.1" of the instant that was asked for; a node that heard of it too late could not keep it. */
@@ -94,29 +103,4 @@ const offText = ({ flippedMs, instantMs, errorMs, late }: Receipt): string => {
 const clockTime = (ms: number): string => {
   const at = new Date(ms)
   return `${at.toLocaleTimeString('sv-SE')}.${String(at.getMilliseconds()).padStart(3, '0')}`
-}
-
-/** Of each wave: only its nodes were to flip at once. */
-function spread(receipts: readonly Receipt[]): string {
-  const waves = [
-    ...Map.groupBy(
-      receipts.filter(({ late }) => !late),
-      ({ instantMs }) => instantMs,
-    ),
-  ]
-  const late = receipts.filter((each) => each.late).map(({ flippedMs }) => flippedMs)
-  const lines = waves
-    .sort(([a], [b]) => a - b)
-    .map(([, nodes]) => {
-      const times = nodes.map(({ flippedMs }) => flippedMs)
-      const distance = Math.max(...times) - Math.min(...times)
-      const error = Math.max(...nodes.map(({ errorMs }) => errorMs))
-      const who = `${nodes.length} node${nodes.length === 1 ? '' : 's'}`
-      return `Wave ${nodes[0]!.wave + 1}: ${who} within ${distance.toFixed(1)} ms, each clock known to ± ${error.toFixed(1)} ms.`
-    })
-  if (late.length > 0) {
-    const distance = (Math.max(...late) - Math.min(...late)).toFixed(1)
-    lines.push(`Late: ${late.length}, which flipped when they heard of it, within ${distance} ms.`)
-  }
-  return lines.join('\n')
 }
