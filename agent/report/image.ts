@@ -5,6 +5,7 @@ import { bytes, list, message, nullable, record, type TypeOf, text, uint } from 
 import { id, incarnation, instanceName } from '@hypha/core/wire/ids.ts'
 import { maxTopicBytes } from '@hypha/core/wire/topics.ts'
 import type { InputId, InstanceKey } from '../turns.ts'
+import { BegunCalls, callIdBytes, maxBegunCalls } from './begun-calls.ts'
 import { type FlipStep, type JournaledTurn, type JournalRecord, turnEntries, turnsOf } from './records.ts'
 
 /** A message that instances on this node are still to be given. Its id as an input is (the journal's incarnation, `number`). */
@@ -23,6 +24,7 @@ interface InstanceImage {
   state: { readonly release: string; readonly bytes: Uint8Array } | null
   /** By source in hex: the highest number handled. */
   readonly handled: Map<string, number>
+  readonly calls: BegunCalls
 }
 
 /** What an app's instances held when another release took over. */
@@ -61,6 +63,8 @@ const checkpoint = message(
           ...key,
           ...content,
           handled: [6, list(record({ source: [1, text(16)], number: [2, uint()] }), many)],
+          /** One after the other; left out where there is none. */
+          calls: [7, nullable(bytes({ max: maxBegunCalls * callIdBytes }))],
         }),
         many,
       ),
@@ -127,6 +131,10 @@ export class Image {
     return this.#instances.get(instanceName(instance))?.handled.get(toHex(source)) ?? 0
   }
 
+  begunCall(instance: InstanceKey, id: Uint8Array): boolean {
+    return this.#instances.get(instanceName(instance))?.calls.has(id) ?? false
+  }
+
   /** In the order of their numbers. */
   pending(): PendingMessage[] {
     return [...this.#pending.values()]
@@ -160,6 +168,9 @@ export class Image {
       }
       case 'flip':
         this.#flipStep(journaled.step, journaled.app, journaled.epoch)
+        return
+      case 'call':
+        this.#instance(journaled.instance).calls.add(journaled.id)
         return
       case 'acknowledged':
         this.acknowledged = Math.max(this.acknowledged, journaled.upTo)
@@ -225,7 +236,7 @@ export class Image {
     const name = instanceName(instance)
     const known = this.#instances.get(name)
     if (known) return known
-    const image: InstanceImage = { instance, kv: new Map(), state: null, handled: new Map() }
+    const image: InstanceImage = { instance, kv: new Map(), state: null, handled: new Map(), calls: new BegunCalls() }
     this.#instances.set(name, image)
     return image
   }
@@ -262,9 +273,10 @@ export class Image {
 
   /** As the bytes of a checkpoint: a checksum, then CBOR. */
   encode(covers: number, next: number): Uint8Array<ArrayBuffer> {
-    const instances = [...this.#instances.values()].map(({ handled, ...held }) => ({
+    const instances = [...this.#instances.values()].map(({ handled, calls, ...held }) => ({
       ...toContent(held),
       handled: [...handled].map(([source, number]) => ({ source, number })),
+      calls: calls.toBytes(),
     }))
     const flips = [...this.#flips].map(([app, flip]) => ({ ...flip, app, instances: flip.instances.map(toContent) }))
     const { incarnation, acknowledged, openedIn } = this
@@ -294,11 +306,12 @@ export class Image {
     const image = new Image(decoded.incarnation)
     image.acknowledged = decoded.acknowledged
     image.openedIn = decoded.openedIn
-    for (const { handled, ...content } of decoded.instances) {
+    for (const { handled, calls, ...content } of decoded.instances) {
       const held = fromContent(content)
       image.#instances.set(instanceName(held.instance), {
         ...held,
         handled: new Map(handled.map(({ source, number }) => [source, number])),
+        calls: new BegunCalls(calls),
       })
     }
     for (const pending of decoded.pending) image.#pending.set(pending.number, pending)
@@ -309,7 +322,7 @@ export class Image {
   }
 }
 
-type Content = Omit<Checkpoint['instances'][number], 'handled'>
+type Content = Omit<Checkpoint['instances'][number], 'handled' | 'calls'>
 
 const toContent = ({ instance, kv, state }: Held): Content => ({
   ...instance,

@@ -278,6 +278,17 @@ export class Journal {
     return this.#image.handled(instance, source)
   }
 
+  /** Notes that an instance begins a call: a killed process doesn't forget it. Throws `disk-full`: then it must not begin. */
+  beginCall({ app, module, home }: InstanceKey, id: Uint8Array): void {
+    this.#checkOpen()
+    this.#write({ kind: 'call', instance: { app, module, home }, id })
+  }
+
+  /** Whether the instance has begun a call with this id: of those that it began last. */
+  begunCall(instance: InstanceKey, id: Uint8Array): boolean {
+    return this.#image.begunCall(instance, id)
+  }
+
   /** Messages of this node's modules that instances on this node haven't handled yet, in order: to be delivered after a restart. */
   pendingMessages(): PendingMessage[] {
     return this.#image.pending()

@@ -38,6 +38,8 @@ export type JournalRecord =
    * `mark`: what an app's instances hold is kept as it is, while a release runs that took over in this epoch. `revert` goes back to it, `settle` drops it.
    */
   | { readonly kind: 'flip'; readonly step: FlipStep; readonly app: string; readonly epoch: number }
+  /** The instance begins a call of a link with this id (16 bytes): it is never begun again. */
+  | { readonly kind: 'call'; readonly instance: InstanceKey; readonly id: Uint8Array }
   /** The gateway has stored everything up to this sequence number. */
   | { readonly kind: 'acknowledged'; readonly upTo: number }
   /** This many sequence numbers have no entry here: samples that were dropped. */
@@ -71,6 +73,7 @@ const kinds = [
   'skip',
   'turns',
   'flip',
+  'call',
 ] as const
 const kindCodes = Object.fromEntries(kinds.map((kind, code) => [kind, code])) as Record<JournalRecord['kind'], number>
 
@@ -156,6 +159,9 @@ export function writeRecord(out: ByteWriter, record: JournalRecord, dictionary: 
       return
     case 'flip':
       out.u8(flipSteps.indexOf(record.step)).name(record.app).uleb(record.epoch)
+      return
+    case 'call':
+      out.uleb(dictionary.instanceId(record.instance, 0)).put(record.id)
       return
     case 'acknowledged':
       out.uleb(record.upTo)
@@ -261,6 +267,8 @@ export function readRecord(bytes: Uint8Array, dictionary: ReadDictionary): Journ
       if (!step) throw from.fail('there is no such step of a flip')
       return { kind, step, app: from.text(from.uleb()), epoch: from.uleb() }
     }
+    case 'call':
+      return { kind, instance: readInstance(from, dictionary).instance, id: from.take(16).slice() }
     case 'acknowledged':
       return { kind, upTo: from.uleb53() }
     case 'skip':
