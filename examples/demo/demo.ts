@@ -158,7 +158,9 @@ async function showValues(): Promise<void> {
 /** A second release while the values flow, all nodes at once; answers the receipts as `hypha receipt` shows them. */
 async function pushSecond(afterMs: number): Promise<string> {
   await new Promise((done) => setTimeout(done, afterMs))
-  for (const node of nodes) epochs.set(node, 1)
+  // What the first push left: a receipt of epoch 1 for each.
+  const before = Math.max(0, ...(await receiptsNow()).map(({ to }) => to.epoch))
+  for (const node of nodes) epochs.set(node, before)
   const next = join(folder, 'greenhouse')
   cpSync(greenhouse, next, { recursive: true })
   replaceIn(join(next, 'hypha.toml'), 'version = "1.0.0"', 'version = "1.1.0"')
@@ -167,14 +169,20 @@ async function pushSecond(afterMs: number): Promise<string> {
   start(hyphaProgram, ['push', next, '--snap'], (line, stream) => {
     if (stream === 'err' && line.trim() !== '') say(line.trim())
   })
-  const found = await eventually('every node has signed its receipt', async () => {
-    const known = await json<{ node: string }[]>(['receipt', 'greenhouse']).catch(() => [])
-    return known.length === nodes.length ? known : undefined
-  })
-  say(`all ${found.length} nodes flipped at one instant: hypha receipt greenhouse`)
+  await eventually(
+    'every node has signed its receipt',
+    async () => (await receiptsNow()).filter(({ to }) => to.epoch > before).length === nodes.length || undefined,
+    120_000,
+  )
+  say(`all ${nodes.length} nodes flipped at one instant: hypha receipt greenhouse`)
   const table = await hypha(['receipt', 'greenhouse'])
   for (const line of table.trimEnd().split('\n')) if (line !== '') say(line)
   return table.trimEnd()
+}
+
+/** The newest receipt of each node. */
+function receiptsNow() {
+  return json<{ to: { epoch: number } }[]>(['receipt', 'greenhouse']).catch(() => [])
 }
 
 function replaceIn(file: string, before: string, after: string): void {
