@@ -131,19 +131,22 @@ export function dueMs(state: RolloutState, nowMs: number): number | null {
   return state.untilMs
 }
 
-/** The more nodes, the likelier that one is busy when the commit comes: a few tens of milliseconds for one, a quarter of a second from twenty on. */
-const leastLeadMs = (nodes: number) => Math.min(250, 40 + 10 * nodes)
+/** From this on, a node that is late was busier than others can wait for. */
+const snapLeadMs = 250
+/** The more nodes, the likelier that one is busy when the commit comes: a few tens of milliseconds for one. */
+const leastLeadMs = (nodes: number) => Math.min(snapLeadMs, 40 + 10 * nodes)
 /** Of the gateway, and of the nodes where many share a machine. */
 const perNodeLeadMs = 0.5
 
 /**
  * How long before its instant a commit is given, in ms: twice the worst round trip, for it is one way and has to be written down; the worst error of a clock; and what it takes to
- * write to so many sockets. Some time at least: whoever is busy, here or there, must have come to it by then (`bench snap`).
+ * write to so many sockets. Some time at least: whoever is busy, here or there, must have come to it by then (`bench snap`); where all are to flip at once, all of it.
  */
-export function leadMs(voters: readonly RolloutVoter[]): number {
+export function leadMs(voters: readonly RolloutVoter[], snap: boolean): number {
   const rtt = Math.max(0, ...voters.map(({ clock }) => clock?.rttMs ?? 0))
   const error = Math.max(0, ...voters.map(({ clock }) => clock?.errorMs ?? 0))
-  return Math.min(10_000, Math.max(leastLeadMs(voters.length), 2 * rtt + error + perNodeLeadMs * voters.length))
+  const least = snap ? snapLeadMs : leastLeadMs(voters.length)
+  return Math.min(10_000, Math.max(least, 2 * rtt + error + perNodeLeadMs * voters.length))
 }
 
 /** What comes of an event. A state that has ended stays as it is. */
@@ -224,7 +227,7 @@ function lookAtPrepared(state: Preparing, context: RolloutContext): Step | null 
   const ready = there.filter(({ stage }) => isPrepared(stage))
   if (ready.length >= needed) {
     const { wave } = state
-    const instantMs = Math.ceil(nowMs + leadMs(there))
+    const instantMs = Math.ceil(nowMs + leadMs(there, policy.snap))
     const untilMs = instantMs + rolloutDefaults.flipMs
     return {
       state: { at: 'committed', wave, instantMs, untilMs, settled: false, pause: false },
