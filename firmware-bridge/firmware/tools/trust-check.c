@@ -5,30 +5,11 @@
 #include "../trust/ed25519.h"
 #include "../trust/rules.h"
 #include "../trust/sha256.h"
-
-enum { most_words = 40 };
-
-static span words[most_words];
-static int count;
-
-static int digit(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }
-
-/** Exactly as many bytes as there are, so that the sanitizer sees one read beyond. */
-static span from_hex(const char *text) {
-  if (strcmp(text, "-") == 0) return (span){malloc(1), 0};
-  uint32_t length = (uint32_t)strlen(text) / 2;
-  uint8_t *bytes = malloc(length > 0 ? length : 1);
-  for (uint32_t i = 0; i < length; i++) bytes[i] = (uint8_t)(digit(text[2 * i]) << 4 | digit(text[2 * i + 1]));
-  return (span){bytes, length};
-}
-
-static void print_hex(span bytes) {
-  for (uint32_t i = 0; i < bytes.length; i++) printf("%02x", bytes.at[i]);
-}
+#include "words.h"
 
 static void answer(code which, span bytes) {
   printf("%s ", code_text(which));
-  if (which == code_ok) print_hex(bytes);
+  if (which == code_ok) words_print(bytes);
   printf("\n");
 }
 
@@ -64,7 +45,7 @@ static void ask(const char *what) {
     answer(code_ok, span_of(digest, 32));
   } else if (strcmp(what, "shared") == 0) {
     printf(x25519_shared(digest, words[0].at, words[1].at) ? "ok " : "no ");
-    print_hex(span_of(digest, 32));
+    words_print(span_of(digest, 32));
     printf("\n");
   } else if (strcmp(what, "cbor") == 0) {
     answer(cbor_check(words[0], CBOR_NO_TAG), payload);
@@ -72,7 +53,7 @@ static void ask(const char *what) {
     // kind, threshold, envelope, keys
     envelope opened;
     role by = {words[1].at[0], 0, {NULL}};
-    for (int i = 3; i < count; i++) by.keys[by.count++] = words[i].at;
+    for (int i = 3; i < words_count; i++) by.keys[by.count++] = words[i].at;
     code found = cose_open(words[2], (envelope_kind)words[0].at[0], 16384, &opened);
     if (found == code_ok) found = cose_threshold(&opened, &by);
     answer(found, opened.payload);
@@ -100,17 +81,9 @@ static void ask(const char *what) {
 }
 
 int main(void) {
-  char *line = NULL;
-  size_t room = 0;
-  while (getline(&line, &room, stdin) > 0) {
-    count = 0;
-    char *what = strtok(line, " \n");
-    if (what == NULL) continue;
-    for (char *word; count < most_words && (word = strtok(NULL, " \n")) != NULL;) words[count++] = from_hex(word);
-    ask(what);
+  while (words_read()) {
+    ask(words_what);
     fflush(stdout);
-    for (int i = 0; i < count; i++) free((void *)words[i].at);
   }
-  free(line);
   return 0;
 }
