@@ -1,6 +1,6 @@
 import type { Ack } from './ack.ts'
 import type { Data } from './data.ts'
-import type { Channel } from './frame.ts'
+import { type Channel, channels } from './frame.ts'
 import type { Limits } from './hello.ts'
 import {
   ackNext,
@@ -97,3 +97,10 @@ export const nextWake = (state: WindowState): number | null => wakeAt(state.send
 
 /** Whether everything offered was taken at the other end. */
 export const isDone = (state: WindowState): boolean => allDone(state.sender)
+
+/** What was offered and not taken at the other end, channel by channel in its order. [S 4.7] */
+export const untaken = ({ sender }: WindowState): { readonly channel: Channel; readonly payload: Uint8Array }[] =>
+  channels.flatMap((channel) => {
+    const { flights, queue } = sender.outs[channel]
+    return [...flights.map(({ payload }) => payload), ...queue].map((payload) => ({ channel, payload }))
+  })
