@@ -1,0 +1,641 @@
+#include "interpret.h"
+#include "number.h"
+
+/*
+ * The interpreter proper: one function, threaded code with one jump per instruction. Nothing here checks what the validator has checked.
+ *
+ * `top` is the operand on top; the others lie below `sp`, in slots of 64 bits. With h operands `sp` is h slots above the frame's base, whose
+ * first slot is spare: it takes what is in `top` when there is no operand. `*sp = top` therefore puts the operands into memory, in a row up to
+ * and including `sp`. A frame on the stack:
+ *
+ *     fp → parameters and locals | struct frame | spare slot | operands        and then the callee's, which begins with its arguments
+ */
+
+typedef uint64_t slot;
+
+/* What a callee restores. */
+struct frame {
+    /* NULL: back to C. */
+    const uint8_t *pc;
+    const struct wasm_table_branch *branch;
+    slot *fp;
+    const struct wasm_table_function *function;
+};
+
+#define FRAME_SLOTS ((sizeof(struct frame) + sizeof(slot) - 1) / sizeof(slot))
+#define FUEL_PORTION (1 << 30)
+
+/* The value in the low half and how many bytes it had in the high one: for LEB128 numbers of more than one byte. */
+static uint64_t __attribute__((noinline)) long_u32(const uint8_t *pc) {
+    uint32_t value = 0;
+    unsigned length = 0;
+    do value |= (uint32_t)(pc[length] & 0x7f) << (7 * length);
+    while ((pc[length++] & 0x80) != 0);
+    return (uint64_t)length << 32 | value;
+}
+
+static const uint8_t *__attribute__((noinline)) skip_leb(const uint8_t *pc) {
+    while ((*pc++ & 0x80) != 0) continue;
+    return pc;
+}
+
+static uint64_t __attribute__((noinline)) signed_leb(const uint8_t *pc) {
+    uint64_t value = 0;
+    unsigned shift = 0;
+    uint8_t byte;
+    do {
+        byte = *pc++;
+        value |= (uint64_t)(byte & 0x7f) << shift;
+        shift += 7;
+    } while ((byte & 0x80) != 0);
+    if (shift < 64 && (byte & 0x40) != 0) value |= ~(uint64_t)0 << shift;
+    return value;
+}
+
+/* More fuel from the instance; negative if there is none. */
+static int32_t __attribute__((noinline)) refuel(struct wasm_instance *instance) {
+    uint64_t portion = instance->fuel < FUEL_PORTION ? instance->fuel : FUEL_PORTION;
+    instance->fuel -= portion;
+    return (int32_t)portion - 1;
+}
+
+static bool same_signature(const struct wasm_module *module, const struct wasm_table_function *function, uint32_t type) {
+    return function->canonical == wasm_types(module)[type].canonical;
+}
+
+/* Immediates: one byte is the rule. */
+#define U32(name)                                                                                                                         \
+    uint32_t name = *pc++;                                                                                                                \
+    if (__builtin_expect(name >= 0x80, 0)) {                                                                                              \
+        uint64_t longer = long_u32(pc - 1);                                                                                               \
+        name = (uint32_t)longer;                                                                                                          \
+        pc += (uint32_t)(longer >> 32) - 1;                                                                                               \
+    }
+#define SKIP() do if (__builtin_expect(*pc++ >= 0x80, 0)) pc = skip_leb(pc); while (0)
+
+#define NEXT() goto *labels[*pc++]
+#define PUSH(value) do { slot pushed = (value); *sp++ = top; top = pushed; } while (0)
+#define TRAP(code) do { error = wasm_error_trap_##code; goto trap; } while (0)
+#define SPEND() do if (__builtin_expect(--fuel < 0, 0) && (fuel = refuel(instance)) < 0) goto trap_fuel; while (0)
+
+/* Goes where the branch entry says, with `pc` right behind the opcode. */
+#define TAKE()                                                                                                                            \
+    do {                                                                                                                                  \
+        int32_t jump = branch->jump;                                                                                                      \
+        uint32_t drop = branch->drop;                                                                                                     \
+        branch += branch->step;                                                                                                           \
+        pc += jump >> 8;                                                                                                                  \
+        if (drop != 0) {                                                                                                                  \
+            uint32_t keep = (uint32_t)jump & 0xff;                                                                                        \
+            if (keep > 1) memmove(sp - keep + 1 - drop, sp - keep + 1, (keep - 1) * sizeof *sp);                                          \
+            sp -= drop;                                                                                                                   \
+            if (keep == 0) top = *sp;                                                                                                     \
+        }                                                                                                                                 \
+        SPEND();                                                                                                                          \
+    } while (0)
+
+#define UNARY(name, expression) op_##name: { slot a = top; (void)a; top = (expression); NEXT(); }
+#define BINARY(name, type, expression) op_##name: { type b = (type)top; type a = (type)*--sp; top = (expression); NEXT(); }
+#define BINARY_F32(name, expression) op_##name: { float b = as_f32(top), a = as_f32(*--sp); top = (expression); NEXT(); }
+#define BINARY_F64(name, expression) op_##name: { double b = as_f64(top), a = as_f64(*--sp); top = (expression); NEXT(); }
+#define TRUNCATE(name, value, to)                                                                                                         \
+    op_##name: {                                                                                                                          \
+        number = (value);                                                                                                                 \
+        conversion = to;                                                                                                                  \
+        goto truncate;                                                                                                                    \
+    }
+
+#define LOAD(name, type, as)                                                                                                              \
+    op_##name: {                                                                                                                          \
+        SKIP();                                                                                                                           \
+        U32(offset);                                                                                                                      \
+        uint64_t at = (uint64_t)(uint32_t)top + offset;                                                                                   \
+        if (at + sizeof(type) > memory_bytes) goto trap_memory;                                                                           \
+        type value;                                                                                                                       \
+        memcpy(&value, memory + (size_t)at, sizeof value);                                                                                \
+        top = (slot)(as)value;                                                                                                            \
+        NEXT();                                                                                                                           \
+    }
+#define STORE(name, type)                                                                                                                 \
+    op_##name: {                                                                                                                          \
+        SKIP();                                                                                                                           \
+        U32(offset);                                                                                                                      \
+        type value = (type)top;                                                                                                           \
+        uint64_t at = (uint64_t)(uint32_t)sp[-1] + offset;                                                                                \
+        if (at + sizeof(type) > memory_bytes) goto trap_memory;                                                                           \
+        memcpy(memory + (size_t)at, &value, sizeof value);                                                                                \
+        sp -= 2;                                                                                                                          \
+        top = *sp;                                                                                                                        \
+        NEXT();                                                                                                                           \
+    }
+
+enum wasm_error wasm_interpret(struct wasm_instance *instance, const struct wasm_table_function *function, slot *sp) {
+#define L(name) &&op_##name
+#define NO &&op_illegal
+    static const void *const labels[256] = {
+        /* 00 */ L(unreachable), L(nop), L(block), L(block), L(if), L(else), NO, NO, NO, NO, NO, L(end), L(br), L(br_if), L(br_table), L(return),
+        /* 10 */ L(call), L(call_indirect), NO, NO, NO, NO, NO, NO, NO, NO, L(drop), L(select), L(select_typed), NO, NO, NO,
+        /* 20 */ L(local_get), L(local_set), L(local_tee), L(global_get), L(global_set), L(table_get), L(table_set), NO,
+        /* 28 */ L(load_32), L(load_64), L(load_32), L(load_64), L(i32_load8_s), L(load8_u), L(i32_load16_s), L(load16_u),
+        /* 30 */ L(i64_load8_s), L(load8_u), L(i64_load16_s), L(load16_u), L(i64_load32_s), L(load_32), L(store_32), L(store_64), L(store_32),
+        /* 39 */ L(store_64), L(store_8), L(store_16), L(store_8), L(store_16), L(store_32), L(memory_size), L(memory_grow),
+        /* 41 */ L(i32_const), L(i64_const), L(f32_const), L(f64_const),
+        /* 45 */ L(i32_eqz), L(i32_eq), L(i32_ne), L(i32_lt_s), L(i32_lt_u), L(i32_gt_s), L(i32_gt_u), L(i32_le_s), L(i32_le_u), L(i32_ge_s), L(i32_ge_u),
+        /* 50 */ L(i64_eqz), L(i64_eq), L(i64_ne), L(i64_lt_s), L(i64_lt_u), L(i64_gt_s), L(i64_gt_u), L(i64_le_s), L(i64_le_u), L(i64_ge_s), L(i64_ge_u),
+        /* 5b */ L(f32_eq), L(f32_ne), L(f32_lt), L(f32_gt), L(f32_le), L(f32_ge), L(f64_eq), L(f64_ne), L(f64_lt), L(f64_gt), L(f64_le), L(f64_ge),
+        /* 67 */ L(i32_clz), L(i32_ctz), L(i32_popcnt), L(i32_add), L(i32_sub), L(i32_mul), L(i32_div_s), L(i32_div_u), L(i32_rem_s), L(i32_rem_u),
+        /* 71 */ L(i32_and), L(i32_or), L(i32_xor), L(i32_shl), L(i32_shr_s), L(i32_shr_u), L(i32_rotl), L(i32_rotr),
+        /* 79 */ L(i64_clz), L(i64_ctz), L(i64_popcnt), L(i64_add), L(i64_sub), L(i64_mul), L(i64_div_s), L(i64_div_u), L(i64_rem_s), L(i64_rem_u),
+        /* 83 */ L(i64_and), L(i64_or), L(i64_xor), L(i64_shl), L(i64_shr_s), L(i64_shr_u), L(i64_rotl), L(i64_rotr),
+        /* 8b */ L(f32_abs), L(f32_neg), L(f32_ceil), L(f32_floor), L(f32_trunc), L(f32_nearest), L(f32_sqrt),
+        /* 92 */ L(f32_add), L(f32_sub), L(f32_mul), L(f32_div), L(f32_min), L(f32_max), L(f32_copysign),
+        /* 99 */ L(f64_abs), L(f64_neg), L(f64_ceil), L(f64_floor), L(f64_trunc), L(f64_nearest), L(f64_sqrt),
+        /* a0 */ L(f64_add), L(f64_sub), L(f64_mul), L(f64_div), L(f64_min), L(f64_max), L(f64_copysign),
+        /* a7 */ L(nop), L(i32_trunc_f32_s), L(i32_trunc_f32_u), L(i32_trunc_f64_s), L(i32_trunc_f64_u),
+        /* ac */ L(i64_extend_s), L(i64_extend_u), L(i64_trunc_f32_s), L(i64_trunc_f32_u), L(i64_trunc_f64_s), L(i64_trunc_f64_u),
+        /* b2 */ L(f32_convert_i32_s), L(f32_convert_i32_u), L(f32_convert_i64_s), L(f32_convert_i64_u), L(f32_demote),
+        /* b7 */ L(f64_convert_i32_s), L(f64_convert_i32_u), L(f64_convert_i64_s), L(f64_convert_i64_u), L(f64_promote),
+        /* bc */ L(nop), L(nop), L(nop), L(nop), L(i32_extend8_s), L(i32_extend16_s), L(i64_extend8_s), L(i64_extend16_s), L(i64_extend_s),
+        /* c5 */ NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, L(ref_null), L(ref_is_null), L(ref_func), NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+        /* e0 */ NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO,
+        /* fc */ L(prefixed), NO, NO, NO,
+    };
+#undef L
+#undef NO
+    const struct wasm_module *const module = instance->module;
+    const struct wasm_table_function *const functions = wasm_functions(module);
+    const uint8_t *pc = NULL;
+    const uint8_t *end = NULL;
+    const struct wasm_table_branch *branch = NULL;
+    slot *fp = NULL;
+    slot top = *sp;
+    uint8_t *memory = NULL;
+    uint32_t memory_bytes = 0;
+    int32_t fuel = 0;
+    enum wasm_error error = wasm_ok;
+    uint32_t callee;
+    double number;
+    unsigned conversion;
+
+#define RELOAD_MEMORY()                                                                                                                   \
+    do {                                                                                                                                  \
+        const struct wasm_memory *now = instance->memory;                                                                                 \
+        if (now != NULL) {                                                                                                                \
+            memory = now->data;                                                                                                           \
+            memory_bytes = now->bytes;                                                                                                    \
+        }                                                                                                                                 \
+    } while (0)
+
+    RELOAD_MEMORY();
+    {
+        const struct wasm_table_function *entered = function;
+        function = NULL;
+        callee = (uint32_t)(entered - functions);
+        goto enter;
+    }
+
+    /* ---- control ---- */
+
+op_illegal:
+op_unreachable:
+    TRAP(unreachable);
+op_nop:
+    NEXT();
+op_block:
+    SKIP();
+    NEXT();
+op_if: {
+    uint32_t condition = (uint32_t)top;
+    top = *--sp;
+    if (condition != 0) {
+        branch++;
+        SKIP();
+        NEXT();
+    }
+}
+op_else: {
+    int32_t jump = branch->jump;
+    branch += branch->step;
+    pc += jump >> 8;
+    NEXT();
+}
+op_br:
+    TAKE();
+    NEXT();
+op_br_if: {
+    uint32_t condition = (uint32_t)top;
+    top = *--sp;
+    if (condition != 0) {
+        TAKE();
+        NEXT();
+    }
+    branch++;
+    SKIP();
+    NEXT();
+}
+op_br_table: {
+    const uint8_t *from = pc;
+    U32(count);
+    uint32_t index = (uint32_t)top;
+    top = *--sp;
+    branch += index < count ? index : count;
+    pc = from;
+    goto op_br;
+}
+op_end:
+    if (pc != end) NEXT();
+op_return: {
+    struct frame frame;
+    memcpy(&frame, fp + function->locals, sizeof frame);
+    uint32_t results = function->results;
+    slot *to = fp;
+    if (results == 1) {
+        sp = to;
+    } else {
+        *sp = top;
+        if (results > 1) memmove(to, sp + 1 - results, results * sizeof *sp);
+        sp = to + results - 1;
+        top = *sp;
+    }
+    if (frame.pc == NULL) {
+        *sp = top;
+        goto leave;
+    }
+    pc = frame.pc;
+    branch = frame.branch;
+    fp = frame.fp;
+    function = frame.function;
+    end = module->bytes + function->end;
+    NEXT();
+}
+op_call: {
+    U32(index);
+    callee = index;
+}
+call:
+    SPEND();
+    *sp = top;
+    if (callee < module->imported_functions) {
+        uint64_t *values = sp + 1 - functions[callee].params;
+        instance->fuel += (uint32_t)fuel;
+        fuel = 0;
+        error = wasm_call_import(instance, callee, values);
+        if (error != wasm_ok) goto trap;
+        sp = values + functions[callee].results - 1;
+        top = *sp;
+        RELOAD_MEMORY();
+        NEXT();
+    }
+enter: {
+    const struct wasm_table_function *entered = functions + callee;
+    uint32_t params = entered->params;
+    slot *arguments = sp + 1 - params;
+    uint32_t locals = entered->locals;
+    slot *base = arguments + locals + FRAME_SLOTS;
+    if ((size_t)(instance->stack_end - sp) <= locals + FRAME_SLOTS + entered->height + 1u) TRAP(stack);
+    struct frame frame = {pc, branch, fp, function};
+    for (slot *local = arguments + params; params < locals; params++) *local++ = 0;
+    memcpy(arguments + locals, &frame, sizeof frame);
+    function = entered;
+    fp = arguments;
+    sp = base;
+    pc = module->bytes + entered->code;
+    end = module->bytes + entered->end;
+    branch = wasm_branches(module) + entered->branch;
+    NEXT();
+}
+op_call_indirect: {
+    U32(type);
+    U32(table_index);
+    const struct wasm_table *table = instance->tables[table_index];
+    uint32_t index = (uint32_t)top;
+    top = *--sp;
+    if (index >= table->size) TRAP(undefined);
+    uint32_t ref = table->elements[index];
+    if (ref == WASM_NULL) TRAP(uninitialized);
+    if (ref >> WASM_REF_BITS == instance->id) {
+        callee = ref & ((1u << WASM_REF_BITS) - 1);
+        if (!same_signature(module, functions + callee, type)) TRAP(indirect);
+        goto call;
+    }
+    SPEND();
+    *sp = top;
+    const struct wasm_table_type *signature = wasm_types(module) + type;
+    uint64_t *values = sp + 1 - signature->params;
+    instance->fuel += (uint32_t)fuel;
+    fuel = 0;
+    error = wasm_call_foreign(instance, ref, type, values);
+    if (error != wasm_ok) goto trap;
+    sp = values + signature->results - 1;
+    top = *sp;
+    RELOAD_MEMORY();
+    NEXT();
+}
+
+    /* ---- operands and variables ---- */
+
+op_drop:
+    top = *--sp;
+    NEXT();
+op_select_typed:
+    SKIP();
+    SKIP();
+op_select: {
+    uint32_t condition = (uint32_t)top;
+    sp -= 2;
+    top = condition != 0 ? sp[0] : sp[1];
+    NEXT();
+}
+op_local_get: {
+    U32(index);
+    PUSH(fp[index]);
+    NEXT();
+}
+op_local_set: {
+    U32(index);
+    fp[index] = top;
+    top = *--sp;
+    NEXT();
+}
+op_local_tee: {
+    U32(index);
+    fp[index] = top;
+    NEXT();
+}
+op_global_get: {
+    U32(index);
+    PUSH(*wasm_global(instance, index));
+    NEXT();
+}
+op_global_set: {
+    U32(index);
+    *wasm_global(instance, index) = top;
+    top = *--sp;
+    NEXT();
+}
+op_table_get: {
+    U32(index);
+    const struct wasm_table *table = instance->tables[index];
+    if ((uint32_t)top >= table->size) TRAP(table);
+    top = table->elements[(uint32_t)top];
+    NEXT();
+}
+op_table_set: {
+    U32(index);
+    struct wasm_table *table = instance->tables[index];
+    uint32_t at = (uint32_t)sp[-1];
+    if (at >= table->size) TRAP(table);
+    table->elements[at] = (uint32_t)top;
+    sp -= 2;
+    top = *sp;
+    NEXT();
+}
+op_ref_null:
+    pc++;
+    PUSH(WASM_NULL);
+    NEXT();
+op_ref_is_null:
+    top = (uint32_t)top == WASM_NULL;
+    NEXT();
+op_ref_func: {
+    U32(index);
+    PUSH(wasm_function_ref(instance, index));
+    NEXT();
+}
+
+    /* ---- memory ---- */
+
+    LOAD(load_32, uint32_t, uint32_t)
+    LOAD(load_64, uint64_t, uint64_t)
+    LOAD(i32_load8_s, int8_t, int32_t)
+    LOAD(load8_u, uint8_t, uint32_t)
+    LOAD(i32_load16_s, int16_t, int32_t)
+    LOAD(load16_u, uint16_t, uint32_t)
+    LOAD(i64_load8_s, int8_t, int64_t)
+    LOAD(i64_load16_s, int16_t, int64_t)
+    LOAD(i64_load32_s, int32_t, int64_t)
+    STORE(store_32, uint32_t)
+    STORE(store_64, uint64_t)
+    STORE(store_8, uint8_t)
+    STORE(store_16, uint16_t)
+op_memory_size:
+    pc++;
+    PUSH(instance->memory->pages);
+    NEXT();
+op_memory_grow:
+    pc++;
+    top = wasm_memory_grow(instance->memory, (uint32_t)top);
+    RELOAD_MEMORY();
+    NEXT();
+
+    /* ---- constants ---- */
+
+op_i32_const: {
+    uint8_t byte = *pc;
+    if (__builtin_expect(byte < 0x80, 1)) {
+        pc++;
+        PUSH((slot)(int64_t)((int8_t)(byte << 1) >> 1));
+        NEXT();
+    }
+}
+op_i64_const: {
+    PUSH(signed_leb(pc));
+    pc = skip_leb(pc);
+    NEXT();
+}
+op_f32_const: {
+    uint32_t bits;
+    memcpy(&bits, pc, sizeof bits);
+    pc += sizeof bits;
+    PUSH(bits);
+    NEXT();
+}
+op_f64_const: {
+    uint64_t bits;
+    memcpy(&bits, pc, sizeof bits);
+    pc += sizeof bits;
+    PUSH(bits);
+    NEXT();
+}
+
+    /* ---- integers ---- */
+
+#define INTEGER(t, u, s, bits, clz, ctz, popcnt)                                                                                          \
+    UNARY(t##_eqz, (u)a == 0)                                                                                                             \
+    BINARY(t##_eq, u, a == b)                                                                                                             \
+    BINARY(t##_ne, u, a != b)                                                                                                             \
+    BINARY(t##_lt_s, s, a < b)                                                                                                            \
+    BINARY(t##_lt_u, u, a < b)                                                                                                            \
+    BINARY(t##_gt_s, s, a > b)                                                                                                            \
+    BINARY(t##_gt_u, u, a > b)                                                                                                            \
+    BINARY(t##_le_s, s, a <= b)                                                                                                           \
+    BINARY(t##_le_u, u, a <= b)                                                                                                           \
+    BINARY(t##_ge_s, s, a >= b)                                                                                                           \
+    BINARY(t##_ge_u, u, a >= b)                                                                                                           \
+    UNARY(t##_clz, (u)a == 0 ? bits : (slot)clz((u)a))                                                                                    \
+    UNARY(t##_ctz, (u)a == 0 ? bits : (slot)ctz((u)a))                                                                                    \
+    UNARY(t##_popcnt, (slot)popcnt((u)a))                                                                                                 \
+    BINARY(t##_add, u, a + b)                                                                                                             \
+    BINARY(t##_sub, u, a - b)                                                                                                             \
+    BINARY(t##_mul, u, a *b)                                                                                                              \
+    BINARY(t##_and, u, a &b)                                                                                                              \
+    BINARY(t##_or, u, a | b)                                                                                                              \
+    BINARY(t##_xor, u, a ^ b)                                                                                                             \
+    BINARY(t##_shl, u, a << (b & (bits - 1)))                                                                                             \
+    BINARY(t##_shr_s, s, (u)(a >> (b & (bits - 1))))                                                                                      \
+    BINARY(t##_shr_u, u, a >> (b & (bits - 1)))                                                                                           \
+    BINARY(t##_rotl, u, a << (b & (bits - 1)) | a >> (-b & (bits - 1)))                                                                   \
+    BINARY(t##_rotr, u, a >> (b & (bits - 1)) | a << (-b & (bits - 1)))                                                                   \
+    op_##t##_div_s: {                                                                                                                     \
+        s b = (s)top, a = (s)*--sp;                                                                                                       \
+        if (b == 0) goto trap_divide;                                                                                                     \
+        if (b == -1 && (u)a == (u)1 << (bits - 1)) TRAP(overflow);                                                                        \
+        top = (u)(a / b);                                                                                                                 \
+        NEXT();                                                                                                                           \
+    }                                                                                                                                     \
+    op_##t##_rem_s: {                                                                                                                     \
+        s b = (s)top, a = (s)*--sp;                                                                                                       \
+        if (b == 0) goto trap_divide;                                                                                                     \
+        top = b == -1 ? 0 : (u)(a % b);                                                                                                   \
+        NEXT();                                                                                                                           \
+    }                                                                                                                                     \
+    op_##t##_div_u: {                                                                                                                     \
+        u b = (u)top, a = (u)*--sp;                                                                                                       \
+        if (b == 0) goto trap_divide;                                                                                                     \
+        top = a / b;                                                                                                                      \
+        NEXT();                                                                                                                           \
+    }                                                                                                                                     \
+    op_##t##_rem_u: {                                                                                                                     \
+        u b = (u)top, a = (u)*--sp;                                                                                                       \
+        if (b == 0) goto trap_divide;                                                                                                     \
+        top = a % b;                                                                                                                      \
+        NEXT();                                                                                                                           \
+    }
+
+    INTEGER(i32, uint32_t, int32_t, 32, __builtin_clz, __builtin_ctz, __builtin_popcount)
+    INTEGER(i64, uint64_t, int64_t, 64, __builtin_clzll, __builtin_ctzll, __builtin_popcountll)
+    UNARY(i32_extend8_s, (slot)(int8_t)a)
+    UNARY(i32_extend16_s, (slot)(int16_t)a)
+    UNARY(i64_extend8_s, (slot)(int8_t)a)
+    UNARY(i64_extend16_s, (slot)(int16_t)a)
+    UNARY(i64_extend_s, (slot)(int32_t)a)
+    UNARY(i64_extend_u, (uint32_t)a)
+
+    /* ---- floating point ---- */
+
+    BINARY_F32(f32_eq, a == b)
+    BINARY_F32(f32_ne, a != b)
+    BINARY_F32(f32_lt, a < b)
+    BINARY_F32(f32_gt, a > b)
+    BINARY_F32(f32_le, a <= b)
+    BINARY_F32(f32_ge, a >= b)
+    BINARY_F64(f64_eq, a == b)
+    BINARY_F64(f64_ne, a != b)
+    BINARY_F64(f64_lt, a < b)
+    BINARY_F64(f64_gt, a > b)
+    BINARY_F64(f64_le, a <= b)
+    BINARY_F64(f64_ge, a >= b)
+#define SIGN_32 ((uint32_t)1 << 31)
+#define SIGN_64 ((uint64_t)1 << 63)
+    UNARY(f32_abs, (uint32_t)a & ~SIGN_32)
+    UNARY(f32_neg, (uint32_t)a ^ SIGN_32)
+    UNARY(f32_ceil, from_f32((float)wasm_round(as_f32(a), wasm_ceil)))
+    UNARY(f32_floor, from_f32((float)wasm_round(as_f32(a), wasm_floor)))
+    UNARY(f32_trunc, from_f32((float)wasm_round(as_f32(a), wasm_trunc)))
+    UNARY(f32_nearest, from_f32((float)wasm_round(as_f32(a), wasm_nearest)))
+    UNARY(f32_sqrt, from_f32((float)wasm_sqrt(as_f32(a))))
+    BINARY_F32(f32_add, from_f32(a + b))
+    BINARY_F32(f32_sub, from_f32(a - b))
+    BINARY_F32(f32_mul, from_f32(a * b))
+    BINARY_F32(f32_div, from_f32(a / b))
+    BINARY_F32(f32_min, from_f32((float)wasm_minimum(a, b)))
+    BINARY_F32(f32_max, from_f32((float)wasm_maximum(a, b)))
+    BINARY(f32_copysign, uint32_t, (a & ~SIGN_32) | (b & SIGN_32))
+    UNARY(f64_abs, a & ~SIGN_64)
+    UNARY(f64_neg, a ^ SIGN_64)
+    UNARY(f64_ceil, from_f64(wasm_round(as_f64(a), wasm_ceil)))
+    UNARY(f64_floor, from_f64(wasm_round(as_f64(a), wasm_floor)))
+    UNARY(f64_trunc, from_f64(wasm_round(as_f64(a), wasm_trunc)))
+    UNARY(f64_nearest, from_f64(wasm_round(as_f64(a), wasm_nearest)))
+    UNARY(f64_sqrt, from_f64(wasm_sqrt(as_f64(a))))
+    BINARY_F64(f64_add, from_f64(a + b))
+    BINARY_F64(f64_sub, from_f64(a - b))
+    BINARY_F64(f64_mul, from_f64(a * b))
+    BINARY_F64(f64_div, from_f64(a / b))
+    BINARY_F64(f64_min, from_f64(wasm_minimum(a, b)))
+    BINARY_F64(f64_max, from_f64(wasm_maximum(a, b)))
+    BINARY(f64_copysign, uint64_t, (a & ~SIGN_64) | (b & SIGN_64))
+
+    /* ---- conversions ---- */
+
+    UNARY(f32_convert_i32_s, from_f32((float)(int32_t)a))
+    UNARY(f32_convert_i32_u, from_f32((float)(uint32_t)a))
+    UNARY(f32_convert_i64_s, from_f32((float)(int64_t)a))
+    UNARY(f32_convert_i64_u, from_f32((float)a))
+    UNARY(f32_demote, from_f32((float)as_f64(a)))
+    UNARY(f64_convert_i32_s, from_f64((int32_t)a))
+    UNARY(f64_convert_i32_u, from_f64((uint32_t)a))
+    UNARY(f64_convert_i64_s, from_f64((double)(int64_t)a))
+    UNARY(f64_convert_i64_u, from_f64((double)a))
+    UNARY(f64_promote, from_f64(as_f32(a)))
+    TRUNCATE(i32_trunc_f32_s, as_f32(top), 0)
+    TRUNCATE(i32_trunc_f32_u, as_f32(top), 1)
+    TRUNCATE(i32_trunc_f64_s, as_f64(top), 0)
+    TRUNCATE(i32_trunc_f64_u, as_f64(top), 1)
+    TRUNCATE(i64_trunc_f32_s, as_f32(top), 2)
+    TRUNCATE(i64_trunc_f32_u, as_f32(top), 3)
+    TRUNCATE(i64_trunc_f64_s, as_f64(top), 2)
+    TRUNCATE(i64_trunc_f64_u, as_f64(top), 3)
+truncate:
+    error = wasm_truncate(number, conversion, false, &top);
+    if (error != wasm_ok) goto trap;
+    NEXT();
+
+op_prefixed: {
+    U32(opcode);
+    if (opcode < 8) {
+        /* i32 from f32 and f64, then i64, each signed and unsigned. */
+        number = (opcode & 2) != 0 ? as_f64(top) : as_f32(top);
+        wasm_truncate(number, (opcode & 1) | (opcode & 4) >> 1, true, &top);
+        NEXT();
+    }
+    /* By opcode from memory.init on: how many immediates, operands and results. */
+    static const uint8_t shapes[] = {0x23, 0x10, 0x23, 0x13, 0x23, 0x10, 0x23, 0x12, 0x10, 0x13};
+    uint8_t shape = shapes[opcode - 8];
+    uint32_t operands = shape & 15;
+    bool has_result = opcode == 15 || opcode == 16;
+    U32(one);
+    uint32_t other = 0;
+    if (shape >= 0x20) {
+        U32(second);
+        other = second;
+    }
+    *sp = top;
+    slot *values = sp + 1 - operands;
+    slot outcome = 0;
+    instance->fuel += (uint32_t)fuel;
+    fuel = 0;
+    error = wasm_bulk(instance, opcode, one, other, operands == 0 ? &outcome : values);
+    if (error != wasm_ok) goto trap;
+    if (operands == 0) {
+        if (has_result) PUSH(outcome);
+        NEXT();
+    }
+    sp = values - (has_result ? 0 : 1);
+    top = *sp;
+    NEXT();
+}
+
+trap_memory:
+    TRAP(memory);
+trap_divide:
+    TRAP(divide);
+trap_fuel:
+    fuel = 0;
+    TRAP(fuel);
+trap:
+    if (pc != NULL) instance->trapped_at = (uint32_t)(pc - module->bytes);
+leave:
+    instance->fuel += (uint32_t)fuel;
+    return error;
+}
