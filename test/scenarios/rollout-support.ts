@@ -1,3 +1,5 @@
+import { loadIdentity, saveIdentity } from '../../agent/home.ts'
+import { CutProxy } from '../support/cut-proxy.ts'
 import { eventually, type Fleet } from '../support/fleet.ts'
 import { ask, steadySensor, writeApp } from './support.ts'
 
@@ -70,3 +72,85 @@ export const show = (fleet: Fleet, app: string, version: number, nodes: readonly
     const values = await ask<{ node: string; value: number }[]>(fleet, '/v1/values', { app, metric: 'version' })
     return nodes.every((node) => values.some((each) => each.node === node && each.value === version)) || undefined
   })
+
+/** Joins a device whose way to the broker can be cut, and starts it. */
+export async function addBehindProxy(fleet: Fleet, node: string, nodeFile = steadySensor): Promise<CutProxy> {
+  const proxy = await CutProxy.to(fleet.mqttPort)
+  await fleet.joinNode(node, { nodeFile })
+  const home = fleet.agentHome(node)
+  saveIdentity(home, { ...loadIdentity(home), brokerPort: proxy.port })
+  await fleet.startAgent(node)
+  return proxy
+}
+
+/** Waits until a node is at this with the release that it is on its way to. */
+export const nodeAt = (fleet: Fleet, app: string, node: string, status: string) =>
+  eventually(`${node} is ${status} with ${app}`, async () => {
+    const { nodes } = await rolloutOf(fleet, app)
+    return nodes.find((each) => each.node === node && each.status === status)
+  })
+
+/** Ends an agent as a power cut of its process does, and starts it again. */
+export async function killAndStart(fleet: Fleet, node: string): Promise<void> {
+  await fleet.agents.get(node)!.end('SIGKILL')
+  await fleet.startAgent(node)
+}
+
+/** What a node has signed of a flip. */
+export interface SignedFlip {
+  readonly node: string
+  readonly to: { readonly epoch: number }
+  readonly instantMs: number
+  readonly flippedMs: number
+  readonly pauseMs: number | null
+  readonly inputs: {
+    readonly carried: number
+    readonly after: number
+    readonly lost: number
+    readonly doubled: number
+  } | null
+  readonly late: boolean
+}
+
+/** Waits for the receipts of an epoch of these nodes, in their order; none of them may have lost anything. */
+export async function receiptsOf(
+  fleet: Fleet,
+  app: string,
+  epoch: number,
+  nodes: readonly string[],
+): Promise<SignedFlip[]> {
+  const all = await eventually(`receipts of ${nodes.join(' and ')} for epoch ${epoch} of ${app}`, async () => {
+    const found = await ask<SignedFlip[]>(fleet, `/v1/apps/${app}/receipts`, { epoch: `${epoch}` })
+    return nodes.every((node) => found.some((each) => each.node === node)) ? found : undefined
+  })
+  for (const { node, inputs } of all) {
+    if (inputs !== null && inputs.lost + inputs.doubled > 0) throw new Error(`${node}: ${JSON.stringify(inputs)}`)
+  }
+  return nodes.map((node) => all.find((each) => each.node === node)!)
+}
+
+/** Counts its ticks in its state, from release to release, and tells the count and its version; `restore` and `more` are what it does beside that. */
+export const counting = (version: number, { restore = '', tick = '', more = '' } = {}) => `
+import { now } from "hypha/host/clock";
+import { emit } from "hypha/host/telemetry";
+import { names } from "hypha/host/sensor";
+import { Result, Unit } from "hypha/types";
+let state = new Uint32Array(4);
+export function tick(nowMs: u64): void {
+  if (names().length == 0) return;
+  state[0]++;
+  emit("version", ${version});
+  emit("count", state[0]);
+  ${tick}
+}
+export function save(): Uint8Array {
+  return Uint8Array.wrap(state.buffer.slice(0));
+}
+export function restore(from: string, saved: Uint8Array): Result<Unit, string> {
+  for (let i = 0; i < 4; i++) state[i] = load<u32>(saved.dataStart + 4 * i);
+  ${restore}
+  return new Result<Unit, string>(true, 0, "");
+}
+${more}
+export const unused = now;
+`
