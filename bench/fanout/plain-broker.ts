@@ -21,6 +21,7 @@ export async function createPlainBroker(fleet: string, store: BrokerStore) {
   const fanout = new Fanout({
     ...defaultLimits,
     mayRead: ({ id }, topic) => rules.maySubscribe({ kind: 'node', id }, topic),
+    acknowledge: (client, messageId) => persistence.acknowledgeShared(client, messageId),
     onDropped,
   })
   const aedes = new Aedes({ persistence, concurrency: 0, drainTimeout: defaultLimits.drainTimeoutMs })

@@ -76,6 +76,7 @@ class AedesBroker implements Broker {
     this.#fanout = new Fanout({
       ...this.#limits,
       mayRead: (client, topic) => this.#gatekeeper.mayRead(client, topic),
+      acknowledge: (client, messageId) => this.#persistence.acknowledgeShared(client, messageId),
       onDropped: options.onDropped,
     })
     this.#aedes = this.#createAedes()

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Client } from 'aedes'
+import { takeAcknowledgements } from './acknowledgements.ts'
 import { PublishFrame } from './frame.ts'
 import type { SharedDelivery } from './shared-delivery.ts'
 import { FilterTree } from './topic-tree.ts'
@@ -27,6 +28,8 @@ export interface FanoutPorts {
   readonly mayRead: (client: Client, topic: string) => boolean
   /** A client that is behind lost its oldest messages. */
   readonly onDropped: (client: string, count: number) => void
+  /** A client acknowledges what was delivered to many; false where the packet id is of anything else. */
+  readonly acknowledge: (client: string, messageId: number) => boolean
   /** What waits for one client that is behind. */
   readonly maxQueuedMessages: number
   readonly maxQueuedBytes: number
@@ -98,7 +101,7 @@ export class Fanout {
     this.#ports = ports
   }
 
-  /** Follows a client's subscriptions: to be called before any of its packets is handled. */
+  /** Follows a client's subscriptions and acknowledgements: to be called before any of its packets is handled. */
   track(client: Client): void {
     const inside = client as unknown as Inside
     const reader: Reader = {
@@ -112,6 +115,7 @@ export class Fanout {
     }
     this.#readers.set(client, reader)
     inside.conn.once('close', () => this.#end(reader))
+    takeAcknowledgements(client, (messageId) => this.#ports.acknowledge(inside.id, messageId))
     // Not its name: a connection that is taken over ends its subscriptions when its successor has made its own.
     const owner = `${++this.#connections}`
     // aedes writes down here what holds, also of restored sessions, for which it emits no event.

@@ -268,7 +268,7 @@ export class BrokerPersistence {
 
   #enqueueFor(clients: Iterable<string>, delivery: SharedDelivery): void {
     for (const client of [...clients]) {
-      const dropped = this.#queueOf(client).add(delivery.id, delivery.packet(), delivery)
+      const dropped = this.#queueOf(client).addShared(delivery)
       for (const old of dropped) this.#dequeue(client, old)
       if (dropped.length > 0) this.#options.onDropped(client, dropped.length)
     }
@@ -315,6 +315,16 @@ export class BrokerPersistence {
     if (queue?.size === 0) this.#queues.delete(client.id)
     this.#dequeue(client.id, cleared)
     return cleared.packet
+  }
+
+  /** A client acknowledges what waits for others, too. False where the id is of anything else, or of nothing: then nothing has happened. */
+  acknowledgeShared(client: string, messageId: number): boolean {
+    const queue = this.#queues.get(client)
+    const shared = queue?.acknowledgeShared(messageId)
+    if (!shared) return false
+    if (queue?.size === 0) this.#queues.delete(client)
+    shared.settle(client)
+    return true
   }
 
   outgoingStream(client: ClientRef): Readable {

@@ -13,23 +13,32 @@ export interface QueuedPacket {
   messageId: number | undefined
 }
 
-/** A message that waits for many: told when one of them is done with it. */
-interface Shared {
+/** A message that waits for many, in each of their queues. */
+export interface Shared {
+  readonly id: number
+  /** By which it is found in each queue. */
+  readonly key: string
+  readonly bytes: number
+  /** For one session's queue. */
+  packet(): QueuedPacket
+  /** One of them is done with it. */
   settle(client: string): void
 }
 
 interface Entry {
   readonly id: number
   readonly bytes: number
-  /** Kept when the packet is replaced by its release. */
-  readonly original: QueuedPacket
-  packet: QueuedPacket
   /** Where the message waits for others too. */
   readonly shared: Shared | null
+  /** That it was sent with, if it was. */
+  messageId: number | undefined
+  /** Kept when the packet is replaced by its release. Of a shared one there is none before somebody asks for it: as a rule nobody does. */
+  original: QueuedPacket | null
+  packet: QueuedPacket | null
 }
 
 /** What became of it has to be written down. */
-export type Removed = Pick<Entry, 'id' | 'packet' | 'shared'>
+export type Removed = Pick<Entry, 'id' | 'shared'>
 
 export interface QueueLimits {
   readonly maxQueuedMessages: number
@@ -52,14 +61,33 @@ export class SessionQueue {
   }
 
   /** Returns those that were dropped to make room. */
-  add(id: number, packet: QueuedPacket, shared: Shared | null = null): Removed[] {
-    const entry: Entry = { id, packet, original: packet, bytes: packet.payload.length + packet.topic.length, shared }
-    this.#entries.set(keyOf(packet), entry)
+  add(id: number, packet: QueuedPacket): readonly Removed[] {
+    const bytes = packet.payload.length + packet.topic.length
+    return this.#add(keyOf(packet), {
+      id,
+      bytes,
+      shared: null,
+      messageId: packet.messageId,
+      original: packet,
+      packet,
+    })
+  }
+
+  /** The same for one that waits for others too. */
+  addShared(shared: Shared): readonly Removed[] {
+    const { id, key, bytes } = shared
+    return this.#add(key, { id, bytes, shared, messageId: undefined, original: null, packet: null })
+  }
+
+  #add(key: string, entry: Entry): readonly Removed[] {
+    this.#entries.set(key, entry)
     this.#bytes += entry.bytes
+    const { maxQueuedMessages, maxQueuedBytes } = this.#limits
+    const isOver = () => this.#entries.size > maxQueuedMessages || this.#bytes > maxQueuedBytes
+    if (!isOver()) return nothing
     const dropped: Removed[] = []
     for (const [key, oldest] of this.#entries) {
-      const over = this.#entries.size > this.#limits.maxQueuedMessages || this.#bytes > this.#limits.maxQueuedBytes
-      if (!over) break
+      if (!isOver()) break
       this.#remove(key, oldest)
       dropped.push(oldest)
     }
@@ -70,17 +98,17 @@ export class SessionQueue {
   number(packet: { brokerId?: string; brokerCounter?: number }, messageId: number | undefined): boolean {
     const entry = this.#entries.get(keyOf(packet))
     if (!entry) return false
-    entry.packet.messageId = messageId
+    entry.messageId = messageId
+    packetOf(entry).messageId = messageId
     return true
   }
 
-  /** Notes the message id that a packet is sent with for the first time. False if it was sent before, or isn't queued (any more). */
+  /** Notes the message id that a shared packet is sent with for the first time. False if it was sent before, or isn't queued (any more). */
   begin(key: string, messageId: number): boolean {
-    const packet = this.#entries.get(key)?.packet
-    if (!packet || packet.messageId !== undefined) return false
-    packet.messageId = messageId
-    // Whenever it is sent again [MQTT-3.3.1-1].
-    packet.dup = true
+    const entry = this.#entries.get(key)
+    if (!entry || entry.messageId !== undefined) return false
+    entry.messageId = messageId
+    if (entry.packet) Object.assign(entry.packet, sentWith(messageId))
     return true
   }
 
@@ -92,20 +120,35 @@ export class SessionQueue {
   /** Puts the release of a QoS 2 message in the place of the message; what to store, or null if it isn't queued (any more). */
   release(client: string, release: QueuedPacket): StoredDelivery | null {
     for (const entry of this.#entries.values()) {
-      if (entry.packet.messageId !== release.messageId) continue
+      if (entry.messageId !== release.messageId) continue
+      const original = entry.original ?? packetOf(entry)
       entry.packet = release
-      return toDelivery(client, entry.id, entry.original, release.messageId ?? null)
+      return toDelivery(client, entry.id, original, release.messageId ?? null)
     }
     return null
   }
 
-  /** Removes what a message id acknowledges. Clients acknowledge in order, so the search ends at the first as a rule. */
-  acknowledge(messageId: number | undefined): Removed | null {
-    for (const [key, entry] of this.#entries) {
-      if (entry.packet.messageId !== messageId) continue
-      this.#remove(key, entry)
-      return entry
-    }
+  /** Removes what a message id acknowledges, with its packet. */
+  acknowledge(messageId: number | undefined): (Removed & { readonly packet: QueuedPacket }) | null {
+    const found = this.#sentWith(messageId)
+    if (found === null) return null
+    const [key, entry] = found
+    this.#remove(key, entry)
+    return { id: entry.id, shared: entry.shared, packet: packetOf(entry) }
+  }
+
+  /** The same for one that waits for others too; null for any other, which stays. */
+  acknowledgeShared(messageId: number): Shared | null {
+    const found = this.#sentWith(messageId)
+    if (found === null) return null
+    const [key, entry] = found
+    if (entry.shared !== null) this.#remove(key, entry)
+    return entry.shared
+  }
+
+  /** Clients acknowledge in order, so the search ends at the first as a rule. */
+  #sentWith(messageId: number | undefined): [string, Entry] | null {
+    for (const found of this.#entries) if (found[1].messageId === messageId) return found
     return null
   }
 
@@ -116,12 +159,26 @@ export class SessionQueue {
 
   /** A copy, because the queue changes while it is sent. */
   packets(): QueuedPacket[] {
-    return [...this.#entries.values()].map((entry) => entry.packet)
+    return [...this.#entries.values()].map(packetOf)
   }
 
   all(): Removed[] {
     return [...this.#entries.values()]
   }
+}
+
+const nothing: readonly Removed[] = []
+
+/** Whenever it is sent again, it is marked as such [MQTT-3.3.1-1]. */
+const sentWith = (messageId: number) => ({ messageId, dup: true })
+
+function packetOf(entry: Entry): QueuedPacket {
+  if (entry.packet === null) {
+    const { messageId } = entry
+    entry.packet = Object.assign(entry.shared!.packet(), messageId === undefined ? {} : sentWith(messageId))
+    entry.original = entry.packet
+  }
+  return entry.packet
 }
 
 const keyOf = (packet: { brokerId?: string; brokerCounter?: number }) => `${packet.brokerId} ${packet.brokerCounter}`

@@ -1,5 +1,5 @@
 import type { BrokerWrite } from '../store/ports/broker.ts'
-import { type QueuedPacket, type SessionQueue, sharedKey } from './queue.ts'
+import { type QueuedPacket, type SessionQueue, type Shared, sharedKey } from './queue.ts'
 
 interface SharedDeliveryPorts {
   readonly queueOf: (client: string) => SessionQueue | undefined
@@ -11,12 +11,13 @@ interface SharedDeliveryPorts {
  * One QoS 1 message that waits for many persistent sessions: its bytes are kept once, in memory and in the store, with the names of those that have not acknowledged it. A row for each of
  * ten thousand costs more than the sending.
  */
-export class SharedDelivery {
+export class SharedDelivery implements Shared {
   readonly id: number
   readonly topic: string
   readonly payload: Buffer
+  readonly key: string
+  readonly bytes: number
   readonly #waiting: Set<string>
-  readonly #key: string
   readonly #ports: SharedDeliveryPorts
 
   constructor(
@@ -28,7 +29,8 @@ export class SharedDelivery {
     this.topic = message.topic
     this.payload = message.payload
     this.#waiting = new Set(clients)
-    this.#key = sharedKey(this.id)
+    this.key = sharedKey(this.id)
+    this.bytes = message.payload.length + message.topic.length
     this.#ports = ports
   }
 
@@ -36,7 +38,6 @@ export class SharedDelivery {
     return this.#waiting
   }
 
-  /** For one session's queue. */
   packet(): QueuedPacket {
     const { id, topic, payload } = this
     const packet = { cmd: 'publish', topic, payload, qos: 1 as const, retain: false, dup: false, messageId: undefined }
@@ -45,16 +46,15 @@ export class SharedDelivery {
 
   /** It is about to be sent under this packet id. False if it was sent already, or isn't queued any more. */
   begin(client: string, messageId: number): boolean {
-    return this.#ports.queueOf(client)?.begin(this.#key, messageId) === true
+    return this.#ports.queueOf(client)?.begin(this.key, messageId) === true
   }
 
   /** The client may not have it (any more). */
   drop(client: string): void {
-    this.#ports.queueOf(client)?.remove(this.#key)
+    this.#ports.queueOf(client)?.remove(this.key)
     this.settle(client)
   }
 
-  /** Acknowledged, or dropped. */
   settle(client: string): void {
     if (this.#waiting.delete(client)) this.#ports.onSettled(this)
   }
