@@ -725,6 +725,11 @@ export const errorTable = {
     means: 'The called function has another type in the release that the other node runs.',
     mend: 'Let the rollout end: the releases of both nodes have to agree.',
   },
+  'link-failed': {
+    act: 'author',
+    means: 'A call over a link failed, and neither its result nor the policy of its link can say so to the module: the turn is discarded.',
+    mend: 'Give the function a result<_, string>, or its link a policy in hypha.toml.',
+  },
   'no-home': {
     act: 'author',
     means:
@@ -775,6 +780,31 @@ export const errorTable = {
     act: 'caller',
     means: "The node's file says something that can't be.",
     mend: 'Mend the line that the message names.',
+  },
+  'serial-port-failed': {
+    act: 'operator',
+    means: 'A serial port can not be opened.',
+    mend: 'Check that the path is that of a serial port, that no other program has it open, and that the user may use it.',
+  },
+  'board-unknown': {
+    act: 'caller',
+    means: 'No board with this id has been seen on any serial port since the bridge started.',
+    mend: 'List the boards with `hypha-bridge ls`; check the cable and the ports that are watched.',
+  },
+  'board-away': {
+    act: 'later',
+    means: 'A board is not connected now, or left before it answered.',
+    mend: 'Connect it again; what it held is still there.',
+  },
+  'board-busy': {
+    act: 'later',
+    means: 'More waits to be sent to a board than is kept for it.',
+    mend: 'Wait until the board has taken what was sent.',
+  },
+  'transfer-out-of-order': {
+    act: 'peer',
+    means: 'A piece of a transfer does not follow on the one before it, or goes beyond its end.',
+    mend: 'Offer it again: the board says where to go on.',
   },
   'helper-unreachable': {
     act: 'operator',

@@ -1,0 +1,138 @@
+import type { Held } from '../messages/held.ts'
+import type { ToBoard } from '../messages/messages.ts'
+import type { Offer } from '../messages/offer.ts'
+import { pieceOverhead } from '../messages/piece.ts'
+import type { Refused } from '../messages/refused.ts'
+
+/** What is to be brought to a board. [S 8.7] */
+export interface ToTransfer extends Omit<Offer, 'transfer' | 'wireSize'> {
+  /** As they are sent. */
+  readonly bytes: Uint8Array
+}
+
+export type TransferOutcome =
+  | { readonly kind: 'complete' }
+  | { readonly kind: 'refused'; readonly code: string; readonly detail: number | null }
+  | { readonly kind: 'cancelled' }
+
+export interface Transfer {
+  readonly outcome: Promise<TransferOutcome>
+  cancel(): void
+}
+
+interface Job {
+  readonly what: ToTransfer
+  readonly settle: (outcome: TransferOutcome) => void
+  readonly onProgress: (held: number) => void
+  /** Its number in this opening; 0 while it hasn't been offered. */
+  number: number
+  /** The next byte to send; null until the board has said where to begin. */
+  at: number | null
+  underWay: number
+}
+
+interface Peer {
+  readonly maxPayload: number
+  send(message: ToBoard): Promise<boolean>
+}
+
+/** Pieces that wait in the session or are under way: enough for the largest window. */
+const piecesUnderWay = 40
+
+/**
+ * Brings one thing after another to a board. What was begun when the board left is offered again when it is back, and goes on where the board
+ * says. [S 8.7] [S 8.8]
+ */
+export class Transfers {
+  readonly #jobs: Job[] = []
+  #peer: Peer | null = null
+  /** Pieces of an earlier opening say nothing about this one. */
+  #opening = 0
+  #last = 0
+
+  add(what: ToTransfer, onProgress: (held: number) => void = () => undefined): Transfer {
+    const { promise, resolve } = Promise.withResolvers<TransferOutcome>()
+    const job: Job = { what, settle: resolve, onProgress, number: 0, at: null, underWay: 0 }
+    this.#jobs.push(job)
+    this.#begin()
+    return { outcome: promise, cancel: () => this.#cancel(job) }
+  }
+
+  /** The board is there. */
+  attach(peer: Peer): void {
+    this.#peer = peer
+    this.#opening++
+    this.#last = 0
+    for (const job of this.#jobs) Object.assign(job, { number: 0, at: null, underWay: 0 })
+    this.#begin()
+  }
+
+  detach(): void {
+    this.#peer = null
+    this.#opening++
+  }
+
+  heardHeld({ transfer, at, complete }: Held): void {
+    const job = this.#jobs[0]
+    if (job === undefined || job.number !== transfer) return
+    job.onProgress(at)
+    if (complete) this.#over(job, { kind: 'complete' })
+    else if (job.at === null) {
+      job.at = Math.min(at, job.what.bytes.length)
+      this.#sendPieces(job)
+    }
+  }
+
+  /** Whether the refusal was of the transfer that is open. */
+  heardRefused({ of, number, code, detail }: Refused): boolean {
+    const job = this.#jobs[0]
+    if (of !== 'transfer' || job === undefined || job.number !== number) return false
+    this.#over(job, { kind: 'refused', code, detail })
+    return true
+  }
+
+  #begin(): void {
+    const job = this.#jobs[0]
+    if (job === undefined || job.number !== 0 || this.#peer === null) return
+    job.number = ++this.#last
+    const { bytes, ...what } = job.what
+    this.#say({ kind: 'offer', transfer: job.number, ...what, wireSize: bytes.length })
+  }
+
+  #sendPieces(job: Job): void {
+    const peer = this.#peer
+    const opening = this.#opening
+    const { bytes } = job.what
+    while (peer !== null && job.at !== null && job.at < bytes.length && job.underWay < piecesUnderWay) {
+      const piece = bytes.subarray(job.at, job.at + peer.maxPayload - pieceOverhead)
+      job.underWay++
+      const message: ToBoard = { kind: 'piece', transfer: job.number, at: job.at, bytes: piece }
+      job.at += piece.length
+      peer.send(message).then(
+        (taken) => {
+          if (!taken || this.#opening !== opening || this.#jobs[0] !== job) return
+          job.underWay--
+          this.#sendPieces(job)
+        },
+        () => undefined,
+      )
+    }
+  }
+
+  #cancel(job: Job): void {
+    if (!this.#jobs.includes(job)) return
+    if (job.number !== 0) this.#say({ kind: 'abandon', transfer: job.number })
+    this.#over(job, { kind: 'cancelled' })
+  }
+
+  #over(job: Job, outcome: TransferOutcome): void {
+    this.#jobs.splice(this.#jobs.indexOf(job), 1)
+    job.settle(outcome)
+    this.#begin()
+  }
+
+  /** Of what a line that closes takes with it, the next opening begins anew. */
+  #say(message: ToBoard): void {
+    this.#peer?.send(message).catch(() => undefined)
+  }
+}
