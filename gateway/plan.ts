@@ -40,8 +40,11 @@ export type ReasonCode =
   | 'storage-short'
   | 'apps-full'
   | 'instances-full'
-  /** What the app's own modules ask of each other. */
-  | 'remote-link-unsupported'
+  /** What the app's own modules ask of each other, and of the devices that they belong to. */
+  | 'device-bound'
+  | 'callee-missing'
+  | 'links-unserved'
+  | 'callers-full'
   | 'no-home'
   | 'no-node'
   /** The author's faults: no fleet can hold such a release. */
@@ -67,11 +70,34 @@ export interface Reason {
 type PlannedProvider =
   | { readonly kind: 'host' }
   | { readonly kind: 'instance'; readonly node: string; readonly module: string; readonly home: string | null }
+  /** Of a device-scoped module, the instance of the device that a call is meant for. */
+  | { readonly kind: 'device'; readonly module: string }
 
 export interface PlannedLink {
   /** As the module imports it. */
   readonly interface: string
   readonly provider: PlannedProvider
+  /** Steps of distance times expected calls a second; left out where caller and callee are on one node. */
+  readonly cost?: number
+}
+
+/** What a link between two modules is expected to carry, in each of the caller's instances. */
+export interface ExpectedTraffic {
+  readonly caller: string
+  readonly callee: string
+  readonly interface: string
+  readonly callsPerS: number
+  readonly bytesPerCall: number
+  readonly source: 'measured' | 'hint' | 'assumed'
+}
+
+/** What a link between two modules was seen to carry, all its instances together. */
+export interface MeasuredTraffic {
+  readonly caller: string
+  readonly callee: string
+  readonly interface: string
+  readonly callsPerS: number
+  readonly bytesPerS: number
 }
 
 export interface PlannedInstance {
@@ -81,7 +107,7 @@ export interface PlannedInstance {
   readonly node: string
   readonly scope: Scope
   readonly form: 'core' | 'component'
-  /** The sum of the distances of its links; 0 where all of them stay on the node. */
+  /** Of its links and its messages, in steps of distance times what flows a second; 0 where all of it stays on the node. */
   readonly cost: number
   /** What is set aside for it on its node. */
   readonly memoryBytes: number
@@ -90,17 +116,20 @@ export interface PlannedInstance {
   readonly links: readonly PlannedLink[]
 }
 
-interface NodeVerdict {
-  readonly node: string
-  readonly fits: boolean
+/** Nodes that can't hold a module, for the same reasons. */
+export interface Refused {
+  /** Places in the plan's `kinds`. */
+  readonly kinds: readonly number[]
+  /** Single nodes: those that are full of what was placed there before. */
+  readonly nodes: readonly string[]
   readonly reasons: readonly Reason[]
 }
 
+/** Where a module can't be. Every node that isn't named there can hold it. */
 export interface ModuleVerdicts {
   readonly module: string
   readonly scope: Scope
-  /** One for each node of the fleet, sorted by its id. */
-  readonly nodes: readonly NodeVerdict[]
+  readonly refused: readonly Refused[]
 }
 
 export interface Unplaced {
@@ -117,7 +146,11 @@ export interface Plan {
   readonly digest: string
   /** Sorted by module, home and node. */
   readonly instances: readonly PlannedInstance[]
+  /** The fleet, nodes together that are alike in all that placement asks of them. */
+  readonly kinds: readonly (readonly string[])[]
   readonly refusals: readonly ModuleVerdicts[]
+  /** Of each link between modules. */
+  readonly traffic: readonly ExpectedTraffic[]
   readonly unplaced: readonly Unplaced[]
   /** Every module has an instance wherever it should. */
   readonly complete: boolean
@@ -130,4 +163,10 @@ export interface PlaceInput {
   readonly fleet: readonly FleetNode[]
   /** The plan that runs now: at equal cost, and while their node is away, instances stay where they are. */
   readonly previous?: Plan
+  /** Counts in place of what `hypha.toml` says of the same links. */
+  readonly traffic?: readonly MeasuredTraffic[]
 }
+
+/** The nodes that a refusal is of, sorted. */
+export const nodesOf = ({ kinds }: Pick<Plan, 'kinds'>, refused: Refused): string[] =>
+  [...refused.kinds.flatMap((index) => kinds[index] ?? []), ...refused.nodes].sort()

@@ -20,7 +20,7 @@ export function draftSection(
     module,
     home,
     form,
-    links,
+    links: links.map(({ interface: name, provider }) => ({ interface: name, provider })),
     config: input.settings({ app: app.plan.app, module, node: node.id }),
   }))
   return {

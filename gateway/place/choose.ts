@@ -1,44 +1,16 @@
 import type { FleetNode, Reason } from '../plan.ts'
-import { distance, distanceFromSite } from './distance.ts'
-import { isDevice } from './fit.ts'
-import type { Ledger } from './ledger.ts'
-import { compare, type LinkGraph } from './links.ts'
-import type { ScopeDecision } from './scope.ts'
-import type { Unit } from './units.ts'
-
-/** Everything that a choice depends on; the last three grow while units are placed one after another. */
-export interface Scene {
-  readonly graph: LinkGraph
-  readonly scopes: ReadonlyMap<string, ScopeDecision>
-  /** Sorted by id. */
-  readonly fleet: readonly FleetNode[]
-  readonly nodes: ReadonlyMap<string, FleetNode>
-  /** Those that no device is, sorted by id. */
-  readonly upper: readonly FleetNode[]
-  /** By module and node, why not, whatever else is placed. */
-  readonly refusals: ReadonlyMap<string, ReadonlyMap<string, readonly Reason[]>>
-  /** Node of each instance in the plan that runs now, by `module@home`. */
-  readonly previous: ReadonlyMap<string, string>
-  readonly ledger: Ledger
-  /** By home. */
-  readonly placed: Map<string | null, Placed[]>
-  /** By module and node, why not beside what was placed before. */
-  readonly crowded: Map<string, Map<string, readonly Reason[]>>
-}
-
-export interface Placed {
-  readonly unit: Unit
-  readonly node: FleetNode
-  readonly cost: number
-  readonly why: readonly string[]
-}
+import { costOn } from './cost.ts'
+import { distance } from './distance.ts'
+import { isDevice, refusalsOf } from './fit.ts'
+import { likeIt } from './kinds.ts'
+import { compare, isBound } from './links.ts'
+import { type Scene, spotKey } from './scene.ts'
 
 export interface Choice {
+  /** Null where no node can hold it. */
   readonly node: FleetNode | null
   readonly cost: number
   readonly why: readonly string[]
-  /** By node and module, why not there. */
-  readonly refused: ReadonlyMap<string, ReadonlyMap<string, readonly Reason[]>>
 }
 
 interface Candidate {
@@ -47,109 +19,165 @@ interface Candidate {
   readonly stays: boolean
 }
 
-/** The node with the least link cost among those that can hold a unit; at equal cost the one where it is already, then the first by name. */
-export function choose(unit: Unit, scene: Scene): Choice {
-  // A copied module may have been on many nodes: what the unit is built around was on one.
-  const root = unit.modules.find((name) => !unit.copies.has(name))!
-  const was = scene.previous.get(`${root}@${unit.home ?? ''}`)
-  const refused = new Map<string, ReadonlyMap<string, readonly Reason[]>>()
-  const fitting: FleetNode[] = []
-  for (const node of reachableFrom(unit, scene)) {
-    const reasons = whyNot(unit, node, node.id === was, scene)
-    if (reasons.size === 0) fitting.push(node)
-    else refused.set(node.id, reasons)
-  }
-  const candidates = withoutDevices(unit, fitting).map(
-    (node): Candidate => ({ node, cost: costOf(unit, node, scene), stays: node.id === was }),
+const none: Choice = { node: null, cost: 0, why: [] }
+const atHome: readonly string[] = ['its home provides all that it imports']
+
+/** The node where an instance's links cost least among those that can hold it; at equal cost the one where it is already, then the first by name. */
+export function choose(module: string, home: string | null, scene: Scene): Choice {
+  const was = scene.previous.get(spotKey(module, home))
+  const candidates = fitting(module, home, was, scene).map(
+    (node): Candidate => ({ node, cost: costOn(module, home, node, scene), stays: node.id === was }),
   )
-  candidates.sort((a, b) => a.cost - b.cost || Number(b.stays) - Number(a.stays) || compare(a.node.id, b.node.id))
-  const [best] = candidates
-  if (best === undefined) return { node: null, cost: 0, why: [], refused }
-  return { node: best.node, cost: best.cost, why: explain(unit, best, candidates, refused), refused }
+  const [best, next] = twoBest(candidates)
+  if (best === undefined) return none
+  return { node: best.node, cost: best.cost, why: explain(module, home, best, next, candidates, scene) }
 }
 
-/** What belongs to a device runs there, or on a tier above it; never on another device, but for the one that a microcontroller is attached to. */
-function reachableFrom(unit: Unit, { fleet, nodes, upper }: Scene): readonly FleetNode[] {
-  if (unit.home === null) return fleet
-  const home = nodes.get(unit.home)!
-  const parent = home.parent === null ? undefined : nodes.get(home.parent)
-  return [home, ...(parent !== undefined && isDevice(parent) ? [parent] : []), ...upper]
-}
-
-/** What is shared takes nothing from devices while another node can hold it. */
-function withoutDevices(unit: Unit, fitting: readonly FleetNode[]): readonly FleetNode[] {
-  const others = unit.home === null ? fitting.filter((node) => !isDevice(node)) : []
-  return others.length > 0 ? others : fitting
-}
-
-function whyNot(unit: Unit, node: FleetNode, stays: boolean, scene: Scene): Map<string, Reason[]> {
-  const found = new Map<string, Reason[]>()
-  for (const name of unit.modules) {
-    const reasons = scene.refusals.get(name)!.get(node.id)!
-    if (reasons.length > 0) found.set(name, [...reasons])
+/** The first two in the order of preference. */
+function twoBest(candidates: readonly Candidate[]): Candidate[] {
+  let best: Candidate | undefined
+  let next: Candidate | undefined
+  for (const each of candidates) {
+    if (best === undefined || order(each, best) < 0) [best, next] = [each, best]
+    else if (next === undefined || order(each, next) < 0) next = each
   }
-  if (found.size > 0) return found
-  for (const [name, reasons] of scene.ledger.missing(unit, node)) {
-    found.set(name, reasons)
-    scene.crowded.set(name, (scene.crowded.get(name) ?? new Map<string, readonly Reason[]>()).set(node.id, reasons))
-  }
+  return [best, next].filter((each) => each !== undefined)
+}
+
+const order = (a: Candidate, b: Candidate): number =>
+  a.cost - b.cost || Number(b.stays) - Number(a.stays) || compare(a.node.id, b.node.id)
+
+/** Nodes that can hold an instance now. What is shared takes nothing from devices while another node can. */
+function fitting(module: string, home: string | null, was: string | undefined, scene: Scene): FleetNode[] {
+  if (home !== null) return reachableFrom(module, home, scene).filter((node) => holds(module, home, node, was, scene))
+  const upper = scene.upper.filter((node) => holds(module, home, node, was, scene))
+  if (upper.length > 0) return upper
+  return scene.kinds.all
+    .filter((kind) => isDevice(kind.sample) && scene.kinds.holds(module, kind))
+    .flatMap(({ nodes }) => nodes.filter((node) => holds(module, home, node, was, scene)))
+}
+
+/** What belongs to a device runs there, or on a tier above it; never on another device, but for the one that a microcontroller is attached to. What is bound to it runs only there. */
+export function reachableFrom(module: string, home: string, { graph, nodes, upper }: Scene): readonly FleetNode[] {
+  const own = nodes.get(home)!
+  if (isBound(graph.modules.get(module)!)) return [own]
+  const parent = own.parent === null ? undefined : nodes.get(own.parent)
+  return [own, ...(parent !== undefined && isDevice(parent) ? [parent] : []), ...upper]
+}
+
+function holds(module: string, home: string | null, node: FleetNode, was: string | undefined, scene: Scene): boolean {
+  if (!scene.kinds.holds(module, scene.kinds.of(node.id))) return false
   // A device comes back to what is its own; what is placed anew goes where somebody answers.
-  if (!node.online && !stays && node.id !== unit.home) {
-    const text = `${node.id} is offline, and nothing new is placed there until it is back`
-    for (const name of unit.modules) found.set(name, [...(found.get(name) ?? []), { code: 'node-offline', text }])
+  if (!node.online && node.id !== was && node.id !== home) return false
+  if (scene.ledger.hasRoom(module, home, node)) return true
+  noteCrowded(module, node, scene)
+  return false
+}
+
+function noteCrowded(module: string, node: FleetNode, { crowded, ledger }: Scene): void {
+  const ofModule = crowded.get(module) ?? new Map()
+  crowded.set(module, ofModule)
+  const key = ledger
+    .missing(module, node, '')
+    .map(({ text }) => text)
+    .join()
+  const alike = ofModule.get(key) ?? { nodes: new Set<string>(), reasons: ledger.missing(module, node, '\0') }
+  ofModule.set(key, alike)
+  alike.nodes.add(node.id)
+}
+
+/** Why a node can't hold an instance now, whatever its links cost there; none where it can. */
+export function whyNotOn(module: string, home: string | null, node: FleetNode, scene: Scene): Reason[] {
+  if (!scene.kinds.holds(module, scene.kinds.of(node.id))) return refusalsOf(scene.graph.modules.get(module)!, node)
+  if (home !== null && !reachableFrom(module, home, scene).includes(node)) {
+    const text = `belongs to ${home}, and ${node.id} is ${isDevice(node) ? 'another device' : 'not where it is bound to'}`
+    return [{ code: 'device-bound', text }]
   }
-  return found
+  if (!scene.ledger.hasRoom(module, home, node)) return scene.ledger.missing(module, node, node.id)
+  const away = !node.online && node.id !== scene.previous.get(spotKey(module, home)) && node.id !== home
+  return away ? [offline(node.id)] : []
 }
 
-/** The sum of the distances from a node to the unit's home or site, and to each instance that it exchanges messages with. */
-function costOf(unit: Unit, node: FleetNode, scene: Scene): number {
-  let cost = unit.home === null ? distanceFromSite(node) : distance(scene.nodes.get(unit.home)!, node)
-  const peers = peersOf(unit, scene.graph)
-  for (const { unit: other, node: at } of neighbours(unit, scene)) {
-    if (other.modules.some((name) => peers.has(name))) cost += distance(at, node)
+const offline = (name: string): Reason => ({
+  code: 'node-offline',
+  text: `${name} is offline, and nothing new is placed there until it is back`,
+})
+
+/** Why no node can hold an instance. */
+export function whyNowhere(module: string, home: string | null, scene: Scene): Reason[] {
+  if (scene.fleet.length === 0) return [{ code: 'no-node', text: 'the fleet has no node' }]
+  if (home !== null) {
+    const reachable = reachableFrom(module, home, scene).slice(0, mostNamed)
+    return reachable.flatMap((node) => whyNotOn(module, home, node, scene))
   }
-  return cost
+  const refusing = scene.kinds.refusing(module).flatMap(({ reasons }) => reasons)
+  const crowded = [...(scene.crowded.get(module)?.values() ?? [])].flatMap(crowdedReasons)
+  const away = scene.fleet.filter((node) => !node.online && scene.kinds.holds(module, scene.kinds.of(node.id)))
+  return [...refusing, ...crowded, ...(away.length > 0 ? [offline(likeIt(away[0]!.id, away.length))] : [])]
 }
 
-/** A message whose publisher has a home goes only to instances of the same home or of none. */
-function neighbours({ home }: Unit, { placed }: Scene): Iterable<Placed> {
-  if (home === null) return [...placed.values()].flat()
-  return [...(placed.get(home) ?? []), ...(placed.get(null) ?? [])]
+/** Nodes of which an unplaced instance of a device says one by one why it isn't there. */
+const mostNamed = 5
+
+export const crowdedReasons = ({
+  nodes,
+  reasons,
+}: {
+  nodes: ReadonlySet<string>
+  reasons: readonly Reason[]
+}): Reason[] => {
+  const name = likeIt([...nodes].sort(compare)[0]!, nodes.size)
+  return reasons.map(({ code, text }) => ({ code, text: text.replace('\0', name) }))
 }
 
-function peersOf(unit: Unit, { modules }: LinkGraph): ReadonlySet<string> {
-  const peers = new Set(unit.modules.flatMap((name) => modules.get(name)!.publishers))
-  for (const [name, { publishers }] of modules)
-    if (publishers.some((other) => unit.modules.includes(other))) peers.add(name)
-  for (const name of unit.modules) peers.delete(name)
-  return peers
-}
-
-function explain(unit: Unit, best: Candidate, candidates: readonly Candidate[], refused: Choice['refused']): string[] {
+function explain(
+  module: string,
+  home: string | null,
+  best: Candidate,
+  next: Candidate | undefined,
+  candidates: readonly Candidate[],
+  scene: Scene,
+): readonly string[] {
   const { node, cost } = best
+  if (home === node.id) return atHome
   const why: string[] = []
-  if (unit.home === node.id) why.push(`${node.id} is its home and provides all that it imports`)
-  else if (unit.home !== null) why.push(`its home ${unit.home} can't hold it: ${sentence(refused.get(unit.home))}`)
-  if (unit.home !== node.id) why.push(...explainCost(best, candidates))
-  if (best.stays && candidates.some((other) => other !== best && other.cost === cost))
-    why.push(`it stays on ${node.id}, where it was`)
-  if (!node.online && unit.home !== node.id) why.push(`${node.id} is offline now; it stays there, where it was`)
+  if (home !== null) why.push(explainAway(module, home, best, candidates, scene))
+  why.push(explainCost(best, next, candidates.length))
+  if (best.stays && next?.cost === cost) why.push(`it stays on ${node.id}, where it was`)
+  if (!node.online) why.push(`${node.id} is offline now; it stays there, where it was`)
   return why
 }
 
-function explainCost(best: Candidate, candidates: readonly Candidate[]): string[] {
-  const [, next] = candidates
-  if (next === undefined) return [`${best.node.id} is the only node that can hold it`]
-  const rest = candidates.length > 2 ? ` and more on ${candidates.length - 2} others` : ''
-  const compared = next.cost === best.cost ? `as on ${next.node.id}` : `on ${next.node.id} ${next.cost}${rest}`
-  return [
-    `${best.node.id} has the shortest links of ${candidates.length} nodes that can hold it: they cost ${best.cost}, ${compared}`,
-  ]
+/** Why it isn't at home, where it went, and what stays behind. */
+function explainAway(
+  module: string,
+  home: string,
+  { node }: Candidate,
+  candidates: readonly Candidate[],
+  scene: Scene,
+): string {
+  const own = scene.nodes.get(home)!
+  const there = candidates.find((each) => each.node === own)
+  const reasons = whyNotOn(module, home, own, scene).map(({ text }) => text)
+  const cause =
+    there === undefined ? reasons.join(', and ') : `its links would cost ${rounded(there.cost)} on its home ${home}`
+  const bound = scene.flows.ties
+    .get(module)!
+    .map(({ other }) => other)
+    .filter((other) => isBound(scene.graph.modules.get(other)!) && scene.positions.at(other, home) === own)
+  const steps = distance(own, node)
+  const stays =
+    bound.length === 0 ? '' : `, linked to ${[...new Set(bound)].sort(compare).join(' and ')}, which stays there`
+  return `${cause}: placed on ${node.id}, ${steps} ${steps === 1 ? 'step' : 'steps'} from ${home}${stays}`
 }
 
-function sentence(byModule: ReadonlyMap<string, readonly Reason[]> | undefined): string {
-  if (byModule === undefined) return 'it is not in the fleet'
-  return [...byModule]
-    .map(([module, reasons]) => `${module} ${reasons.map(({ text }) => text).join(', and ')}`)
-    .join('; ')
+function explainCost(best: Candidate, next: Candidate | undefined, count: number): string {
+  if (next === undefined) return `${best.node.id} is the only node that can hold it`
+  const rest = count > 2 ? ` and more on ${count - 2} others` : ''
+  const cost = rounded(best.cost)
+  const compared = next.cost === best.cost ? `as on ${next.node.id}` : `on ${next.node.id} ${rounded(next.cost)}${rest}`
+  return `${best.node.id} has the cheapest links of ${count} nodes that can hold it: they cost ${cost}, ${compared}`
 }
+
+/** For sentences. */
+export const rounded = (cost: number): string => `${Math.round(cost * 100) / 100}`

@@ -7,11 +7,15 @@ const local = 2
 const internet = 8
 const otherZone = 4
 
-type Point = Pick<FleetNode, 'id' | 'tier' | 'zone' | 'parent'>
+export type Point = Pick<FleetNode, 'id' | 'tier' | 'zone' | 'parent'>
 
 /** The distance of two nodes; 0 for a node from itself, and symmetrical. */
 export function distance(a: Point, b: Point): number {
-  if (a.id === b.id) return 0
+  return a.id === b.id ? 0 : apart(a, b)
+}
+
+/** The distance of two different nodes that are where these are. */
+export function apart(a: Point, b: Point): number {
   if (a.tier === 'mcu' && b.tier === 'mcu') {
     return 2 * cable + (a.parent !== null && a.parent === b.parent ? 0 : overNetwork(a, b))
   }
@@ -41,3 +45,7 @@ export function distanceFromSite(node: Point): number {
   if (node.tier === 'cloud') return internet
   return node.tier === 'device' ? 2 * local : 2 * local + cable
 }
+
+/** Nodes with the same key are equally far from every other node. `parents` are those that a microcontroller is attached to. */
+export const placeKey = ({ id, tier, zone, parent }: Point, parents: ReadonlySet<string>): string =>
+  `${tier} ${zone ?? ''} ${parent ?? ''} ${parents.has(id) ? id : ''}`

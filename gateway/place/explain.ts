@@ -1,5 +1,4 @@
-import type { Plan } from '../plan.ts'
-import { compare } from './links.ts'
+import { nodesOf, type Plan } from '../plan.ts'
 
 /**
  * Why the instances of a module are where they are, and why they are nowhere else, in sentences. None if the plan doesn't know the module.
@@ -8,20 +7,30 @@ import { compare } from './links.ts'
 export function explain(plan: Plan, module: string, home?: string): string[] {
   const wanted = (item: { module: string; home: string | null }) =>
     item.module === module && (home === undefined || item.home === home)
-  const sentences: string[] = []
-  for (const { home: at, node, why } of plan.instances.filter(wanted)) {
-    const whose = at === null ? module : `${module} of ${at}`
-    sentences.push(`${whose} runs on ${node}: ${why.join('; ')}.`)
+  const whose = (at: string | null) => (at === null ? module : `${module} of ${at}`)
+  const sentences = [
+    ...plan.instances
+      .filter(wanted)
+      .map(({ home: at, node, why }) => `${whose(at)} runs on ${node}: ${why.join('; ')}.`),
+    ...plan.unplaced
+      .filter(wanted)
+      .map(({ home: at, reasons }) => `${whose(at)} has no place: ${reasons.map(({ text }) => text).join('; ')}.`),
+  ]
+  const verdicts = plan.refusals.find((item) => item.module === module)
+  if (verdicts === undefined) return sentences
+  const refusing = new Set<string>()
+  for (const refused of verdicts.refused) {
+    const nodes = nodesOf(plan, refused)
+    for (const node of nodes) refusing.add(node)
+    sentences.push(`Not on ${someOf(nodes)}: ${refused.reasons.map(({ text }) => text).join('; ')}.`)
   }
-  for (const { home: at, reasons } of plan.unplaced.filter(wanted)) {
-    const whose = at === null ? module : `${module} of ${at}`
-    sentences.push(`${whose} has no place: ${reasons.map(({ text }) => text).join('; ')}.`)
-  }
-  const verdicts = plan.refusals.find((item) => item.module === module)?.nodes ?? []
-  for (const { node, reasons } of verdicts.filter(({ fits }) => !fits).sort((a, b) => compare(a.node, b.node))) {
-    sentences.push(`${node} can't hold ${module}: ${reasons.map(({ text }) => text).join('; ')}.`)
-  }
-  const fitting = verdicts.filter(({ fits }) => fits).map(({ node }) => node)
-  if (fitting.length > 0) sentences.push(`It would fit on ${fitting.join(', ')}.`)
+  const fitting = plan.kinds
+    .flat()
+    .filter((node) => !refusing.has(node))
+    .sort()
+  if (fitting.length > 0) sentences.push(`It fits on ${someOf(fitting)}.`)
   return sentences
 }
+
+const someOf = (names: readonly string[]): string =>
+  names.length <= 8 ? names.join(', ') : `${names.slice(0, 7).join(', ')} and ${names.length - 7} more`

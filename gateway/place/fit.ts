@@ -20,6 +20,13 @@ export const isDevice = (node: FleetNode): boolean => node.tier === 'device' || 
 const number = new Intl.NumberFormat('en-US')
 export const grouped = (value: number): string => number.format(value)
 
+/** A size to the byte, in the largest unit that it is a whole number of. */
+export function sizeText(bytes: number): string {
+  if (bytes === 0) return '0'
+  if (bytes % 1_048_576 === 0) return `${grouped(bytes / 1_048_576)} MiB`
+  return bytes % 1_024 === 0 ? `${grouped(bytes / 1_024)} KiB` : `${grouped(bytes)} bytes`
+}
+
 /** The form in which a node runs a module; null where it runs none that the module has. */
 export function formOn(module: ReleaseModule, inventory: Inventory): 'core' | 'component' | null {
   if (module.core !== null && inventory.forms.includes('core')) return 'core'
@@ -38,53 +45,60 @@ export function needOf(module: ReleaseModule, node: FleetNode): Need {
   }
 }
 
-/** Why a node can't hold a module, whatever else of this app it holds; none where it can. Whether it is reachable is another question. */
-export function refusalsOf(links: ModuleLinks, node: FleetNode): Reason[] {
-  const { inventory, id } = node
-  if (inventory === null) return [{ code: 'no-inventory', text: `${id} has not yet reported what it provides` }]
+/**
+ * Why a node can't hold a module, whatever else of this app it holds; none where it can. Whether it is reachable is another question. `name` stands for the node in the sentences.
+ */
+export function refusalsOf(links: ModuleLinks, node: FleetNode, name: string = node.id): Reason[] {
+  const { inventory } = node
+  if (inventory === null) return [{ code: 'no-inventory', text: `${name} has not yet reported what it provides` }]
   const { module } = links
   return [
-    ...missingLabels(module, node),
-    ...missingForm(module, inventory, id),
-    ...missingFeatures(module, inventory, id),
-    ...missingInterfaces(links, inventory, node),
-    ...(inventory.forms.length === 0
-      ? []
-      : shortOf(needOf(module, node), node, { memoryBytes: 0, storageBytes: 0 }, module)),
+    ...missingLabels(module, node, name),
+    ...missingForm(module, inventory, name),
+    ...missingFeatures(module, inventory, name),
+    ...missingInterfaces(links, inventory, node, name),
+    ...(inventory.forms.length === 0 ? [] : shortOf(needOf(module, node), node, nothing, module, name)),
     ...(node.used.apps >= maxSections
-      ? [{ code: 'apps-full', text: `${id} already runs ${node.used.apps} apps, as many as it can` } as const]
+      ? [{ code: 'apps-full', text: `${name} already runs ${node.used.apps} apps, as many as it can` } as const]
       : []),
   ]
 }
 
+const nothing: Need = { memoryBytes: 0, storageBytes: 0 }
+
 /** What is missing of memory and storage, after what other apps and `taken` have. */
-export function shortOf(need: Need, node: FleetNode, taken: Need, module: ReleaseModule): Reason[] {
+export function shortOf(need: Need, node: FleetNode, taken: Need, module: ReleaseModule, name: string): Reason[] {
   const reasons: Reason[] = []
-  const { inventory, used, id } = node
+  const { inventory, used } = node
   if (inventory === null) return reasons
   const check = (code: 'memory-short' | 'storage-short', what: 'memory' | 'storage', key: keyof Need) => {
     const left = Math.max(0, inventory[key] - used[key] - taken[key])
     if (need[key] <= left) return
-    const beside = used[key] + taken[key] > 0 ? ` of ${grouped(inventory[key])}` : ''
-    reasons.push({
-      code,
-      text: `needs ${grouped(need[key])} bytes of ${what}, ${id} has ${grouped(left)} left${beside}`,
-    })
+    const beside = used[key] + taken[key] > 0 ? ` of ${sizeText(inventory[key])}` : ''
+    reasons.push({ code, text: `needs ${sizeText(need[key])} of ${what}, ${name} has ${sizeText(left)} left${beside}` })
   }
   check('memory-short', 'memory', 'memoryBytes')
   check('storage-short', 'storage', 'storageBytes')
   if (reasons[0]?.code === 'memory-short' && node.tier === 'mcu' && module.memory.endBytes === null) {
-    const text = `${reasons[0].text}; below a page of 65,536 bytes fits only a module that exports hypha_memory_end, which the SDK's allocators do`
+    const text = `${reasons[0].text}; below a page of 64 KiB fits only a module that exports hypha_memory_end, which the SDK's allocators do`
     reasons[0] = { code: 'memory-short', text }
   }
   return reasons
 }
 
-function missingLabels(module: ReleaseModule, node: FleetNode): Reason[] {
+/** Whether there is room for a need beside what is taken; `shortOf` says what is missing. */
+export const hasRoom = (need: Need, { inventory, used }: FleetNode, taken: Need): boolean =>
+  inventory !== null &&
+  need.memoryBytes <= inventory.memoryBytes - used.memoryBytes - taken.memoryBytes &&
+  need.storageBytes <= inventory.storageBytes - used.storageBytes - taken.storageBytes
+
+function missingLabels(module: ReleaseModule, node: FleetNode, name: string): Reason[] {
+  const { requires } = module.spec
+  if (requires.length === 0) return []
   const labels = labelsOf(node)
-  return module.spec.requires
+  return requires
     .filter((label) => !labels.has(label))
-    .map((label) => ({ code: 'label-missing', text: `requires the label ${label}, which ${node.id} does not carry` }))
+    .map((label) => ({ code: 'label-missing', text: `requires the label ${label}, which ${name} does not carry` }))
 }
 
 /** Given by the operator, by the node's own file, and by what the node is. */
@@ -109,19 +123,19 @@ function missingFeatures(module: ReleaseModule, inventory: Inventory, id: string
     }))
 }
 
-function missingInterfaces(links: ModuleLinks, inventory: Inventory, node: FleetNode): Reason[] {
+function missingInterfaces(links: ModuleLinks, inventory: Inventory, node: FleetNode, name: string): Reason[] {
   const reasons: Reason[] = []
   for (const wanted of links.host) {
     if (!inventory.interfaces.some((provided) => serves(provided, wanted))) {
       const near = inventory.interfaces.filter((provided) => bareName(provided) === bareName(wanted))
       const text =
         near.length === 0
-          ? `imports ${wanted}, which ${node.id} does not provide`
-          : `imports ${wanted}, but ${node.id} provides ${near.join(', ')}`
+          ? `imports ${wanted}, which ${name} does not provide`
+          : `imports ${wanted}, but ${name} provides ${near.join(', ')}`
       reasons.push({ code: 'interface-missing', text })
     } else if (isDeviceBound(wanted) && !isDevice(node)) {
-      const text = `imports ${wanted}, which belongs to a device, and ${node.id} is of the tier ${node.tier}; links between nodes are not served yet`
-      reasons.push({ code: 'remote-link-unsupported', text })
+      const text = `imports ${wanted}, which belongs to a device and is served only there, and ${name} is of the tier ${node.tier}`
+      reasons.push({ code: 'device-bound', text })
     }
   }
   return reasons

@@ -1,58 +1,66 @@
 import type { FleetNode, Reason } from '../plan.ts'
-import { grouped, maxInstancesPerSection, type Need, needOf, shortOf } from './fit.ts'
+import { grouped, hasRoom, maxInstancesPerSection, type Need, shortOf } from './fit.ts'
+import type { Kinds } from './kinds.ts'
 import type { LinkGraph } from './links.ts'
-import type { Unit } from './units.ts'
+
+interface Taken extends Need {
+  /** Instances of the app, by `module@home`; a device's own without its name, so that devices that have the same share one of these. */
+  readonly keys: ReadonlySet<string>
+}
+
+const empty: Taken = { memoryBytes: 0, storageBytes: 0, keys: new Set() }
 
 /** What the app's instances placed so far take of each node. */
 export class Ledger {
   readonly #graph: LinkGraph
-  readonly #taken = new Map<string, Need & { readonly keys: ReadonlySet<string> }>()
+  readonly #kinds: Kinds
+  readonly #taken = new Map<string, Taken>()
 
-  constructor(graph: LinkGraph) {
+  constructor(graph: LinkGraph, kinds: Kinds) {
     this.#graph = graph
+    this.#kinds = kinds
   }
 
-  #of(node: string): Need & { readonly keys: ReadonlySet<string> } {
-    return this.#taken.get(node) ?? { memoryBytes: 0, storageBytes: 0, keys: new Set() }
+  /** Whether an instance has room on a node beside what is there already. */
+  hasRoom(module: string, home: string | null, node: FleetNode): boolean {
+    const taken = this.#taken.get(node.id) ?? empty
+    if (taken.keys.has(keyOf(module, home, node))) return true
+    if (taken.keys.size >= maxInstancesPerSection) return false
+    return hasRoom(this.#kinds.need(module, this.#kinds.of(node.id)), node, taken)
   }
 
-  /** What a unit lacks on a node beside what is there already; by the name of the module at which the node is full. */
-  missing(unit: Unit, node: FleetNode): ReadonlyMap<string, Reason[]> {
-    const refused = new Map<string, Reason[]>()
-    const { keys, ...taken } = this.#of(node.id)
-    let sum: Need = taken
-    let count = keys.size
-    for (const name of unit.modules) {
-      if (keys.has(keyOf(name, unit))) continue
-      const { module } = this.#graph.modules.get(name)!
-      const need = needOf(module, node)
-      const reasons = shortOf(need, node, sum, module)
-      if (++count > maxInstancesPerSection) {
-        const text = `${node.id} holds ${grouped(maxInstancesPerSection)} instances of the app already, as many as it can`
-        reasons.push({ code: 'instances-full', text })
-      }
-      if (reasons.length > 0) refused.set(name, reasons)
-      sum = add(sum, need)
-    }
-    return refused
+  /** What an instance lacks there, in sentences; `name` stands for the node. */
+  missing(module: string, node: FleetNode, name: string): Reason[] {
+    const taken = this.#taken.get(node.id) ?? empty
+    const need = this.#kinds.need(module, this.#kinds.of(node.id))
+    const reasons = shortOf(need, node, taken, this.#graph.modules.get(module)!.module, name)
+    if (taken.keys.size < maxInstancesPerSection) return reasons
+    const text = `${name} holds ${grouped(maxInstancesPerSection)} instances of the app already, as many as it can`
+    return [...reasons, { code: 'instances-full', text }]
   }
 
-  take(unit: Unit, node: FleetNode): void {
-    const { keys: before, ...taken } = this.#of(node.id)
-    const keys = new Set(before)
-    let sum: Need = taken
-    for (const name of unit.modules) {
-      if (keys.has(keyOf(name, unit))) continue
-      keys.add(keyOf(name, unit))
-      sum = add(sum, needOf(this.#graph.modules.get(name)!.module, node))
-    }
-    this.#taken.set(node.id, { ...sum, keys })
+  take(module: string, home: string | null, node: FleetNode): void {
+    const taken = this.#taken.get(node.id) ?? empty
+    const key = keyOf(module, home, node)
+    if (taken.keys.has(key)) return
+    const need = this.#kinds.need(module, this.#kinds.of(node.id))
+    this.#taken.set(node.id, {
+      memoryBytes: taken.memoryBytes + need.memoryBytes,
+      storageBytes: taken.storageBytes + need.storageBytes,
+      keys: new Set(taken.keys).add(key),
+    })
+  }
+
+  /** A device has taken for its own what another of its kind has. */
+  takeAs(node: FleetNode, like: FleetNode): void {
+    const taken = this.#taken.get(like.id)
+    if (taken !== undefined) this.#taken.set(node.id, taken)
+  }
+
+  untouched(node: FleetNode): boolean {
+    return !this.#taken.has(node.id)
   }
 }
 
-const keyOf = (module: string, unit: Unit): string => `${module}@${unit.home ?? ''}`
-
-const add = (a: Need, b: Need): Need => ({
-  memoryBytes: a.memoryBytes + b.memoryBytes,
-  storageBytes: a.storageBytes + b.storageBytes,
-})
+const keyOf = (module: string, home: string | null, node: FleetNode): string =>
+  `${module}@${home === node.id ? '.' : (home ?? '')}`

@@ -21,6 +21,9 @@ export interface ModuleLinks extends LinkedModule {
   readonly publishers: readonly string[]
 }
 
+/** It belongs to a device, and runs there or nowhere. */
+export const isBound = (links: ModuleLinks): boolean => links.host.some(isDeviceBound)
+
 /** Resolves every import of a release, to the host or to a module of the same app, and every subscription to those who may publish for it. */
 export function linkGraph(release: Release): LinkGraph {
   const modules = [...release.modules].sort((a, b) => compare(a.name, b.name))

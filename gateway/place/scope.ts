@@ -1,5 +1,5 @@
 import type { Scope } from '../plan.ts'
-import { isDeviceBound, type LinkGraph, type ModuleLinks } from './links.ts'
+import { isBound, isDeviceBound, type LinkGraph, type ModuleLinks } from './links.ts'
 
 export interface ScopeDecision {
   readonly scope: Scope
@@ -24,8 +24,6 @@ export function decideScopes(graph: LinkGraph): ReadonlyMap<string, ScopeDecisio
 }
 
 const callersOf = (links: ModuleLinks): string[] => [...new Set([...links.importers, ...links.publishers])].sort()
-
-const isBound = (links: ModuleLinks): boolean => links.host.some(isDeviceBound)
 
 /**
  * Modules may call each other in a round, through messages: so begin with all that could be device-scoped, and take away until nothing changes. What no device-bound

@@ -241,7 +241,9 @@ const emptyPlan = ({ app, number, digest }: StoredRelease): Plan => ({
   release: number,
   digest,
   instances: [],
+  kinds: [],
   refusals: [],
+  traffic: [],
   unplaced: [],
   complete: false,
 })

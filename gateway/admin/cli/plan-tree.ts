@@ -1,5 +1,5 @@
 import { type Tier, tiers } from '@hypha/core/wire/messages/state.ts'
-import type { Plan, PlannedInstance } from '../../plan.ts'
+import { type ExpectedTraffic, nodesOf, type Plan, type PlannedInstance, type PlannedLink } from '../../plan.ts'
 import { formatBytes, terminalWidth, wrap } from './table.ts'
 
 export type Tiers = ReadonlyMap<string, Tier>
@@ -16,11 +16,11 @@ export function planTree(plan: Plan, tierOf: Tiers, width = Math.min(terminalWid
   const top = [...tiers].reverse()
   const branches: Branch[] = top.flatMap((tier) => {
     const here = plan.instances.filter(({ node }) => tierOf.get(node) === tier)
-    return here.length === 0 ? [] : [{ title: tier, branches: nodeBranches(here) }]
+    return here.length === 0 ? [] : [{ title: tier, branches: nodeBranches(here, plan.traffic) }]
   })
   // A node that joined between the two questions to the gateway.
   const elsewhere = plan.instances.filter(({ node }) => !tierOf.has(node))
-  if (elsewhere.length > 0) branches.push({ title: 'other nodes', branches: nodeBranches(elsewhere) })
+  if (elsewhere.length > 0) branches.push({ title: 'other nodes', branches: nodeBranches(elsewhere, plan.traffic) })
   if (plan.unplaced.length > 0) branches.push({ title: 'without a place', branches: unplacedBranches(plan) })
   return [`${plan.app}, release ${plan.release}`, ...draw(branches, '', width)].join('\n')
 }
@@ -28,8 +28,8 @@ export function planTree(plan: Plan, tierOf: Tiers, width = Math.min(terminalWid
 /** Where modules that have a place can't be, and why. */
 export function refusalTree(plan: Plan, width = Math.min(terminalWidth(), 120)): string {
   const placed = new Set(plan.instances.map(({ module }) => module))
-  const branches = plan.refusals.flatMap(({ module, nodes }): Branch[] => {
-    const notes = placed.has(module) ? refusalNotes(nodes) : []
+  const branches = plan.refusals.flatMap(({ module }): Branch[] => {
+    const notes = placed.has(module) ? refusalNotes(plan, module) : []
     return notes.length === 0 ? [] : [{ title: module, notes }]
   })
   return branches.length === 0 ? '' : ['fits nowhere else, because', ...draw(branches, '', width)].join('\n')
@@ -38,26 +38,16 @@ export function refusalTree(plan: Plan, width = Math.min(terminalWidth(), 120)):
 function unplacedBranches(plan: Plan): Branch[] {
   return plan.unplaced.map(({ module, home, reasons }) => {
     if (home !== null) return { title: `${module} of ${home}`, notes: reasons.map(({ text }) => text) }
-    const notes = refusalNotes(plan.refusals.find((each) => each.module === module)?.nodes ?? [])
+    const notes = refusalNotes(plan, module)
     return { title: module, notes: notes.length > 0 ? notes : reasons.map(({ text }) => text) }
   })
 }
 
 /** Why nodes can't hold a module; nodes with the same reasons together. */
-function refusalNotes(verdicts: Plan['refusals'][number]['nodes']): string[] {
-  const groups = new Map<string, { names: string[]; reasons: string }>()
-  for (const { node, fits, reasons } of verdicts) {
-    if (fits) continue
-    const texts = reasons.map(({ text }) => text).join('; ')
-    const key = impersonal(texts, node, 'it')
-    const group = groups.get(key) ?? { names: [], reasons: texts }
-    group.names.push(node)
-    groups.set(key, group)
-  }
-  return [...groups].map(([shared, { names, reasons }]) =>
-    names.length === 1 ? `${names[0]}: ${reasons}` : `${someOf(names)}: ${shared}`,
+const refusalNotes = (plan: Plan, module: string): string[] =>
+  (plan.refusals.find((each) => each.module === module)?.refused ?? []).map(
+    (refused) => `${someOf(nodesOf(plan, refused))}: ${refused.reasons.map(({ text }) => text).join('; ')}`,
   )
-}
 
 interface Alike {
   readonly names: string[]
@@ -66,10 +56,10 @@ interface Alike {
 }
 
 /** Nodes that run the same for the same reasons are one branch: a plan for a hundred devices stays readable. */
-function nodeBranches(instances: readonly PlannedInstance[]): Branch[] {
+function nodeBranches(instances: readonly PlannedInstance[], traffic: Plan['traffic']): Branch[] {
   const alike = new Map<string, Alike>()
   for (const [node, here] of Map.groupBy(instances, (each) => each.node)) {
-    const own = here.map((each) => moduleBranch(each))
+    const own = here.map((each) => moduleBranch(each, traffic))
     const shared = own.map(({ title, notes }) => ({
       title,
       notes: notes.map((note) => impersonal(note, node, 'each')),
@@ -88,15 +78,41 @@ function nodeBranches(instances: readonly PlannedInstance[]): Branch[] {
 const impersonal = (text: string, node: string, word: string): string =>
   text.replace(new RegExp(`(?<![a-z0-9-])${node}(?![a-z0-9-])`, 'g'), word)
 
-function moduleBranch({ module, home, node, memoryBytes, why, links }: PlannedInstance) {
+function moduleBranch(
+  { module, home, node, memoryBytes, why, links, cost }: PlannedInstance,
+  traffic: Plan['traffic'],
+) {
   const owner = home === null ? 'shared' : home === node ? 'its own' : `for ${home}`
-  const remote = links.flatMap(({ interface: name, provider }) =>
-    provider.kind === 'instance' && provider.node !== node
-      ? [`calls ${provider.module} on ${provider.node} (${name})`]
-      : [],
+  const price = cost > 0 ? ` · links cost ${rounded(cost)}` : ''
+  const calls = links.flatMap((link) =>
+    linkNote(
+      link,
+      node,
+      traffic.find((each) => isOf(each, module, link)),
+    ),
   )
-  return { title: `${module} · ${owner} · ${formatBytes(memoryBytes)}`, notes: [...why, ...remote] }
+  return { title: `${module} · ${owner} · ${formatBytes(memoryBytes)}${price}`, notes: [...why, ...calls] }
 }
+
+const isOf = (expected: ExpectedTraffic, caller: string, link: PlannedLink): boolean =>
+  expected.caller === caller && expected.interface === link.interface
+
+/** A link to another module: where to, what it is taken to carry, and what that costs. */
+function linkNote({ provider, cost = 0 }: PlannedLink, node: string, expected: ExpectedTraffic | undefined): string[] {
+  if (provider.kind === 'host') return []
+  const to =
+    provider.kind === 'device'
+      ? `${provider.module} of the device that is meant`
+      : provider.node === node
+        ? `${provider.module}, beside it`
+        : `${provider.module} on ${provider.node}`
+  const carries = expected === undefined ? '' : ` · ${rounded(expected.callsPerS)}/s ${sourceWords[expected.source]}`
+  return [`→ ${to}${carries}${cost > 0 ? ` · cost ${rounded(cost)}` : ''}`]
+}
+
+const sourceWords = { assumed: 'assumed', hint: 'by hypha.toml', measured: 'measured' } as const
+
+const rounded = (value: number): string => `${Math.round(value * 100) / 100}`
 
 function draw(branches: readonly Branch[], indent: string, width: number): string[] {
   return branches.flatMap(({ title, notes = [], branches: below = [] }, index) => {

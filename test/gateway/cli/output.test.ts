@@ -16,10 +16,16 @@ const plan: Plan = {
       node,
       scope: 'device' as const,
       form: 'core' as const,
-      cost: 0,
+      cost: 20,
       memoryBytes: 65_536,
-      why: [`${node} is its home and provides all that it imports`],
-      links: [],
+      why: ['its home provides all that it imports'],
+      links: [
+        {
+          interface: 'acme:x/tell@0.1.0',
+          provider: { kind: 'instance' as const, node: 'cloud-1', module: 'report', home: null },
+          cost: 20,
+        },
+      ],
     })),
     {
       module: 'report',
@@ -33,18 +39,28 @@ const plan: Plan = {
       links: [],
     },
   ],
+  kinds: [devices, ['cloud-1']],
   refusals: [
     {
       module: 'report',
       scope: 'site',
-      nodes: [
-        { node: 'cloud-1', fits: true, reasons: [] },
-        ...devices.map((node) => ({
-          node,
-          fits: false,
-          reasons: [{ code: 'interface-missing' as const, text: `imports http, which ${node} does not provide` }],
-        })),
+      refused: [
+        {
+          kinds: [0],
+          nodes: [],
+          reasons: [{ code: 'interface-missing', text: 'imports http, which pi-0 (and 99 more) does not provide' }],
+        },
       ],
+    },
+  ],
+  traffic: [
+    {
+      caller: 'sampler',
+      callee: 'report',
+      interface: 'acme:x/tell@0.1.0',
+      callsPerS: 2,
+      bytesPerCall: 256,
+      source: 'hint',
     },
   ],
   unplaced: [],
@@ -60,11 +76,13 @@ test('a plan for a hundred devices is as short as for one, and names what differ
 │        cloud-1 is the only node that can hold it
 └─ device
    └─ pi-0, pi-1, pi-2 and 97 more
-      └─ sampler · its own · 64 KiB
-         each is its home and provides all that it imports`)
+      └─ sampler · its own · 64 KiB · links cost 20
+         its home provides all that it imports
+         → report on cloud-1 · 2/s by hypha.toml · cost 20`)
   expect(refusalTree(plan, 80)).toBe(`fits nowhere else, because
 └─ report
-   pi-0, pi-1, pi-2 and 97 more: imports http, which it does not provide`)
+   pi-0, pi-1, pi-10 and 97 more: imports http, which pi-0 (and 99 more) does
+     not provide`)
 })
 
 test('a table fits any width that leaves its columns something, and nothing in it steers a terminal', () => {

@@ -20,7 +20,7 @@ test('what its device cannot hold is placed one tier up and still belongs to the
   )
   const [alarm] = plan.instances
   expect(alarm!.why).toContain(
-    "its home pi-7 can't hold it: frost-alarm needs 65,536 bytes of memory, pi-7 has 0 left of 65,536",
+    'needs 64 KiB of memory, pi-7 has 0 left of 64 KiB: placed on gw-edge, 2 steps from pi-7, linked to sampler, which stays there',
   )
   expect(alarm!.cost).toBeGreaterThan(0)
 })
@@ -45,7 +45,7 @@ test('shared modules go near those that they hear', () => {
   const plan = planOf(greenhouse(), fleet)
   expect(where(plan)).toContain('ledger → edge-2')
   expect(plan.instances.find(({ module: name }) => name === 'ledger')!.why[1]).toBe(
-    'edge-2 has the shortest links of 2 nodes that can hold it: they cost 12, on edge-1 20',
+    'edge-2 has the cheapest links of 2 nodes that can hold it: they cost 12, on edge-1 20',
   )
 })
 

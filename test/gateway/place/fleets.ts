@@ -1,7 +1,7 @@
 import type { Release, ReleaseModule } from '@hypha/core/trust/release.ts'
 import type { Inventory, Tier } from '@hypha/core/wire/messages/state.ts'
 import { place } from '../../../gateway/place/place.ts'
-import type { FleetNode, Plan } from '../../../gateway/plan.ts'
+import { type FleetNode, type MeasuredTraffic, nodesOf, type Plan } from '../../../gateway/plan.ts'
 
 // Made-up releases and fleets: what a plan depends on, and nothing else.
 
@@ -124,8 +124,39 @@ export const demoFleet = (): FleetNode[] => [
   node('cloud-1', { tier: 'cloud' }),
 ]
 
-export const planOf = (wanted: Release, fleet: FleetNode[], previous?: Plan): Plan =>
-  place({ release: wanted, digest: 'ab'.repeat(32), fleet, ...(previous ? { previous } : {}) })
+/** sampler (sensor) → smooth → advisor (http, sql) → irrigate (actuator), and not one line about where to run. */
+export const irrigation = (): Release =>
+  release([
+    module('sampler', { imports: ['sensor', 'plants:app/smooth@0.1.0'], timerMs: 1_000 }),
+    module('smooth', {
+      imports: ['plants:app/advice@0.1.0'],
+      exports: ['plants:app/smooth@0.1.0', 'hypha:module/state@0.1.0'],
+    }),
+    module('advisor', {
+      imports: ['http', 'sql', 'plants:app/water@0.1.0'],
+      exports: ['plants:app/advice@0.1.0'],
+      timerMs: 60_000,
+    }),
+    module('irrigate', { imports: ['actuator'], exports: ['plants:app/water@0.1.0'] }),
+  ])
+
+/** With a hint in `hypha.toml` for one link. */
+export function hinted(wanted: Release, caller: string, interfaceName: string, ratePerS: number): Release {
+  const hint = { interface: interfaceName, policy: null, deadlineMs: null, ratePerS, bytesPerCall: null }
+  const modules = wanted.modules.map((each) =>
+    each.name === caller ? { ...each, spec: { ...each.spec, links: [hint] } } : each,
+  )
+  return { ...wanted, modules }
+}
+
+export const planOf = (wanted: Release, fleet: FleetNode[], previous?: Plan, traffic?: MeasuredTraffic[]): Plan =>
+  place({
+    release: wanted,
+    digest: 'ab'.repeat(32),
+    fleet,
+    ...(previous ? { previous } : {}),
+    ...(traffic ? { traffic } : {}),
+  })
 
 /** `module@home → node`, for tables. */
 export const where = (plan: Plan): string[] =>
@@ -134,5 +165,5 @@ export const where = (plan: Plan): string[] =>
 export const reasonsOn = (plan: Plan, name: string, at: string): string[] =>
   plan.refusals
     .find((verdicts) => verdicts.module === name)!
-    .nodes.find((verdict) => verdict.node === at)!
-    .reasons.map(({ text }) => text)
+    .refused.filter((refused) => nodesOf(plan, refused).includes(at))
+    .flatMap(({ reasons }) => reasons.map(({ text }) => text))

@@ -34,7 +34,7 @@ test('modules that call each other are placed together, where both fit', () => {
   expect(where(plan)).toEqual(['front → cloud-1', 'helper → cloud-1'])
 })
 
-test('modules that call each other and fit nowhere together have no place', () => {
+test('modules that fit nowhere together are linked over the network', () => {
   const plan = planOf(
     release([
       module('front', { imports: ['sql', 'acme:x/math@0.1.0'], timerMs: 1_000 }),
@@ -42,46 +42,12 @@ test('modules that call each other and fit nowhere together have no place', () =
     ]),
     demoFleet(),
   )
-  expect(where(plan)).toEqual([])
-  expect(plan.unplaced.map(({ module: name }) => name)).toEqual(['front', 'helper'])
-})
-
-test('a call from a device to what is shared elsewhere is refused: links between nodes are not served yet', () => {
-  const plan = planOf(
-    release([
-      module('sampler', { imports: ['sensor', 'acme:x/math@0.1.0'], timerMs: 1_000 }),
-      module('other', { imports: ['acme:x/math@0.1.0'], timerMs: 1_000 }),
-      helper({ imports: ['kv', 'sql'] }),
-    ]),
-    [node('pi-7'), node('gw-edge', { tier: 'edge' })],
-  )
-  expect(where(plan)).toEqual(['helper → gw-edge', 'other → gw-edge'])
-  expect(plan.unplaced).toEqual([
-    {
-      module: 'sampler',
-      home: 'pi-7',
-      reasons: [
-        {
-          code: 'remote-link-unsupported',
-          text: 'on pi-7 it would call helper, which is on gw-edge; links between nodes are not served yet',
-        },
-      ],
-    },
-  ])
-})
-
-test('a call from what is shared to what each device has is refused', () => {
-  const plan = planOf(
-    release([
-      module('valve', { imports: ['actuator'], exports: ['acme:x/valve@0.1.0'] }),
-      module('control', { imports: ['acme:x/valve@0.1.0', 'sql'], timerMs: 1_000 }),
-    ]),
-    demoFleet(),
-  )
-  expect(where(plan)).toEqual(['valve@pi-7 → pi-7', 'valve@pi-8 → pi-8'])
-  expect(plan.unplaced[0]!.reasons[0]!.text).toBe(
-    'on gw-edge it would call valve, which each device has for itself; links between nodes are not served yet',
-  )
+  expect(where(plan)).toEqual(['front → gw-edge', 'helper → cloud-1'])
+  expect(plan.instances[0]!.links[0]).toEqual({
+    interface: 'acme:x/math@0.1.0',
+    provider: { kind: 'instance', node: 'cloud-1', module: 'helper', home: null },
+    cost: 8,
+  })
 })
 
 test('WASI interfaces that are satisfied with safe ones need nobody to provide them', () => {

@@ -4,38 +4,38 @@ import { type ModuleChoices, module, type NodeChoices, node, planOf, reasonsOn, 
 
 const table: [why: string, is: ModuleChoices, has: NodeChoices, expected: string[]][] = [
   ['what fits', {}, {}, []],
-  ['memory', { memoryBytes: 131_072 }, { memoryBytes: 65_536 }, ['needs 131,072 bytes of memory, n has 65,536 left']],
+  ['memory', { memoryBytes: 131_072 }, { memoryBytes: 65_536 }, ['needs 128 KiB of memory, n has 64 KiB left']],
   [
     'memory beside other apps',
     { memoryBytes: 131_072 },
     { memoryBytes: 262_144, used: { memoryBytes: 196_608 } },
-    ['needs 131,072 bytes of memory, n has 65,536 left of 262,144'],
+    ['needs 128 KiB of memory, n has 64 KiB left of 256 KiB'],
   ],
   [
     'memory in whole pages',
     { memoryBytes: 65_537 },
     { memoryBytes: 131_071 },
-    ['needs 131,072 bytes of memory, n has 131,071 left'],
+    ['needs 128 KiB of memory, n has 131,071 bytes left'],
   ],
   [
     'memory by the byte on a microcontroller',
     { memoryBytes: 20_001, endBytes: 20_001 },
     { tier: 'mcu', memoryBytes: 20_000 },
-    ['needs 20,001 bytes of memory, n has 20,000 left'],
+    ['needs 20,001 bytes of memory, n has 20,000 bytes left'],
   ],
   [
     'a whole page on a microcontroller',
     { memoryBytes: 65_536 },
     { tier: 'mcu', memoryBytes: 20_000 },
     [
-      "needs 65,536 bytes of memory, n has 20,000 left; below a page of 65,536 bytes fits only a module that exports hypha_memory_end, which the SDK's allocators do",
+      "needs 64 KiB of memory, n has 20,000 bytes left; below a page of 64 KiB fits only a module that exports hypha_memory_end, which the SDK's allocators do",
     ],
   ],
   [
     'storage, with what kv may keep',
     { imports: ['kv'], kvBytes: 100_000, coreBytes: 5_000 },
     { storageBytes: 104_999 },
-    ['needs 105,000 bytes of storage, n has 104,999 left'],
+    ['needs 105,000 bytes of storage, n has 104,999 bytes left'],
   ],
   ['an interface', { imports: ['sql'] }, {}, ['imports hypha:host/sql@0.1.0, which n does not provide']],
   [
@@ -60,9 +60,7 @@ const table: [why: string, is: ModuleChoices, has: NodeChoices, expected: string
     'sensors of a node that is no device',
     { imports: ['sensor'] },
     { tier: 'edge', interfaces: ['hypha:host/sensor@0.1.0'] },
-    [
-      'imports hypha:host/sensor@0.1.0, which belongs to a device, and n is of the tier edge; links between nodes are not served yet',
-    ],
+    ['imports hypha:host/sensor@0.1.0, which belongs to a device and is served only there, and n is of the tier edge'],
   ],
   [
     'everything at once',
@@ -71,7 +69,7 @@ const table: [why: string, is: ModuleChoices, has: NodeChoices, expected: string
     [
       'requires the label roof, which n does not carry',
       'imports hypha:host/http@0.1.0, which n does not provide',
-      'needs 131,072 bytes of memory, n has 0 left',
+      'needs 128 KiB of memory, n has 0 left',
     ],
   ],
 ]
@@ -90,7 +88,7 @@ test("modules that fit one by one and not together are told what is left beside 
     {
       module: 'b',
       home: null,
-      reasons: [{ code: 'memory-short', text: 'needs 65,536 bytes of memory, n has 0 left of 131,072' }],
+      reasons: [{ code: 'memory-short', text: 'needs 64 KiB of memory, n has 0 left of 128 KiB' }],
     },
   ])
 })

@@ -10,6 +10,7 @@ const ReasonAnswer = Type.Object({ code: Type.String(), text: Type.String() })
 const Provider = Type.Union([
   Type.Object({ kind: Type.Literal('host') }),
   Type.Object({ kind: Type.Literal('instance'), node: Id, module: Id, home: Home }),
+  Type.Object({ kind: Type.Literal('device'), module: Id }),
 ])
 
 export const PlanAnswer = Type.Unsafe<Plan>(
@@ -27,14 +28,33 @@ export const PlanAnswer = Type.Unsafe<Plan>(
         cost: Type.Number(),
         memoryBytes: Type.Integer(),
         why: Type.Array(Type.String()),
-        links: Type.Array(Type.Object({ interface: Type.String(), provider: Provider })),
+        links: Type.Array(
+          Type.Object({ interface: Type.String(), provider: Provider, cost: Type.Optional(Type.Number()) }),
+        ),
       }),
     ),
+    kinds: Type.Array(Type.Array(Id)),
     refusals: Type.Array(
       Type.Object({
         module: Id,
         scope: ScopeWord,
-        nodes: Type.Array(Type.Object({ node: Id, fits: Type.Boolean(), reasons: Type.Array(ReasonAnswer) })),
+        refused: Type.Array(
+          Type.Object({
+            kinds: Type.Array(Type.Integer()),
+            nodes: Type.Array(Id),
+            reasons: Type.Array(ReasonAnswer),
+          }),
+        ),
+      }),
+    ),
+    traffic: Type.Array(
+      Type.Object({
+        caller: Id,
+        callee: Id,
+        interface: Type.String(),
+        callsPerS: Type.Number(),
+        bytesPerCall: Type.Number(),
+        source: Type.Enum(['measured', 'hint', 'assumed']),
       }),
     ),
     unplaced: Type.Array(Type.Object({ module: Id, home: Home, reasons: Type.Array(ReasonAnswer) })),

@@ -1,0 +1,64 @@
+import type { FleetNode } from '../plan.ts'
+import { distance, distanceFromSite } from './distance.ts'
+import { isDevice } from './fit.ts'
+import type { Tie } from './flows.ts'
+import type { Kind, Kinds } from './kinds.ts'
+import type { Scene } from './scene.ts'
+
+/**
+ * What an instance costs on a node: its distance from its home or its site, and for each module that it exchanges calls or messages with the distance to that one's instances, times what flows a second. What has no
+ * place yet is taken to be where it is nearest.
+ */
+export function costOn(module: string, home: string | null, node: FleetNode, scene: Scene): number {
+  let cost = home === null ? distanceFromSite(node) : distance(scene.nodes.get(home)!, node)
+  for (const tie of scene.flows.ties.get(module)!) cost += tie.weight * stepsOf(tie, module, home, node, scene)
+  return cost
+}
+
+function stepsOf(tie: Tie, module: string, home: string | null, node: FleetNode, scene: Scene): number {
+  const { other } = tie
+  const { scope, copied } = scene.scopes.get(other)!
+  if (copied) {
+    // Beside its caller, but where it has a place of its own.
+    const at = scene.positions.at(other, home)
+    if (at !== undefined) return distance(at, node)
+    return tie.outward && !scene.kinds.holds(other, scene.kinds.of(node.id)) ? nearest(other, node, scene) : 0
+  }
+  if (scope !== 'device') {
+    const at = scene.positions.at(other, null)
+    const steps = at === undefined ? nearest(other, node, scene) : distance(at, node)
+    // A shared caller spreads its calls over the devices; what it publishes, each of them hears.
+    return home === null || tie.outward || tie.kind === 'message' ? steps : steps / (scene.homes.count.get(module) ?? 1)
+  }
+  if (home !== null) {
+    const at = scene.positions.at(other, home)
+    return at === undefined ? towardsHome(other, home, node, scene) : distance(at, node)
+  }
+  const spread = scene.positions.spread(other)
+  if (spread === undefined) return 0
+  return tie.outward && tie.kind === 'call' ? spread.distanceFrom(node) / spread.count : spread.distanceFrom(node)
+}
+
+/** Of the same device and not placed yet: at home if it fits there, else it will come near. */
+function towardsHome(other: string, home: string, node: FleetNode, scene: Scene): number {
+  const kind = scene.kinds.of(home)
+  if (!scene.homes.ofKind[kind.index]!.includes(other) || !scene.kinds.holds(other, kind)) return 0
+  return distance(scene.nodes.get(home)!, node)
+}
+
+/** How far it is to the nearest node that can hold a module; what is shared takes nothing from devices while another node can. 0 where none can. */
+function nearest(module: string, node: FleetNode, { kinds, estimates }: Scene): number {
+  const here = kinds.of(node.id)
+  const known = estimates.get(module) ?? []
+  estimates.set(module, known)
+  known[here.index] ??= nearestOf(module, here, kinds)
+  return known[here.index]!
+}
+
+function nearestOf(module: string, here: Kind, kinds: Kinds): number {
+  const holding = kinds.all.filter((kind) => kinds.holds(module, kind) && kind.sample.online)
+  const upper = holding.filter(({ sample }) => !isDevice(sample))
+  const from = upper.length > 0 ? upper : holding
+  if (from.length === 0 || from.includes(here)) return 0
+  return Math.min(...from.map(({ sample }) => distance(sample, here.sample)))
+}

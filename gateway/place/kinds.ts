@@ -1,0 +1,85 @@
+import type { FleetNode, Reason } from '../plan.ts'
+import { formOn, labelsOf, type Need, needOf, refusalsOf } from './fit.ts'
+import { compare, type LinkGraph } from './links.ts'
+
+/** Nodes that are alike in all that placement asks of one by itself: what is found of one holds for all. */
+export interface Kind {
+  readonly index: number
+  /** Sorted by id. */
+  readonly nodes: readonly FleetNode[]
+  /** Any of them. */
+  readonly sample: FleetNode
+}
+
+/** The fleet, divided into kinds, and which modules each can hold: a fleet of thousands has few. */
+export class Kinds {
+  readonly all: readonly Kind[]
+  readonly #graph: LinkGraph
+  readonly #of = new Map<string, Kind>()
+  readonly #fits = new Map<string, boolean[]>()
+  readonly #needs = new Map<string, (Need | undefined)[]>()
+
+  constructor(graph: LinkGraph, fleet: readonly FleetNode[]) {
+    const required = new Set([...graph.modules.values()].flatMap(({ module }) => module.spec.requires))
+    const groups = Map.groupBy(fleet, (node) => signatureOf(node, required))
+    const sorted = [...groups.values()].map((nodes) => nodes.sort((a, b) => compare(a.id, b.id)))
+    sorted.sort((a, b) => compare(a[0]!.id, b[0]!.id))
+    this.#graph = graph
+    this.all = sorted.map((nodes, index) => ({ index, nodes, sample: nodes[0]! }))
+    for (const kind of this.all) for (const { id } of kind.nodes) this.#of.set(id, kind)
+    for (const [name, links] of graph.modules) {
+      this.#fits.set(
+        name,
+        this.all.map(({ sample }) => refusalsOf(links, sample).length === 0),
+      )
+      this.#needs.set(name, [])
+    }
+  }
+
+  of(node: string): Kind {
+    return this.#of.get(node)!
+  }
+
+  /** Whether a node can hold a module, if it holds nothing else of the app. */
+  holds(module: string, { index }: Kind): boolean {
+    return this.#fits.get(module)![index]!
+  }
+
+  /** Of a module on nodes of a kind. */
+  need(module: string, { index, sample }: Kind): Need {
+    const known = this.#needs.get(module)!
+    known[index] ??= needOf(this.#graph.modules.get(module)!.module, sample)
+    return known[index]
+  }
+
+  /** Null where the nodes of the kind run no form that the module has. */
+  form(module: string, { sample }: Kind): 'core' | 'component' | null {
+    const { inventory } = sample
+    return inventory === null ? null : formOn(this.#graph.modules.get(module)!.module, inventory)
+  }
+
+  /** Kinds that can't hold a module, those together that can't for the same reasons. */
+  refusing(module: string): { readonly kinds: readonly Kind[]; readonly reasons: readonly Reason[] }[] {
+    const links = this.#graph.modules.get(module)!
+    const refusing = this.all.filter((kind) => !this.holds(module, kind))
+    const alike = Map.groupBy(refusing, ({ sample }) =>
+      JSON.stringify(refusalsOf(links, sample, '').map(({ text }) => text)),
+    )
+    return [...alike.values()].map((kinds) => {
+      const count = kinds.reduce((sum, { nodes }) => sum + nodes.length, 0)
+      return { kinds, reasons: refusalsOf(links, kinds[0]!.sample, likeIt(kinds[0]!.sample.id, count)) }
+    })
+  }
+}
+
+/** A node that stands for others. */
+export const likeIt = (node: string, count: number): string => (count === 1 ? node : `${node} (and ${count - 1} more)`)
+
+function signatureOf(node: FleetNode, required: ReadonlySet<string>): string {
+  const { tier, online, inventory, zone, used, parent } = node
+  const carried = required.size === 0 ? [] : [...labelsOf(node)].filter((label) => required.has(label)).sort()
+  const own = [tier, online, zone, parent, used.memoryBytes, used.storageBytes, used.apps, ...carried]
+  if (inventory === null) return own.join(' ')
+  const { memoryBytes, storageBytes, interfaces, forms, features } = inventory
+  return [...own, memoryBytes, storageBytes, ...interfaces, ...forms, ...features].join(' ')
+}
