@@ -5,6 +5,7 @@ import { choosingAgain } from './choose-again.ts'
 import type { DirectApp, DirectInput, DirectNode } from './input.ts'
 import { rolloutSections, toRun } from './phases.ts'
 import { draftSection, finishSection, resigned, says } from './section.ts'
+import { ServedLinks } from './served.ts'
 
 export interface Directed {
   /** Only those that are new, each with the next version of its node. */
@@ -29,9 +30,10 @@ const mostBytes = maxDirectiveBytes - 512
 export function direct(input: DirectInput): Directed {
   const apps = [...input.apps].sort((a, b) => (a.plan.app < b.plan.app ? -1 : 1))
   const epochs = new Map(apps.map(({ plan, epoch }) => [plan.app, epoch]))
+  const links = new Map(apps.map((app) => [app.plan.app, new ServedLinks(app)]))
   const directives: Directive[] = []
   for (const node of [...input.nodes].sort((a, b) => (a.id < b.id ? -1 : 1))) {
-    const sections = node.removed ? [] : sectionsFor(node, apps, input)
+    const sections = node.removed ? [] : sectionsFor(node, apps, links, input)
     for (const { app, epoch } of sections) {
       if (!node.carried?.has(app)) epochs.set(app, Math.max(epochs.get(app)!, epoch))
     }
@@ -41,7 +43,12 @@ export function direct(input: DirectInput): Directed {
   return { directives, epochs }
 }
 
-function sectionsFor(node: DirectNode, apps: readonly DirectApp[], input: DirectInput): Section[] {
+function sectionsFor(
+  node: DirectNode,
+  apps: readonly DirectApp[],
+  links: ReadonlyMap<string, ServedLinks>,
+  input: DirectInput,
+): Section[] {
   const sections = (node.last?.sections ?? []).filter(({ app }) => node.carried?.has(app))
   for (const app of apps) {
     if (node.carried?.has(app.plan.app)) continue
@@ -63,7 +70,12 @@ function sectionsFor(node: DirectNode, apps: readonly DirectApp[], input: Direct
     sections.push(same ? before : (again ?? finishSection(draft, app.epoch + 1, node.id, input)))
   }
   // What runs before what is prepared, as they were sorted in the last one.
-  const chosen = sections.map((section) => choosingAgain(section, node, input))
+  const chosen = sections.map((section) => {
+    const served = node.carried?.has(section.app)
+      ? section
+      : (links.get(section.app)?.bring(section, node.id) ?? section)
+    return choosingAgain(served, node, input)
+  })
   return chosen.sort((a, b) => (a.app === b.app ? (a.phase > b.phase ? -1 : 1) : a.app < b.app ? -1 : 1))
 }
 
@@ -102,7 +114,11 @@ function nextDirective(node: DirectNode, sections: readonly Section[], input: Di
 function checked(made: Directive): Directive {
   if (fits(made)) return made
   const instances = made.sections.reduce((sum, section) => sum + section.instances.length, 0)
-  const text = `${made.node} is to run ${instances} instances: that is more than its directive can say in ${mostBytes} bytes`
+  const callers = made.sections
+    .flatMap(({ served }) => served ?? [])
+    .reduce((sum, each) => sum + each.callers.length, 0)
+  const answers = callers === 0 ? '' : ` and to answer ${callers} callers`
+  const text = `${made.node} is to run ${instances} instances${answers}: that is more than its directive can say in ${mostBytes} bytes`
   throw new HyphaError('bytes-too-long', text, {
     where: made.node,
     mend: 'Add a node of its tier, or give the devices more.',

@@ -60,7 +60,12 @@ const content = record({
   transfer: [3, transfer],
 })
 
-const maxPeers = 2_048
+/** Callers of one instance, and devices of one module. */
+export const maxPeers = 2_048
+
+export const maxServed = 256
+
+export const maxDeviceModules = 64
 
 /** Calls from elsewhere that an instance of this node answers; any other is refused. [P 11.1] */
 const served = record({
@@ -97,8 +102,8 @@ export const section = record({
   /** Of a section to prepare: the wave of the rollout that the node is in, from 0 on; null for all others. */
   wave: [9, nullable(uint(maxWaves - 1))],
   // Both say who is there, not what runs: that another node came or went is no activation.
-  served: [10, nullable(list(served, 256))],
-  devices: [11, nullable(list(deviceInstances, 64))],
+  served: [10, nullable(list(served, maxServed))],
+  devices: [11, nullable(list(deviceInstances, maxDeviceModules))],
 })
 
 /** The gateway's word to one node: per app, which instances to run, with which links. What is not in it is removed from the node. */

@@ -1,72 +1,11 @@
 import { toHex } from '@hypha/core/bytes/text.ts'
-import { type Directive, directive, type Section, type Setting } from '@hypha/core/trust/directive.ts'
-import type { Release } from '@hypha/core/trust/release.ts'
+import { directive, type Section } from '@hypha/core/trust/directive.ts'
 import { checkDirective, checkSection } from '@hypha/core/trust/shape.ts'
 import { expect, test } from 'vitest'
-import { direct } from '../../../gateway/direct/direct.ts'
-import type { DirectInput, DirectNode } from '../../../gateway/direct/input.ts'
-import type { FleetNode } from '../../../gateway/plan.ts'
-import { demoFleet, greenhouse, module, node, planOf, release } from '../place/fleets.ts'
+import { demoFleet, greenhouse, module, node, release } from '../place/fleets.ts'
+import { directed } from './directed.ts'
 
 const day = 86_400_000
-
-interface Choices {
-  releases?: Release[]
-  fleet?: FleetNode[]
-  removed?: string[]
-  last?: readonly Directive[]
-  epochs?: ReadonlyMap<string, number>
-  settings?: Record<string, Setting>
-  now?: number
-  /** Of each node: apps whose section stays as it is. */
-  carried?: Record<string, string[]>
-  /** Epochs that nodes refuse for a patch that came to nothing. */
-  refused?: Record<string, Record<string, number>>
-  /** How contents travel now. */
-  encoding?: 'identity' | 'patch'
-  /** How often each release was signed. */
-  signatures?: number
-}
-
-/** Directs a fleet as the gateway would, with what it keeps between two times given by hand. */
-function directed(choices: Choices = {}) {
-  const {
-    releases = [greenhouse()],
-    fleet = demoFleet(),
-    removed = [],
-    last = [],
-    epochs,
-    settings = {},
-    now = 1_000,
-  } = choices
-  const staying = fleet.filter(({ id }) => !removed.includes(id))
-  const input: DirectInput = {
-    fleet: 'demo',
-    nodes: fleet.map(({ id }): DirectNode => {
-      const carried = new Set(choices.carried?.[id])
-      const before = last.find((made) => made.node === id) ?? null
-      const refusedPatches = new Map(Object.entries(choices.refused?.[id] ?? {}))
-      return { id, removed: removed.includes(id), last: before, carried, refusedPatches }
-    }),
-    apps: releases.map((wanted) => ({
-      plan: planOf(wanted, staying),
-      release: wanted,
-      digest: new Uint8Array(32).fill(wanted.number),
-      envelope: { digest: new Uint8Array(32).fill(200 + wanted.number + (choices.signatures ?? 0)), size: 900 },
-      epoch: epochs?.get(wanted.app) ?? 0,
-    })),
-    settings: () => settings,
-    transfer: (_node, { digest, size }) => {
-      const { encoding = 'identity' } = choices
-      return { encoding, base: encoding === 'patch' ? new Uint8Array(32) : null, via: null, digest, size }
-    },
-    now,
-    lifetimeMs: 30 * day,
-  }
-  const result = direct(input)
-  const all = new Map([...last, ...result.directives].map((made) => [made.node, made]))
-  return { ...result, made: result.directives.map((made) => made.node), all: [...all.values()] }
-}
 
 test('each node with instances gets a directive that says which, with the contents that they need', () => {
   const { directives } = directed()
