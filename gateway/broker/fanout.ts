@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import type { Client } from 'aedes'
 import { takeAcknowledgements } from './acknowledgements.ts'
 import { PublishFrame } from './frame.ts'
-import type { SharedDelivery } from './shared-delivery.ts'
+import { firstCommonId, type SharedDelivery } from './shared-delivery.ts'
 import { FilterTree } from './topic-tree.ts'
 
 /** What of aedes this file steps into; tests on the wire hold it to that. */
@@ -115,6 +115,7 @@ export class Fanout {
     }
     this.#readers.set(client, reader)
     inside.conn.once('close', () => this.#end(reader))
+    keepBelow(firstCommonId, inside)
     takeAcknowledgements(client, (messageId) => this.#ports.acknowledge(inside.id, messageId))
     // Not its name: a connection that is taken over ends its subscriptions when its successor has made its own.
     const owner = `${++this.#connections}`
@@ -210,11 +211,14 @@ export class Fanout {
   /** False when the socket is full. */
   #write({ inside }: Reader, { frame, delivery }: Message, qos: 0 | 1): boolean {
     if (qos === 0) return inside.conn.write(frame.plain(inside.version))
-    const id = inside._nextId
+    const { conn, version, clean, id } = inside
+    if (clean || delivery === null) return conn.write(frame.numbered(version, ownId(inside)))
+    const messageId = delivery.begin(id, () => ownId(inside))
     // Sent already with the session's queue, or acknowledged, or it has made room.
-    if (!inside.clean && delivery !== null && !delivery.begin(inside.id, id)) return true
-    inside._nextId = id >= 65_535 ? 1 : id + 1
-    return inside.conn.write(frame.numbered(inside.version, id))
+    if (messageId === null) return true
+    return conn.write(
+      messageId === delivery.messageId ? frame.numberedForAll(version, messageId) : frame.numbered(version, messageId),
+    )
   }
 
   #queue(reader: Reader, waiting: Waiting): void {
@@ -283,4 +287,22 @@ export class Fanout {
     }
     if (behind.length === readers) await Promise.race(behind.map((reader) => reader.behind))
   }
+}
+
+/** The next packet id of those that are a client's own. */
+function ownId(inside: Inside): number {
+  const id = inside._nextId
+  inside._nextId = id + 1
+  return id
+}
+
+/** aedes, too, takes a client's packet ids from here: they are to stay below those that all clients have in common. */
+function keepBelow(end: number, inside: Inside): void {
+  let next = (inside._nextId % (end - 1)) + 1
+  Object.defineProperty(inside, '_nextId', {
+    get: () => next,
+    set: (id: number) => {
+      next = id < end ? id : 1
+    },
+  })
 }

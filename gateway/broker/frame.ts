@@ -3,7 +3,7 @@ const publishType = 0x30
 const protocol5 = 5
 
 /**
- * The bytes of one PUBLISH for as many clients as there are: without a packet id (QoS 0) they are the same for all, with one (QoS 1) two bytes differ. Each form is
+ * The bytes of one PUBLISH for as many clients as there are: without a packet id (QoS 0) they are the same for all, and with one (QoS 1) for all that get it under the same. Each form is
  * encoded when the first client needs it. Neither retained nor a duplicate: what goes to existing subscriptions never is [MQTT-3.3.1-9].
  */
 export class PublishFrame {
@@ -13,6 +13,8 @@ export class PublishFrame {
   readonly #payload: Uint8Array
   /** By QoS and protocol. */
   readonly #forms: (Buffer | undefined)[] = []
+  /** By protocol. */
+  readonly #forAll: ({ readonly messageId: number; readonly bytes: Buffer } | undefined)[] = []
 
   constructor(topic: string, payload: Uint8Array) {
     this.#topic = Buffer.from(topic, 'utf8')
@@ -23,6 +25,16 @@ export class PublishFrame {
   /** `version` is the client's protocol level. The result is shared: it must not be written to. */
   plain(version: number): Buffer {
     return this.#form(0, version)
+  }
+
+  /** The same with a packet id that is the same for all: of two ids, the form of the last is kept. */
+  numberedForAll(version: number, messageId: number): Buffer {
+    const index = version === protocol5 ? 1 : 0
+    const kept = this.#forAll[index]
+    if (kept?.messageId === messageId) return kept.bytes
+    const bytes = this.numbered(version, messageId)
+    this.#forAll[index] = { messageId, bytes }
+    return bytes
   }
 
   /** A copy of its own: over TLS that is cheaper than two writes, and no dearer than gathering header and payload (bench/fanout.ts). */

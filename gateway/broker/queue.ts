@@ -103,13 +103,16 @@ export class SessionQueue {
     return true
   }
 
-  /** Notes the message id that a shared packet is sent with for the first time. False if it was sent before, or isn't queued (any more). */
-  begin(key: string, messageId: number): boolean {
+  /**
+   * A shared packet is sent for the first time: notes and returns the message id, this one or `another` where it is in use. Null if the packet was sent before, or isn't queued (any more).
+   */
+  begin(key: string, messageId: number, another: () => number): number | null {
     const entry = this.#entries.get(key)
-    if (!entry || entry.messageId !== undefined) return false
-    entry.messageId = messageId
-    if (entry.packet) Object.assign(entry.packet, sentWith(messageId))
-    return true
+    if (!entry || entry.messageId !== undefined) return null
+    const id = this.#entries.size > 1 && this.#sentWith(messageId) !== null ? another() : messageId
+    entry.messageId = id
+    if (entry.packet) Object.assign(entry.packet, sentWith(id))
+    return id
   }
 
   remove(key: string): void {

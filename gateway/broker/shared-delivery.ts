@@ -1,6 +1,10 @@
 import type { BrokerWrite } from '../store/ports/broker.ts'
 import { type QueuedPacket, type SessionQueue, type Shared, sharedKey } from './queue.ts'
 
+/** Packet ids from here on are those of shared deliveries; below, each client has its own. */
+export const firstCommonId = 0x8000
+const commonIds = 0x8000
+
 interface SharedDeliveryPorts {
   readonly queueOf: (client: string) => SessionQueue | undefined
   /** A client is done with it. */
@@ -16,6 +20,8 @@ export class SharedDelivery implements Shared {
   readonly topic: string
   readonly payload: Buffer
   readonly key: string
+  /** That all of them get it with, so that all get the same bytes. */
+  readonly messageId: number
   readonly bytes: number
   readonly #waiting: Set<string>
   readonly #ports: SharedDeliveryPorts
@@ -30,6 +36,7 @@ export class SharedDelivery implements Shared {
     this.payload = message.payload
     this.#waiting = new Set(clients)
     this.key = sharedKey(this.id)
+    this.messageId = firstCommonId + (this.id % commonIds)
     this.bytes = message.payload.length + message.topic.length
     this.#ports = ports
   }
@@ -44,9 +51,9 @@ export class SharedDelivery implements Shared {
     return Object.assign(packet, { brokerId: 'stored', brokerCounter: id })
   }
 
-  /** It is about to be sent under this packet id. False if it was sent already, or isn't queued any more. */
-  begin(client: string, messageId: number): boolean {
-    return this.#ports.queueOf(client)?.begin(this.key, messageId) === true
+  /** It is about to be sent: under which packet id, the common one unless the client has that in use; then `another`. Null if it was sent already, or isn't queued any more. */
+  begin(client: string, another: () => number): number | null {
+    return this.#ports.queueOf(client)?.begin(this.key, this.messageId, another) ?? null
   }
 
   /** The client may not have it (any more). */
