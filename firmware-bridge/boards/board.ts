@@ -12,6 +12,8 @@ export interface BoardWay {
   readonly path: string
   /** The longest message that the board takes. */
   readonly maxPayload: number
+  /** How many messages of a channel it takes at a time. */
+  readonly window: number
   send(message: ToBoard): Promise<boolean>
 }
 

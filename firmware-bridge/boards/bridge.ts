@@ -2,6 +2,7 @@ import { bytesEqual } from '@hypha/core/bytes/text.ts'
 import { HyphaError } from '@hypha/core/errors.ts'
 import type { Clock } from '@hypha/core/ports/clock.ts'
 import type { Crypto } from '@hypha/core/ports/crypto.ts'
+import type { Limits } from '../frames/hello.ts'
 import type { FromBoard } from '../messages/messages.ts'
 import type { BytePort, BytePortEvents } from '../session/byte-port.ts'
 import { Line } from '../session/line.ts'
@@ -52,7 +53,8 @@ interface Opened {
   readonly line: Line
   readonly messenger: Messenger
   board: Board | null
-  maxPayload: number
+  /** What the board takes. */
+  limits: Limits
 }
 
 /** How long a port that couldn't be opened is left alone. */
@@ -147,8 +149,8 @@ export class Bridge {
   #begin(path: string, port: BytePort): Opened {
     const messenger = new Messenger({
       onMessage: (message) => this.#heard(opened, message),
-      onOpened: (maxPayload) => {
-        opened.maxPayload = maxPayload
+      onOpened: (limits) => {
+        opened.limits = limits
       },
       onClosed: (why) => this.#leave(opened, why),
     })
@@ -156,7 +158,7 @@ export class Bridge {
     const options = { limits: bridgeLimits, incarnation, baudRate: this.#baudRate, sender: { maxQueued: 256 } }
     const line = new Line(port, this.#ports.clock, options, (event) => messenger.heard(event))
     messenger.use(line.session)
-    const opened: Opened = { path, port, line, messenger, board: null, maxPayload: 0 }
+    const opened: Opened = { path, port, line, messenger, board: null, limits: bridgeLimits }
     return opened
   }
 
@@ -189,10 +191,11 @@ export class Bridge {
     opened.board = board
   }
 
-  #wayOf({ path, maxPayload, messenger, line }: Opened): BoardWay {
+  #wayOf({ path, limits, messenger, line }: Opened): BoardWay {
     return {
       path,
-      maxPayload,
+      maxPayload: limits.maxPayload,
+      window: limits.window,
       send: (message) => {
         const sent = messenger.send(message)
         line.pump()

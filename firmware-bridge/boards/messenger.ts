@@ -1,12 +1,13 @@
 import { HyphaError } from '@hypha/core/errors.ts'
 import { type Channel, channels } from '../frames/frame.ts'
+import type { Limits } from '../frames/hello.ts'
 import { channelOf, type FromBoard, fromBoard, type ToBoard, toBoard } from '../messages/messages.ts'
 import type { Session, SessionEvent } from '../session/session.ts'
 
 /** What the messages of one line are handed to. */
 export interface MessengerEvents {
   onMessage(message: FromBoard): void
-  onOpened(maxPayload: number): void
+  onOpened(limits: Limits): void
   onClosed(why: string): void
 }
 
@@ -55,7 +56,7 @@ export class Messenger {
   heard(event: SessionEvent): void {
     switch (event.kind) {
       case 'opened':
-        this.#events.onOpened(event.agreed.limits.maxPayload)
+        this.#events.onOpened(event.agreed.limits)
         return
       case 'done':
         for (const settle of this.#waiting[event.channel].splice(0, event.count)) settle(true)

@@ -33,11 +33,13 @@ interface Job {
 
 interface Peer {
   readonly maxPayload: number
+  /** How many messages it takes at a time. */
+  readonly window: number
   send(message: ToBoard): Promise<boolean>
 }
 
-/** Pieces that wait in the session or are under way: enough for the largest window. */
-const piecesUnderWay = 40
+/** Pieces that wait beside those that the board's window takes: what was given up must not be sent for long. */
+const piecesAhead = 2
 
 /**
  * Brings one thing after another to a board. What was begun when the board left is offered again when it is back, and goes on where the board
@@ -103,7 +105,9 @@ export class Transfers {
     const peer = this.#peer
     const opening = this.#opening
     const { bytes } = job.what
-    while (peer !== null && job.at !== null && job.at < bytes.length && job.underWay < piecesUnderWay) {
+    if (peer === null) return
+    const most = peer.window + piecesAhead
+    while (job.at !== null && job.at < bytes.length && job.underWay < most) {
       const piece = bytes.subarray(job.at, job.at + peer.maxPayload - pieceOverhead)
       job.underWay++
       const message: ToBoard = { kind: 'piece', transfer: job.number, at: job.at, bytes: piece }

@@ -89,6 +89,7 @@ export class Line {
   #planNext(now: number): void {
     const free = this.#freeAt - now >= aheadMs ? this.#freeAt - aheadMs : null
     const due = free ?? this.session.wakeAt(now)
-    if (due !== null) this.#cancel = this.#clock.after(Math.max(0, due - now), () => this.pump())
+    // Nothing of it is finer than a millisecond.
+    if (due !== null) this.#cancel = this.#clock.after(Math.max(1, due - now), () => this.pump())
   }
 }

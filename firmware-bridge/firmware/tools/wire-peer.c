@@ -6,6 +6,7 @@
 //   seed N         of what comes wrong, and of incarnations
 //   sink FILE      write what is taken there, whatever the channel
 //   echo 1         offer what is taken back on its channel
+//   say HEX        offer this on control whenever the line opens
 //   payload N, places N, window N    what the board takes, and has for what it offers
 //
 // Prints `ready`, and its counters when standard input ends, with which it ends itself.
@@ -26,7 +27,7 @@
 enum { most_words = 1 << 16, chunk = 4096 };
 
 static struct {
-  const char *link, *sink;
+  const char *link, *sink, *say;
   uint32_t baud, flip, seed, echo, payload, places, window;
 } given = {.seed = 1, .payload = 256, .places = 12, .window = 8};
 
@@ -63,6 +64,7 @@ static bool read_arguments(int count, char **words) {
     else if (strcmp(name, "seed") == 0) given.seed = value;
     else if (strcmp(name, "sink") == 0) given.sink = words[i + 1];
     else if (strcmp(name, "echo") == 0) given.echo = value;
+    else if (strcmp(name, "say") == 0) given.say = words[i + 1];
     else if (strcmp(name, "payload") == 0) given.payload = value;
     else if (strcmp(name, "places") == 0) given.places = value;
     else if (strcmp(name, "window") == 0) given.window = value;
@@ -119,6 +121,17 @@ static double earned(double *budget, double passed_ms) {
   return *budget;
 }
 
+/** The first word of each opening. */
+static void say(void) {
+  static uint32_t said;
+  uint8_t bytes[chunk];
+  uint16_t count = 0;
+  if (given.say == NULL || !wire_is_open(&w) || said == w.counters.openings) return;
+  said = w.counters.openings;
+  for (unsigned byte; count < chunk && sscanf(given.say + 2 * count, "%2x", &byte) == 1; count++) bytes[count] = (uint8_t)byte;
+  wire_offer(&w, wire_control, bytes, count);
+}
+
 static void print_counters(void) {
   const wire_counters *c = &w.counters;
   uint32_t dropped = 0;
@@ -143,6 +156,7 @@ static void run(int terminal) {
       in_budget -= (double)got;
       spoil(0, in, (size_t)got);
       wire_feed(&w, in, (size_t)got, (uint32_t)now);
+      say();
       take_all();
     }
     if (sent == waiting && may_write >= 1) {
@@ -167,7 +181,7 @@ static void run(int terminal) {
 
 int main(int count, char **words) {
   if (!read_arguments(count, words)) {
-    fprintf(stderr, "usage: wire-peer LINK [baud N] [flip N] [seed N] [sink FILE] [echo 1] [payload N] [places N] [window N]\n");
+    fprintf(stderr, "usage: wire-peer LINK [baud N] [flip N] [seed N] [sink FILE] [echo 1] [say HEX] [payload N] [places N] [window N]\n");
     return 2;
   }
   state = 0x9e3779b97f4a7c15u ^ given.seed;
