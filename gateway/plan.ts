@@ -154,6 +154,8 @@ export interface Plan {
   readonly unplaced: readonly Unplaced[]
   /** Every module has an instance wherever it should. */
   readonly complete: boolean
+  /** What else is to be known before it is brought out, in sentences without their full stops; left out where there is nothing. */
+  readonly notes?: readonly string[]
 }
 
 export interface PlaceInput {
@@ -163,6 +165,8 @@ export interface PlaceInput {
   readonly fleet: readonly FleetNode[]
   /** The plan that runs now: at equal cost, and while their node is away, instances stay where they are. */
   readonly previous?: Plan
+  /** The release of that plan, where this one is to take its place. */
+  readonly replaced?: Release
   /** Counts in place of what `hypha.toml` says of the same links. */
   readonly traffic?: readonly MeasuredTraffic[]
 }

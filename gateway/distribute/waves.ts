@@ -26,11 +26,13 @@ export interface WaveInput {
   readonly after: Plan
   readonly rules: RolloutPolicy['waves']
   readonly snap: boolean
+  /** Pairs of nodes that must flip at once, because what they call of each other changes. */
+  readonly together?: readonly (readonly [string, string])[]
 }
 
 /**
  * Which node is in which wave; every node is in one, and no wave is empty. Of nodes that a share chooses, those that are there come first: who is away proves nothing. Nodes between
- * which an instance moves are in the same wave, the earliest of theirs: it must neither run twice nor nowhere.
+ * which an instance moves are in the same wave, the earliest of theirs: it must neither run twice nor nowhere. So are those `together`.
  */
 export function wavesOf(input: WaveInput): string[][] {
   const nodes = [...input.nodes].sort((a, b) => Number(b.online) - Number(a.online) || (a.id < b.id ? -1 : 1))
@@ -68,13 +70,17 @@ function membersOf(rule: WaveRule, nodes: readonly WaveNode[], taken: ReadonlyMa
   return free.slice(0, Math.max(0, wanted))
 }
 
-/** Union-find over the nodes between which instances move: answers the name of a node's group. */
-function movedTogether({ before, after }: WaveInput): (node: string) => string {
+/** Union-find over the nodes between which instances move, and those that must flip at once: answers the name of a node's group. */
+function movedTogether({ before, after, together = [] }: WaveInput): (node: string) => string {
   const parents = new Map<string, string>()
   const find = (node: string): string => {
     let root = node
     for (let parent = parents.get(root); parent !== undefined; parent = parents.get(root)) root = parent
     return root
+  }
+  const join = (a: string, b: string) => {
+    const [from, to] = [find(a), find(b)]
+    if (from !== to) parents.set(from, to)
   }
   const key = ({ module, home }: { module: string; home: string | null }) => `${module}@${home ?? ''}`
   // A module that is copied beside its callers has several nodes for one key: it moves nowhere while it has any of them.
@@ -82,8 +88,8 @@ function movedTogether({ before, after }: WaveInput): (node: string) => string {
   for (const [name, now] of Map.groupBy(after.instances, key)) {
     const old = was.get(name)
     if (old === undefined || now.length !== 1 || old.length !== 1) continue
-    const [from, to] = [find(old[0]!.node), find(now[0]!.node)]
-    if (from !== to) parents.set(from, to)
+    join(old[0]!.node, now[0]!.node)
   }
+  for (const [a, b] of together) join(a, b)
   return find
 }

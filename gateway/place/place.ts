@@ -1,4 +1,5 @@
 import type { ModuleVerdicts, PlaceInput, Plan, Refused } from '../plan.ts'
+import { brokenLinks, noteOf } from './breaks.ts'
 import { crowdedReasons } from './choose.ts'
 import { instancesOf } from './instances.ts'
 import { compare } from './links.ts'
@@ -11,8 +12,10 @@ import { type Solved, solve } from './solve.ts'
  */
 export const place = (input: PlaceInput): Plan => planOf(input, solve(input))
 
-export function planOf({ release, digest }: PlaceInput, { scene, unplaced }: Solved): Plan {
+export function planOf({ release, digest, replaced }: PlaceInput, { scene, unplaced }: Solved): Plan {
+  const notes = replaced === undefined ? [] : brokenLinks(replaced, release).map(noteOf)
   return {
+    ...(notes.length === 0 ? {} : { notes }),
     app: release.app,
     release: release.number,
     digest,

@@ -216,6 +216,7 @@ function placeBeside(
   before: Plan | null,
   apps: ReadonlyMap<string, Placed>,
   records: readonly NodeRecord[],
+  replaced?: Release,
 ): Plan {
   // What an app's first release is to have is taken, also while it runs nowhere yet.
   const others = [...apps].flatMap(([id, { before, plan, release, rollout }]): PlannedApp[] => {
@@ -224,7 +225,13 @@ function placeBeside(
     return rollout === null ? [] : [{ plan: rollout.plan, release: rollout.next }]
   })
   const { release, digest } = wanted
-  return place({ release, digest, fleet: fleetOf(records, usedBy(others)), ...(before ? { previous: before } : {}) })
+  return place({
+    release,
+    digest,
+    fleet: fleetOf(records, usedBy(others)),
+    ...(before ? { previous: before } : {}),
+    ...(replaced && before?.digest !== digest ? { replaced } : {}),
+  })
 }
 
 /** Where a release would run beside the other apps as they are; changes nothing. */
@@ -232,7 +239,8 @@ export function tryPlace(shop: Workshop, wanted: Pick<StoredRelease, 'release' |
   const records = shop.store.nodes.list()
   const apps = currentApps(shop, undefined)
   const { app } = wanted.release
-  return placeBeside(app, wanted, apps.get(app)?.before ?? null, apps, records)
+  const current = apps.get(app)
+  return placeBeside(app, wanted, current?.before ?? null, apps, records, current?.release.release)
 }
 
 /** Of an app that was never placed. */

@@ -17,6 +17,7 @@ import { policyOf, type RolloutOptions } from '../distribute/rollout-policy.ts'
 import type { RolloutAct, RolloutServices, RolloutShown } from '../distribute/rollout-view.ts'
 import { wavesOf } from '../distribute/waves.ts'
 import { windowsAt } from '../distribute/windows.ts'
+import { brokenLinks, flipTogether } from '../place/breaks.ts'
 import type { Plan } from '../plan.ts'
 import type { GatewayDeps } from './deps.ts'
 import type { Feeds } from './feeds.ts'
@@ -201,7 +202,11 @@ export class Rollouts implements RolloutServices {
         online: presence?.online === true,
         labels: [...labels, ...(inventory?.labels ?? [])],
       }))
-    return wavesOf({ nodes, before, after: plan, rules: policy.waves, snap: policy.snap })
+    const { releases } = this.#planner.shop
+    const [from, to] = [before && releases.byDigest(before.digest), releases.byDigest(plan.digest)]
+    const broken = from && to ? brokenLinks(from.release, to.release) : []
+    const together = flipTogether(broken, before === null ? [plan] : [before, plan])
+    return wavesOf({ nodes, before, after: plan, rules: policy.waves, snap: policy.snap, together })
   }
 
   /** Above every epoch that the app has had; it is spent from now on, whatever comes of it. */

@@ -22,7 +22,8 @@ export function planTree(plan: Plan, tierOf: Tiers, width = Math.min(terminalWid
   const elsewhere = plan.instances.filter(({ node }) => !tierOf.has(node))
   if (elsewhere.length > 0) branches.push({ title: 'other nodes', branches: nodeBranches(elsewhere, plan.traffic) })
   if (plan.unplaced.length > 0) branches.push({ title: 'without a place', branches: unplacedBranches(plan) })
-  return [`${plan.app}, release ${plan.release}`, ...draw(branches, '', width)].join('\n')
+  const notes = (plan.notes ?? []).flatMap((note) => wrap(`Note: ${note}.`, width))
+  return [`${plan.app}, release ${plan.release}`, ...draw(branches, '', width), ...notes].join('\n')
 }
 
 /** Where modules that have a place can't be, and why. */

@@ -59,5 +59,6 @@ export const PlanAnswer = Type.Unsafe<Plan>(
     ),
     unplaced: Type.Array(Type.Object({ module: Id, home: Home, reasons: Type.Array(ReasonAnswer) })),
     complete: Type.Boolean(),
+    notes: Type.Optional(Type.Array(Type.String())),
   }),
 )
