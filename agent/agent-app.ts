@@ -97,6 +97,10 @@ export class AgentApp {
     return 'absent'
   }
 
+  linked(): null {
+    return null
+  }
+
   needed(): Content[] {
     const { confirmed, trial } = this.#ports.installs.state(agentApp)
     const installed = [confirmed, trial?.installed ?? null].flatMap((each) =>

@@ -16,6 +16,7 @@ import { type SectionState, state } from '@hypha/core/wire/messages/state.ts'
 import { want } from '@hypha/core/wire/messages/want.ts'
 import { fleetTopics } from '@hypha/core/wire/topics.ts'
 import { believes } from './authority.ts'
+import { Calls } from './calls/calls.ts'
 import { openGatewayClock } from './clock-sync.ts'
 import { connectionNumbers } from './connection-number.ts'
 import { following } from './following.ts'
@@ -168,7 +169,17 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     commit: (turn) => pipeline!.commit(turn),
     event: (event) => tell(journal, log, event),
     call: (call) => machine.drivers.call(call),
+    calls: { make: (call) => calls.make(call), devices: (app) => calls.devices(app) },
     componentProcess: machine.componentProcess,
+  })
+  const calls = new Calls({
+    node,
+    topics,
+    clock: systemClock,
+    link,
+    journal,
+    linked: (app) => pipeline?.linked(app) ?? null,
+    onProblem,
   })
   const publishState = stateSender(() => {
     // A node that leaves says once that nothing is left; what was true before must not come after it.
@@ -274,7 +285,10 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
       const steps = Object.entries(stepsMs).map(([step, ms]) => [`${step}Ms`, ms] as const)
       log.info(`${app} runs release ${toHex(release).slice(0, 12)}`, { epoch, ...Object.fromEntries(steps) })
     },
-    changed: publishState,
+    changed: () => {
+      publishState()
+      calls.review()
+    },
     forgetData: (app) => machine.drivers.forget(app),
     settled: () => {
       pipeline!.sweep()
@@ -323,6 +337,9 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
   })
   link.subscribe(topics.down(node, 'ack'), (_topic, message) => shipper.onAck(message))
   link.subscribe(topics.down(node, 'input'), (_topic, message) => guard(onProblem, () => pipeline!.inputs(message)))
+  link.subscribe(topics.link(node, '+'), (topic, message) =>
+    calls.receive(topic.slice(topic.lastIndexOf('/') + 1), message),
+  )
   const onLink = (now: LinkState) => {
     log.info(
       now === 'online' ? `connected to ${identity.brokerHost}:${identity.brokerPort} as ${node}` : 'disconnected',

@@ -5,7 +5,9 @@ import type { SectionState } from '@hypha/core/wire/messages/state.ts'
 import { Activation } from './activation.ts'
 import type { AppPorts } from './app-ports.ts'
 import { AppStatus } from './app-status.ts'
+import type { LinkedApp } from './calls/ports.ts'
 import { Laps } from './laps.ts'
+import { linkedApp } from './linked-app.ts'
 import { Preparing } from './preparing.ts'
 import { isOf, sameSection, sameWork, unsigned } from './sections.ts'
 import type { InboxInput, InstanceKey } from './turns.ts'
@@ -138,6 +140,13 @@ export class App {
 
   deliver(instance: InstanceKey, input: InboxInput): 'queued' | 'full' | 'done' | 'absent' {
     return this.#activation.running?.deliver(instance, input) ?? 'absent'
+  }
+
+  /** As calls over links see it. */
+  linked(): LinkedApp {
+    const sections = this.#ports.verifier.held?.directive.sections ?? []
+    const own = sections.filter(({ app }) => app === this.name)
+    return linkedApp(this.#activation.running, own)
   }
 
   /** Contents that must stay on this node. */

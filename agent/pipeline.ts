@@ -8,6 +8,7 @@ import { AgentApp } from './agent-app.ts'
 import type { Neighbour, SelfUpdate } from './agent-trial.ts'
 import { App, type AppSections } from './app.ts'
 import type { AppPorts } from './app-ports.ts'
+import type { LinkedApp } from './calls/ports.ts'
 import type { PendingMessage } from './report/image.ts'
 import type { InboxInput, InstanceKey, TurnRecord } from './turns.ts'
 
@@ -158,6 +159,11 @@ export class Pipeline {
 
   get refused(): Refusal | null {
     return this.#refused
+  }
+
+  /** An app as calls over links see it; null where it isn't here. */
+  linked(app: string): LinkedApp | null {
+    return this.#apps.get(app)?.linked() ?? null
   }
 
   needed(): Content[] {

@@ -1,4 +1,4 @@
-import type { Limits } from '@hypha/core/trust/release.ts'
+import type { Limits, LinkHint } from '@hypha/core/trust/release.ts'
 import type { World } from '@hypha/core/wasm/types.ts'
 import type { LogLevel } from '@hypha/core/wire/messages/report.ts'
 
@@ -64,6 +64,8 @@ export interface RunnableModule {
   readonly publish: readonly string[]
   readonly httpHosts: readonly string[]
   readonly isolate: boolean
+  /** What its author knows of its links; absent or null for nothing. */
+  readonly links?: readonly LinkHint[] | null
 }
 
 /** One instance as its directive wants it. */
@@ -89,4 +91,6 @@ export interface RunnableSection {
   readonly releaseNumber: number
   readonly modules: ReadonlyMap<string, RunnableModule>
   readonly instances: readonly RunnableInstance[]
+  /** All modules of the release that have a cell of their own, wherever they run; absent for none. */
+  readonly isolated?: ReadonlySet<string>
 }

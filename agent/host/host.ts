@@ -1,10 +1,11 @@
 import type { Limits } from '@hypha/core/trust/release.ts'
 import type { InstanceKey } from '../turns.ts'
 import type { TurnEffects } from './effects.ts'
+import type { TurnHome } from './turn-home.ts'
 
 /** A request that the worker can't answer by itself: the module waits, blocked, until the agent's own thread has answered. */
 export interface HostRequest {
-  readonly interface: AskedInterface
+  readonly interface: AskedInterface | 'links'
   readonly func: string
   /** Lifted values, as `src/wasm/abi.ts` has them. */
   readonly args: readonly unknown[]
@@ -14,6 +15,7 @@ export interface HostRequest {
 
 /** A module's request as it reaches the agent's own thread. The answer is a lifted value, at once or later. */
 export interface HostCall extends HostRequest {
+  readonly interface: AskedInterface
   readonly instance: InstanceKey
   /** So long until the turn's deadline. */
   readonly leftMs: number
@@ -34,6 +36,7 @@ export interface HostContext {
   readonly limits: Limits
   readonly publish: readonly string[]
   readonly effects: TurnEffects
+  readonly turn: TurnHome
   /** Milliseconds since 1970 UTC. */
   now(): number
   /** Milliseconds of a clock that never jumps. */

@@ -1,10 +1,18 @@
 import { err, type HostContext, type HostFunctions, ok } from './host.ts'
 
-/** `hypha:host/links`. Calls stay on their node for now: the only device that can be meant is the instance's own. */
-export function linksFunctions({ key: { home } }: HostContext): HostFunctions {
+/** `hypha:host/links`. */
+export function linksFunctions({ key, turn, ask }: HostContext): HostFunctions {
+  // Asked each time: devices come and go while the module runs.
+  const devices = (): readonly string[] => ask({ interface: 'links', func: 'devices', args: [] }) as readonly string[]
   return {
-    target: (id: string) => (id === home ? ok() : err('unknown-device')),
-    home: () => home ?? undefined,
-    devices: () => (home === null ? [] : [home]),
+    target(id: string) {
+      // A device's own instance speaks for that device and no other.
+      const known = key.home === null ? devices().includes(id) : id === key.home
+      if (!known) return err('unknown-device')
+      turn.target = id
+      return ok()
+    },
+    home: () => turn.home ?? undefined,
+    devices,
   }
 }

@@ -3,7 +3,7 @@ import type { Clock } from '@hypha/core/ports/clock.ts'
 import type { FromWorker, ToWorker } from './protocol.ts'
 import type { CellTransport } from './transport.ts'
 
-export type Ask = Extract<FromWorker, { kind: 'ask' }>
+export type Ask = Extract<FromWorker, { kind: 'ask' | 'link' }>
 export type Answer = Exclude<FromWorker, Ask | { kind: 'booted' }>
 /** Answers a module's request with a lifted value. `leftMs`: so long until the turn's deadline. */
 export type AskHandler = (ask: Ask, leftMs: number) => unknown
@@ -42,7 +42,7 @@ export class CellWorker {
     transport.listen({
       message: (message) => {
         if (message.kind === 'booted') resolve()
-        else if (message.kind === 'ask') this.#answer(message)
+        else if (message.kind === 'ask' || message.kind === 'link') this.#answer(message)
         else this.#settle(message)
       },
       died: (error) => {

@@ -1,16 +1,22 @@
 import { asHyphaError, type HyphaError } from '@hypha/core/errors.ts'
 import type { InstanceState } from '@hypha/core/wire/messages/state.ts'
+import { failed } from '../linked-calls.ts'
+import type { PendingCall } from '../pending-call.ts'
 import type { InboxInput, InputId, InstanceKey, NodeEvent, TurnRecord } from '../turns.ts'
 import { Acceptance } from './acceptance.ts'
 import { Backoff } from './backoff.ts'
+import type { Ask } from './cell-worker.ts'
 import type { LoadedInstance } from './protocol.ts'
 import { type Job, JobQueue } from './queue.ts'
+import { refusalOf } from './served-call.ts'
 import { MissedTicksReport, ThrottleReport } from './throttle-report.ts'
 import { startTicker, type TickerPhase } from './ticker.ts'
 import { type CellSpec, type Durable, type Rehearsal, type TurnPorts, TurnRunner } from './turn-runner.ts'
 
 /** What a cell needs of the agent. */
-export interface CellPorts extends Omit<TurnPorts, 'throttled' | 'died'> {
+export interface CellPorts extends Omit<TurnPorts, 'throttled' | 'died' | 'ask'> {
+  /** `path`: the cells that wait for the answer. */
+  ask(instance: number, ask: Ask, leftMs: number, path: readonly string[]): unknown
   event(event: NodeEvent): void
   /** The status of the cell's instances is another one. */
   changed(): void
@@ -90,6 +96,7 @@ export class Cell {
     )
     this.#turns = new TurnRunner(spec, {
       ...ports,
+      ask: (instance, ask, leftMs) => ports.ask(instance, ask, leftMs, this.#path()),
       throttled: (instance, dropped) => this.#throttles[instance]!.add(dropped),
       // One that only stands by is made again when it is needed.
       died: (error) => this.#status === 'running' && this.#fail(error, null),
@@ -131,7 +138,8 @@ export class Cell {
   proceed(jobs: readonly Job[] = [], timers: ReadonlyMap<number, TickerPhase> = new Map()): void {
     const own = new Set(this.#queue.inputs().map(({ instance, input }) => idText(instance, input.id)))
     const fresh = (job: Job) =>
-      job.kind === 'tick' || !(own.has(idText(job.instance, job.input.id)) || this.#isHandled(job.instance, job.input))
+      job.kind !== 'deliver' ||
+      !(own.has(idText(job.instance, job.input.id)) || this.#isHandled(job.instance, job.input))
     this.#queue.putFirst(jobs.filter(fresh))
     this.#run(timers)
   }
@@ -238,6 +246,35 @@ export class Cell {
     return 'queued'
   }
 
+  /** Queues a call of a link; false where too many wait. */
+  call(instance: number, pending: PendingCall): boolean {
+    const queued = this.#queue.addCall(instance, pending)
+    this.#pump()
+    return queued
+  }
+
+  /** Throws what ended the turn. */
+  async #answer({ instance, pending }: Extract<Job, { kind: 'call' }>): Promise<void> {
+    if (pending.settled) return
+    const { call } = pending
+    const { world } = this.spec.modules[this.spec.instances[instance]!.module]!
+    const refused = refusalOf(call, world)
+    if (refused !== null) return pending.settle(refused)
+    try {
+      pending.begin()
+    } catch (thrown) {
+      const { code, message } = asHyphaError(thrown)
+      return pending.settle(failed(code, message))
+    }
+    pending.settle(await this.#turns.call(instance, call))
+  }
+
+  /** The cells that wait for what this one calls now. */
+  #path(): readonly string[] {
+    const current = this.#current
+    return [...(current?.kind === 'call' ? current.pending.call.path : []), this.spec.name]
+  }
+
   #isHandled(instance: number, { id: { source, number } }: InboxInput): boolean {
     return number <= this.#ports.durable.handled(this.spec.instances[instance]!.key, source)
   }
@@ -326,7 +363,8 @@ export class Cell {
       const madeRoom = job.kind === 'deliver' && this.#queue.madeRoom(instance)
       try {
         if (job.kind === 'tick') await this.#turns.tick(instance)
-        else await this.#turns.deliver(instance, job.input)
+        else if (job.kind === 'deliver') await this.#turns.deliver(instance, job.input)
+        else await this.#answer(job)
       } catch (thrown) {
         this.#fail(asHyphaError(thrown), job)
       }
@@ -347,6 +385,8 @@ export class Cell {
     this.#event(eventCode(error), `${error.message}${back}`, key)
     this.#queue.dropTicks()
     if (job?.kind === 'deliver') this.#failInput(error, job)
+    // Only what could be worth a second try is tried again, and only its caller can know that.
+    if (job?.kind === 'call') job.pending.settle(failed('callee-trapped', error.message, 'yes'))
     void this.#end()
     const waitMs = this.#backoff.failed(() => this.#reopen())
     this.#setStatus('backoff', `${error.message}; tried again after ${Math.round(waitMs / 1_000)} s`)

@@ -1,8 +1,9 @@
 import { HyphaError } from '@hypha/core/errors.ts'
 import { withMemoryMaximum } from '@hypha/core/wasm/limits.ts'
 import { instanceName } from '@hypha/core/wire/ids.ts'
-import { servedByHost } from '../host/provided.ts'
+import { cellName } from '../linked-calls.ts'
 import type { InstanceKey, RunnableInstance, RunnableModule, RunnableSection } from '../turns.ts'
+import { linksOf, type Neighbours } from './cell-links.ts'
 import type { CellInstance } from './protocol.ts'
 import type { CellSpec } from './turn-runner.ts'
 
@@ -13,7 +14,7 @@ const pageBytes = 65_536
  * without a core form runs in a process, so it has a cell of its own too, unless it is linked with others: then they are where it is. Pure.
  *
  * @param runsComponents whether this node has processes for modules without a core form.
- * @throws HyphaError `module-form-unsupported`, or `link-not-served` where an import has no link, or one that this node does not serve.
+ * @throws HyphaError `module-form-unsupported`, or `link-not-served` where an import has no link, or one that can't be made.
  */
 export function planCells(section: RunnableSection, node: string, runsComponents: boolean): CellSpec[] {
   for (const { name, form } of section.modules.values()) {
@@ -29,7 +30,9 @@ export function planCells(section: RunnableSection, node: string, runsComponents
     const { isolate, form } = moduleOf(section, module)
     return isolate || (form === 'component' && !linked.has(module)) ? module : null
   })
-  return [...groups.values()].map((instances) => planCell(section, instances, node))
+  return [...groups].map(([ownModule, instances]) =>
+    planCell(section, instances, { node, name: cellName(node, section.app, ownModule) }),
+  )
 }
 
 /** Modules that call others of their app on this node, or are called by them. */
@@ -43,11 +46,26 @@ function linkedModules(section: RunnableSection): ReadonlySet<string> {
   return linked
 }
 
-function planCell(section: RunnableSection, unsorted: readonly RunnableInstance[], node: string): CellSpec {
+function planCell(
+  section: RunnableSection,
+  unsorted: readonly RunnableInstance[],
+  { node, name }: { readonly node: string; readonly name: string },
+): CellSpec {
   const instances = calleesFirst(section, unsorted)
   const modules = [...new Set(instances.map(({ module }) => module))].map((name) => moduleOf(section, name))
   const indexOf = new Map(instances.map((instance, index) => [keyText(instance.module, instance.home), index]))
+  const neighbours: Neighbours = {
+    node,
+    indexOf: (module, home) => indexOf.get(keyText(module, home)),
+    ofModule: (module) =>
+      new Map(
+        instances.flatMap((each, index): [string, number][] =>
+          each.module === module && each.home !== null ? [[each.home, index]] : [],
+        ),
+      ),
+  }
   return {
+    name,
     app: section.app,
     epoch: section.epoch,
     release: section.release,
@@ -66,7 +84,7 @@ function planCell(section: RunnableSection, unsorted: readonly RunnableInstance[
       return {
         key: keyOf(section, instance),
         module,
-        links: linksOf(section, instance, modules[module]!, indexOf, node),
+        links: linksOf(section, instance, modules[module]!, neighbours),
         config: new Map(Object.entries(instance.config)),
       }
     }),
@@ -77,48 +95,16 @@ function planCell(section: RunnableSection, unsorted: readonly RunnableInstance[
   }
 }
 
-/** What an instance's imports are bound to: the directive's links and nothing else. */
-function linksOf(
-  section: RunnableSection,
-  instance: RunnableInstance,
-  module: RunnableModule,
-  indexOf: ReadonlyMap<string, number>,
-  node: string,
-): Map<string, 'host' | number> {
-  const links = new Map<string, 'host' | number>()
-  for (const { name } of module.world.imports) {
-    const refuse = (why: string): HyphaError =>
-      new HyphaError('link-not-served', `${instanceName(keyOf(section, instance))} imports ${name}, ${why}`, {
-        where: name,
-      })
-    // What toolchains import of WASI without being asked does nothing that a link would have to allow.
-    const provider = name.startsWith('wasi:') ? { kind: 'host' as const } : instance.links.get(name)
-    if (provider === undefined) throw refuse('which its directive does not link')
-    if (provider.kind === 'host') {
-      if (!servedByHost(name)) throw refuse('which no host interface of this agent is')
-      links.set(name, 'host')
-      continue
-    }
-    if (provider.kind === 'device')
-      throw refuse(`which is linked to "${provider.module}" of whatever device is meant: that is not served yet`)
-    if (provider.node !== node)
-      throw refuse(`which is linked to node "${provider.node}": calls between nodes are not served yet`)
-    const callee = indexOf.get(keyText(provider.module, provider.home))
-    if (callee === undefined) {
-      const key = { app: section.app, module: provider.module, home: provider.home }
-      throw refuse(`which is linked to ${instanceName(key)}: that is not in the same cell`)
-    }
-    if (!moduleOf(section, provider.module).world.exports.some((exported) => exported.name === name)) {
-      throw refuse(`which "${provider.module}" does not export`)
-    }
-    links.set(name, callee)
-  }
-  return links
-}
+type Provider = RunnableInstance['links'] extends ReadonlyMap<string, infer P> ? P : never
 
 /** The order in which instances are made and started. */
 function calleesFirst(section: RunnableSection, instances: readonly RunnableInstance[]): RunnableInstance[] {
   const byKey = new Map(instances.map((instance) => [keyText(instance.module, instance.home), instance]))
+  const calleesOf = (provider: Provider): readonly RunnableInstance[] => {
+    if (provider.kind === 'device') return instances.filter(({ module }) => module === provider.module)
+    const callee = provider.kind === 'instance' ? byKey.get(keyText(provider.module, provider.home)) : undefined
+    return callee === undefined ? [] : [callee]
+  }
   const sorted = new Set<RunnableInstance>()
   const visit = (instance: RunnableInstance, path: readonly RunnableInstance[]): void => {
     if (sorted.has(instance)) return
@@ -129,8 +115,7 @@ function calleesFirst(section: RunnableSection, instances: readonly RunnableInst
       throw new HyphaError('link-not-served', `links go in a circle: ${circle.join(' → ')}`)
     }
     for (const provider of instance.links.values()) {
-      const callee = provider.kind === 'instance' ? byKey.get(keyText(provider.module, provider.home)) : undefined
-      if (callee !== undefined) visit(callee, [...path, instance])
+      for (const callee of calleesOf(provider)) visit(callee, [...path, instance])
     }
     sorted.add(instance)
   }

@@ -1,7 +1,15 @@
 import type { Clock } from '@hypha/core/ports/clock.ts'
 import type { HostCall } from '../host/host.ts'
+import type { CallOutcome, OutgoingCall } from '../linked-calls.ts'
 import type { NodeEvent, TurnRecord } from '../turns.ts'
 import type { CellTransport } from './transport.ts'
+
+export interface LinkPort {
+  /** Never rejects. */
+  make(call: OutgoingCall): Promise<CallOutcome>
+  /** Ids of the devices that run an app, sorted. */
+  devices(app: string): readonly string[]
+}
 
 /** What a sandbox needs of the agent. */
 export interface SandboxPorts {
@@ -16,6 +24,8 @@ export interface SandboxPorts {
   event(event: NodeEvent): void
   /** Serves sensors, actuators, HTTP and SQL: a lifted value, at once or later. */
   call(call: HostCall): unknown
+  /** Serves links to instances of other cells; a node without has none. */
+  readonly calls?: LinkPort | null
   /** Starts a process for a cell whose modules have no core form; null where this node runs none. */
   readonly componentProcess?: (() => CellTransport) | null
 }

@@ -2,14 +2,18 @@ import { toHex } from '@hypha/core/bytes/text.ts'
 import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
 import { instanceName } from '@hypha/core/wire/ids.ts'
 import type { InstanceState } from '@hypha/core/wire/messages/state.ts'
+import { type CallOutcome, failed, type LinkedCall } from '../linked-calls.ts'
+import type { PendingCall } from '../pending-call.ts'
 import type { InboxInput, InputId, InstanceKey, RunnableSection, TurnRecord } from '../turns.ts'
-import { Cell, type CellHealth, type CellPorts } from './cell.ts'
+import { asksOf } from './asks.ts'
+import { Cell, type CellHealth } from './cell.ts'
 import type { CellWorker } from './cell-worker.ts'
 import { planCells } from './cells.ts'
 import type { SandboxOptions } from './options.ts'
 import type { SandboxPorts } from './ports.ts'
 import type { LoadedInstance } from './protocol.ts'
 import type { Job } from './queue.ts'
+import { refusalOf } from './served-call.ts'
 import { Settlement } from './settlement.ts'
 import type { TickerPhase } from './ticker.ts'
 import type { CellSpec, Durable, Rehearsal } from './turn-runner.ts'
@@ -24,6 +28,12 @@ export interface PreparedApp {
    * Queues an input for an inbox; before `activate` it waits. `done`: it was handled before. `full`: try again when `onRoom` says so.
    */
   deliver(instance: InstanceKey, input: InboxInput): 'queued' | 'full' | 'done'
+  /** Queues a call of a link; `absent` where there is no such instance. */
+  call(instance: InstanceKey, pending: PendingCall): 'queued' | 'busy' | 'absent'
+  /** Why an instance can't answer a call, as far as its release says; null where it can. */
+  refusal(instance: InstanceKey, call: LinkedCall): CallOutcome | null
+  /** The cell that an instance is in. */
+  cellOf(instance: InstanceKey): string | null
   instances(): InstanceState[]
   health(): CellHealth
   /** Called when an instance's status changes. */
@@ -78,19 +88,13 @@ export class App implements PreparedApp {
     this.#ports = ports
     this.#durable = durable
     this.#cells = planCells(section, ports.node, ports.componentProcess != null).map((spec) => {
-      const ask: CellPorts['ask'] = (index, request, leftMs) => {
-        const { key } = spec.instances[index]!
-        const { httpHosts } = section.modules.get(key.module)!
-        const { interface: name, func, args } = request
-        return ports.call({ instance: key, interface: name, func, args, key: request.key, leftMs, httpHosts })
-      }
       return new Cell(spec, {
         clock: ports.clock,
         options,
         durable,
         commit: ports.commit,
         event: ports.event,
-        ask,
+        ask: asksOf(section, spec, ports),
         worker: () => worker(spec),
         changed: () => {
           for (const run of this.#changed) run()
@@ -129,6 +133,26 @@ export class App implements PreparedApp {
     // What has been replaced runs nothing any more: who sent it keeps it.
     if (this.#retired !== null) return 'full'
     return place.cell.deliver(place.index, input)
+  }
+
+  call(instance: InstanceKey, pending: PendingCall): 'queued' | 'busy' | 'absent' {
+    const name = instanceName(instance)
+    const place = this.#places.get(name)
+    const other = this.#inputsTo
+    if (other?.has(name)) return other.call(instance, pending)
+    if (place === undefined || this.#retired !== null) return 'absent'
+    return place.cell.call(place.index, pending) ? 'queued' : 'busy'
+  }
+
+  refusal(instance: InstanceKey, call: LinkedCall): CallOutcome | null {
+    const place = this.#places.get(instanceName(instance))
+    if (place === undefined) return failed('callee-not-running', 'the called instance does not run here')
+    const { spec } = place.cell
+    return refusalOf(call, spec.modules[spec.instances[place.index]!.module]!.world)
+  }
+
+  cellOf(instance: InstanceKey): string | null {
+    return this.#places.get(instanceName(instance))?.cell.spec.name ?? null
   }
 
   has(instance: string): boolean {
@@ -245,6 +269,7 @@ export class App implements PreparedApp {
       for (const job of handed.jobs) {
         const place = this.#placeOf(cell, job.instance)
         if (place !== null) jobs.get(place.cell)!.push({ ...job, instance: place.index })
+        else if (job.kind === 'call') job.pending.withdraw()
       }
       for (const [index, accepted] of handed.accepted.entries()) {
         const place = this.#placeOf(cell, index)

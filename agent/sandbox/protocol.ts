@@ -1,8 +1,9 @@
 import type { ErrorJson } from '@hypha/core/errors.ts'
-import type { Limits } from '@hypha/core/trust/release.ts'
+import type { Limits, LinkHint } from '@hypha/core/trust/release.ts'
 import type { World } from '@hypha/core/wasm/types.ts'
 import type { LogLevel } from '@hypha/core/wire/messages/report.ts'
 import type { HostRequest } from '../host/host.ts'
+import type { CallOutcome } from '../linked-calls.ts'
 import type { InstanceKey } from '../turns.ts'
 
 // What the agent's own thread and a cell's worker say to each other, by structured clone (between processes, as V8 serialises it). A cell does one thing at a time: each message to
@@ -33,9 +34,36 @@ export interface CellInstance {
   readonly key: InstanceKey
   /** Index into the cell's modules. */
   readonly module: number
-  /** Who serves each import: the host, or an instance of the same cell. What isn't listed isn't there. */
-  readonly links: ReadonlyMap<string, 'host' | number>
+  /** Who serves each import. What isn't listed isn't there. */
+  readonly links: ReadonlyMap<string, CellLink>
   readonly config: ReadonlyMap<string, string>
+}
+
+/** Who serves an import. */
+export type CellLink =
+  | 'host'
+  /** An instance of the same cell, which exports it under the name `as`: a direct call. */
+  | { readonly kind: 'cell'; readonly instance: number; readonly as: string }
+  /** Calls go through the agent, unless they are for a device whose instance is in this very cell. */
+  | {
+      readonly kind: 'message'
+      /** By home. */
+      readonly here: ReadonlyMap<string, number>
+      readonly as: string
+      readonly policy: LinkHint['policy']
+    }
+
+/** A call that leaves its cell. */
+export interface LinkRequest {
+  /** Index of the caller. */
+  readonly instance: number
+  readonly interface: string
+  readonly func: string
+  readonly args: Uint8Array
+  /** The device that the turn belongs to, or the one that the module chose. */
+  readonly home: string | null
+  /** The turn, the instance that it began at, and the number of the request within it: equal where the turn is tried again. */
+  readonly key: string
 }
 
 /** What an instance remembers from earlier lives. */
@@ -57,6 +85,7 @@ export type TurnCall =
   | { readonly kind: 'deliver'; readonly topic: string; readonly payload: Uint8Array }
   | { readonly kind: 'stop' }
   | { readonly kind: 'save' }
+  | { readonly kind: 'call'; readonly interface: string; readonly func: string; readonly args: Uint8Array }
 
 export type ToWorker =
   /** Compile the modules, and try that they can be instantiated. */
@@ -81,6 +110,8 @@ export type ToWorker =
       readonly call: TurnCall
       /** Names the turn for whoever acts at once: the same again when an input is tried again. */
       readonly key: string
+      /** The device that it belongs to; null for none. */
+      readonly home: string | null
       /** Also `save()` each instance that was called since its last one. */
       readonly checkpoint: boolean
     }
@@ -108,7 +139,12 @@ export type FromWorker =
   | { readonly kind: 'booted' }
   | { readonly kind: 'loaded'; readonly instances: readonly LoadedInstance[] }
   /** The turn, or the making of the instances, is done. */
-  | { readonly kind: 'done'; readonly effects: readonly InstanceEffects[] }
+  | {
+      readonly kind: 'done'
+      readonly effects: readonly InstanceEffects[]
+      /** Of a call: what it returns. */
+      readonly outcome?: CallOutcome
+    }
   /** How long `restore` took; null where it asked for what isn't answered in a rehearsal. */
   | { readonly kind: 'rehearsed'; readonly restoreMs: number | null }
   /** `restore` answered with an error: the module refuses the state. */
@@ -118,6 +154,8 @@ export type FromWorker =
   /** The modules can't be loaded. */
   | { readonly kind: 'failed'; readonly error: ErrorJson }
   | ({ readonly kind: 'ask'; readonly instance: number } & HostRequest)
+  /** The answer is a `CallOutcome`. */
+  | ({ readonly kind: 'link' } & LinkRequest)
 
 /** What the worker is started with. */
 export interface WorkerStart {

@@ -1,12 +1,17 @@
+import type { PendingCall } from '../pending-call.ts'
 import type { InboxInput } from '../turns.ts'
 
 export type Job =
   | { readonly kind: 'tick'; readonly instance: number }
   | { readonly kind: 'deliver'; readonly instance: number; readonly input: InboxInput; readonly attempt: number }
+  | { readonly kind: 'call'; readonly instance: number; readonly pending: PendingCall }
+
+/** Of one instance. [P 11.6] */
+const maxWaitingCalls = 64
 
 /**
  * What waits for a turn of a cell, in the order of arrival. One tick may wait per instance: another one that is due meanwhile counts as
- * missed. Inputs are bounded per instance.
+ * missed. Inputs and calls are bounded per instance.
  */
 export class JobQueue {
   readonly #maxInputs: number
@@ -35,6 +40,16 @@ export class JobQueue {
     return true
   }
 
+  /** False where as many wait as may; those that nobody waits for any more don't count. */
+  addCall(instance: number, pending: PendingCall): boolean {
+    this.#compact()
+    this.#jobs = this.#jobs.filter((job) => job.kind !== 'call' || !job.pending.settled)
+    if (this.#jobs.filter((job) => job.kind === 'call' && job.instance === instance).length >= maxWaitingCalls)
+      return false
+    this.#jobs.push({ kind: 'call', instance, pending })
+    return true
+  }
+
   isFull(instance: number): boolean {
     return this.#waiting(instance) >= this.#maxInputs
   }
@@ -50,7 +65,7 @@ export class JobQueue {
     if (job === undefined) return null
     this.#head++
     if (job.kind === 'tick') this.#ticking.delete(job.instance)
-    else this.#count(job.instance, -1)
+    else if (job.kind === 'deliver') this.#count(job.instance, -1)
     if (this.#head > 64 && this.#head * 2 > this.#jobs.length) this.#compact()
     return job
   }
@@ -60,13 +75,13 @@ export class JobQueue {
     this.#compact()
     this.#jobs.unshift(job)
     if (job.kind === 'tick') this.#ticking.add(job.instance)
-    else this.#count(job.instance, 1)
+    else if (job.kind === 'deliver') this.#count(job.instance, 1)
   }
 
   /** Drops the ticks that wait: a cell that is made anew begins with fresh ones. */
   dropTicks(): void {
     this.#compact()
-    this.#jobs = this.#jobs.filter((job) => job.kind === 'deliver')
+    this.#jobs = this.#jobs.filter((job) => job.kind !== 'tick')
     this.#ticking.clear()
   }
 
@@ -74,14 +89,13 @@ export class JobQueue {
   takeAll(): readonly Job[] {
     this.#compact()
     const jobs = this.#jobs
-    this.drain()
+    this.#empty()
     return jobs
   }
 
   /** Puts the jobs of another queue before those that wait here, as many as they are. */
   putFirst(jobs: readonly Job[]): void {
-    for (const job of jobs.toReversed())
-      if (job.kind === 'deliver' || !this.#ticking.has(job.instance)) this.putBack(job)
+    for (const job of jobs.toReversed()) if (job.kind !== 'tick' || !this.#ticking.has(job.instance)) this.putBack(job)
   }
 
   /** The inputs that wait. */
@@ -91,14 +105,19 @@ export class JobQueue {
       .flatMap((job) => (job.kind === 'deliver' ? [{ instance: job.instance, input: job.input }] : []))
   }
 
-  /** Empties the queue, and answers the inputs that waited. */
+  /** Empties the queue, and answers the inputs that waited. Calls are told that there is nobody. */
   drain(): { readonly instance: number; readonly input: InboxInput }[] {
     const left = this.inputs()
+    for (const job of this.#jobs.slice(this.#head)) if (job.kind === 'call') job.pending.withdraw()
+    this.#empty()
+    return left
+  }
+
+  #empty(): void {
     this.#jobs = []
     this.#head = 0
     this.#ticking.clear()
     this.#inputs.clear()
-    return left
   }
 
   #waiting(instance: number): number {

@@ -1,6 +1,7 @@
 import { toHex } from '@hypha/core/bytes/text.ts'
 import { HyphaError } from '@hypha/core/errors.ts'
 import type { Clock } from '@hypha/core/ports/clock.ts'
+import type { CallOutcome, LinkedCall } from '../linked-calls.ts'
 import type { InboxInput, InputId, InstanceKey, TurnRecord } from '../turns.ts'
 import type { Answer, Ask, CellWorker } from './cell-worker.ts'
 import type { SandboxOptions } from './options.ts'
@@ -25,6 +26,8 @@ export interface Durable {
 }
 
 export interface CellSpec {
+  /** By which calls say who waits for them. */
+  readonly name: string
   readonly app: string
   readonly epoch: number
   /** Digest of the release in hex. */
@@ -147,7 +150,7 @@ export class TurnRunner {
   async peek(): Promise<{ readonly instance: InstanceKey; readonly release: string; readonly bytes: Uint8Array }[]> {
     const states = []
     for (const index of this.#withExport(stateExport)) {
-      const answer = await this.#turn(index, { kind: 'save' }, this.#nextKey(), false)
+      const answer = await this.#turn(index, { kind: 'save' }, { key: this.#nextKey(), home: null, checkpoint: false })
       const effects = answer.kind === 'done' ? answer.effects : []
       this.#finish(answer.kind === 'done' ? { ...answer, effects: effects.flatMap(withoutState) } : answer, index, null)
       const bytes = effects.find(({ instance }) => instance === index)?.state
@@ -207,11 +210,22 @@ export class TurnRunner {
   }
 
   tick(instance: number): Promise<void> {
-    return this.#run(instance, { kind: 'tick', nowMs: this.#ports.clock.now() }, null)
+    return this.#run(instance, { kind: 'tick', nowMs: this.#ports.clock.now() }).then(nothing)
   }
 
   deliver(instance: number, { id, topic, payload }: InboxInput): Promise<void> {
-    return this.#run(instance, { kind: 'deliver', topic, payload }, id)
+    return this.#run(instance, { kind: 'deliver', topic, payload }, { input: id }).then(nothing)
+  }
+
+  /**
+   * Runs a call of a link, and answers what comes of it. What its turn leaves behind is journaled then; that it began was written down before. Throws as `deliver` does: also what keeps
+   * it from beginning.
+   */
+  async call(instance: number, { id, interface: name, func, args, home }: LinkedCall): Promise<CallOutcome> {
+    const call = { kind: 'call' as const, interface: name, func, args }
+    const answer = await this.#run(instance, call, { key: toHex(id), home })
+    if (answer.kind === 'done' && answer.outcome !== undefined) return answer.outcome
+    throw new HyphaError('internal', 'the worker answered a call without its outcome')
   }
 
   /** Journals that an input is given up. */
@@ -221,12 +235,12 @@ export class TurnRunner {
 
   /** A checkpoint of each instance that has state. */
   async save(): Promise<void> {
-    for (const index of this.#withExport(stateExport)) await this.#run(index, { kind: 'save' }, null)
+    for (const index of this.#withExport(stateExport)) await this.#run(index, { kind: 'save' })
   }
 
   /** The last call of each instance; the callers first, as they may still call the others. */
   async tellStop(): Promise<void> {
-    for (const index of this.#withExport(lifecycleExport).reverse()) await this.#run(index, { kind: 'stop' }, null)
+    for (const index of this.#withExport(lifecycleExport).reverse()) await this.#run(index, { kind: 'stop' })
   }
 
   /** Ends the worker, whatever it does. */
@@ -241,22 +255,31 @@ export class TurnRunner {
     return this.#withExport(stateExport).length > 0 ? this.#uncheckpointed : 0
   }
 
-  async #run(instance: number, call: TurnCall, input: InputId | null): Promise<void> {
-    const key = input === null ? this.#nextKey() : `${toHex(input.source)}-${input.number}`
+  async #run(instance: number, call: TurnCall, cause: Cause = {}): Promise<Answer> {
+    const { input = null, home = null } = cause
+    const key = cause.key ?? (input === null ? this.#nextKey() : `${toHex(input.source)}-${input.number}`)
     const checkpoint = !this.#retired && this.#checkpointDue()
-    this.#finish(await this.#turn(instance, call, key, checkpoint), instance, input)
+    const answer = await this.#turn(instance, call, { key, home, checkpoint })
+    this.#finish(answer, instance, input)
     this.#turns[instance]!++
     this.#uncheckpointed++
     if (checkpoint) this.#checkpointed()
+    return answer
   }
 
   #nextKey(): string {
     return `${this.#nonce}-${this.#number + 1}`
   }
 
-  #turn(instance: number, call: TurnCall, key: string, checkpoint: boolean): Promise<Answer> {
+  /** A device's own instance has that device as its turn's home, whoever calls it. */
+  #turn(
+    instance: number,
+    call: TurnCall,
+    how: { key: string; home: string | null; checkpoint: boolean },
+  ): Promise<Answer> {
     const number = ++this.#number
-    return this.#request({ kind: 'turn', number, instance, call, key, checkpoint }, this.#limitsOf(instance).turnMs)
+    const home = this.#spec.instances[instance]!.key.home ?? how.home
+    return this.#request({ kind: 'turn', number, instance, call, ...how, home }, this.#limitsOf(instance).turnMs)
   }
 
   #request(message: ToWorker, deadlineMs: number): Promise<Answer> {
@@ -312,6 +335,15 @@ export class TurnRunner {
     )
   }
 }
+
+/** What a turn comes from: an input, or the call of a link with the device that its caller's turn belongs to; neither for a tick. */
+interface Cause {
+  readonly input?: InputId
+  readonly key?: string
+  readonly home?: string | null
+}
+
+const nothing = (): void => undefined
 
 const isHandled = (durable: Durable, instance: InstanceKey, { source, number }: InputId): boolean =>
   number <= durable.handled(instance, source)

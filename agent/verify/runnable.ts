@@ -48,6 +48,7 @@ export function runnable(
     releaseNumber: release.number,
     modules,
     instances: section.instances.map((instance) => runnableInstance(verified, instance, openSetting)),
+    isolated: new Set(release.modules.flatMap(({ name, spec }) => (spec.isolate ? [name] : []))),
   }
 }
 
@@ -61,7 +62,7 @@ function runnableModule(
   const bytes = load(release.app, digest, contentOf)
   checkContent(release.app, digest, bytes, crypto)
   const { name, world, spec } = moduleOf(release, instance.module)
-  const { limits, timerMs, subscribe, publish, httpHosts, isolate } = spec
+  const { limits, timerMs, subscribe, publish, httpHosts, isolate, links } = spec
   return {
     name,
     form: instance.form,
@@ -74,6 +75,7 @@ function runnableModule(
     publish,
     httpHosts,
     isolate,
+    links,
   }
 }
 

@@ -1,6 +1,7 @@
 import { maxValuesBytes } from '../wire/messages/link.ts'
 import type { FuncType } from './types.ts'
-import { tupleCodec, type ValueCodec, valueCodecOf } from './values/codecs.ts'
+import type { ValueCodec } from './values/codec.ts'
+import { tupleCodec, valueCodecOf } from './values/codecs.ts'
 import { ValueReader, ValueWriter } from './values/cursor.ts'
 
 interface Plan {

@@ -1,21 +1,34 @@
 import { HyphaError } from '@hypha/core/errors.ts'
 import { TurnEffects } from '../../host/effects.ts'
-import type { HostContext, HostFunctions, HostRequest } from '../../host/host.ts'
+import type { HostContext, HostFunctions } from '../../host/host.ts'
 import { hostFunctions } from '../../host/interfaces.ts'
+import { TurnHome } from '../../host/turn-home.ts'
+import type { CallOutcome } from '../../linked-calls.ts'
 import type {
   CellInstance,
   CellModule,
+  FromWorker,
   InstanceEffects,
+  LinkRequest,
   LoadedInstance,
   SavedState,
   ToWorker,
-  TurnCall,
 } from '../protocol.ts'
+import { answerCall } from './answer-call.ts'
+import type { CallPorts } from './calls.ts'
 import { type CompiledComponent, compileComponent, instantiateComponent } from './component.ts'
-import { type Exports, type InstanceParts, instantiateCore } from './instance.ts'
+import { type InstanceParts, instantiateCore } from './instance.ts'
+import type { Exports, LiftedFunction } from './lifted.ts'
 
+export type AgentRequest = Extract<FromWorker, { kind: 'ask' | 'link' }>
 /** Blocks until the agent's own thread has answered. */
-export type AskAgent = (instance: number, request: HostRequest) => unknown
+type AskAgent = (request: AgentRequest) => unknown
+
+export interface TurnDone {
+  readonly effects: readonly InstanceEffects[]
+  /** Of a call. */
+  readonly outcome?: CallOutcome
+}
 
 export interface OpenDone {
   readonly effects: readonly InstanceEffects[]
@@ -52,7 +65,10 @@ export class WorkerCell {
   readonly #members: readonly Member[]
   readonly #askAgent: AskAgent
   readonly #compileMs: readonly number[]
+  readonly #turn = new TurnHome()
   #turnKey = 'open'
+  /** The instance that the turn began at. */
+  #root = 0
   #asked = 0
   /** What a called instance threw: its caller must not be able to catch it. */
   #poison: { readonly error: unknown } | null = null
@@ -100,7 +116,7 @@ export class WorkerCell {
 
   /** Makes the instances that run, with what they remember, restores their state and starts them. Ends where a state is refused. */
   open({ remembered, states, starts, key }: Extract<ToWorker, { kind: 'open' }>): OpenDone {
-    this.#begin(key)
+    this.#begin(key, null)
     this.#stage = 'running'
     const standing = this.#standing
     this.#standing = false
@@ -114,6 +130,7 @@ export class WorkerCell {
       if (refused !== null) return { effects: [], refused }
     }
     for (const index of starts) {
+      this.#beginAt(index, this.#members[index]!.spec.key.home)
       findExport(this.#members[index]!.spec, this.#enter(index), 'lifecycle', 'start')()
       this.#throwPoison()
     }
@@ -155,17 +172,27 @@ export class WorkerCell {
     return result.tag === 'err' ? String(result.val) : null
   }
 
-  #begin(key: string): void {
+  #begin(key: string, root: number | null): void {
     this.#turnKey = key
     this.#asked = 0
+    if (root === null) this.#beginAt(0, null)
+    else this.#beginAt(root, this.#members[root]!.spec.key.home)
   }
 
-  runTurn(index: number, call: TurnCall, key: string, checkpoint: boolean): readonly InstanceEffects[] {
-    this.#begin(key)
+  #beginAt(root: number, home: string | null): void {
+    this.#root = root
+    this.#turn.begin(home)
+  }
+
+  runTurn({ instance: index, call, key, home, checkpoint }: Extract<ToWorker, { kind: 'turn' }>): TurnDone {
+    this.#turnKey = key
+    this.#asked = 0
+    this.#beginAt(index, home)
     const member = this.#members[index]!
     const exports = this.#enter(index)
     const functionOf = (name: ModuleInterface, func: string) => findExport(member.spec, exports, name, func)
     let state: Uint8Array | null = null
+    let outcome: CallOutcome | undefined
     switch (call.kind) {
       case 'tick':
         functionOf('timer', 'tick')(BigInt(Math.trunc(call.nowMs)))
@@ -178,12 +205,15 @@ export class WorkerCell {
         break
       case 'save':
         state = functionOf('state', 'save')() as Uint8Array
+        break
+      case 'call':
+        outcome = answerCall(call, this.#modules[member.spec.module]!.world, exports)
     }
     this.#throwPoison()
     const saved = checkpoint ? this.#saveDirty() : new Map<number, Uint8Array>()
     if (state !== null) saved.set(index, state)
     this.#throwPoison()
-    return this.#collect(saved)
+    return { effects: this.#collect(saved), ...(outcome && { outcome }) }
   }
 
   /** Which instances have grown to all the memory that they are given: who allocates without end traps for that, and what it throws doesn't say so. */
@@ -228,7 +258,9 @@ export class WorkerCell {
         member.asked = true
         return performance.now()
       },
-      ask: (request) => this.#ask(index, { ...request, key: `${this.#turnKey}/${this.#asked++}` }),
+      turn: this.#turn,
+      ask: (request) =>
+        this.#ask(index, { kind: 'ask', instance: index, ...request, key: `${this.#turnKey}/${this.#asked++}` }),
     }
     try {
       const onMemory = (now: WebAssembly.Memory) => {
@@ -239,7 +271,16 @@ export class WorkerCell {
         member.asked = false
       }
       const host = (name: string) => this.#hostFunctions(name, member, context)
-      const parts: InstanceParts = { world, links, context, host, onBound, onMemory, callee: (i) => this.#calleeOf(i) }
+      const calls: CallPorts = {
+        turn: this.#turn,
+        direct: (callee, name, func) => this.#direct(callee, name, func),
+        call: (request) => this.#link(index, request),
+        trap: (error) => {
+          this.#poison ??= { error }
+          throw error
+        },
+      }
+      const parts: InstanceParts = { world, links, context, host, onBound, onMemory, calls }
       const { module } = member
       member.exports =
         module instanceof WebAssembly.Module ? instantiateCore(module, parts) : instantiateComponent(module, parts)
@@ -278,32 +319,49 @@ export class WorkerCell {
     return member.exports
   }
 
-  /** The exports of an instance for its callers: what it throws ends the turn, whatever they do with it. */
-  #calleeOf(index: number): Exports {
-    const exports = this.#enter(index)
-    return new Map(
-      [...exports].map(([name, funcs]) => [
-        name,
-        new Map([...funcs].map(([func, run]) => [func, this.#poisoning(run)])),
-      ]),
-    )
-  }
-
-  #poisoning(run: (...args: unknown[]) => unknown): (...args: unknown[]) => unknown {
+  /** A function of an instance for its callers: what it throws ends the turn, whatever they do with it. The device that they have chosen is the callee's home. */
+  #direct(index: number, name: string, func: string): LiftedFunction {
+    const turn = this.#turn
+    const callee = this.#members[index]!
+    const { home: ownHome } = callee.spec.key
+    // Looked up at the first call: the callee may be made later than its caller, and is never made again without it.
+    let run: LiftedFunction | undefined
     return (...args) => {
+      run ??= this.#enter(index).get(name)?.get(func)
+      if (run === undefined) {
+        throw new HyphaError('abi-trap', `${name}#${func} is not exported by what it is linked to`)
+      }
+      callee.dirty = true
+      const { home, target } = turn
+      turn.begin(ownHome ?? target ?? home)
       try {
         return run(...args)
       } catch (error) {
         this.#poison ??= { error }
         throw error
+      } finally {
+        turn.home = home
+        turn.target = target
       }
     }
   }
 
-  #ask(instance: number, request: HostRequest): unknown {
-    if (this.#stage !== 'running') throw new TrialEnded()
+  #link(instance: number, request: Omit<LinkRequest, 'instance' | 'key'>): CallOutcome {
+    const { module, home } = this.#members[this.#root]!.spec.key
+    const key = `${module}@${home ?? ''}/${this.#turnKey}/${this.#asked++}`
+    return this.#ask(instance, { kind: 'link', instance, ...request, key }) as CallOutcome
+  }
+
+  #ask(instance: number, request: AgentRequest): unknown {
+    if (this.#stage !== 'running') {
+      if (request.kind === 'link') {
+        this.#members[instance]!.asked = true
+        this.#unknown = true
+      }
+      throw new TrialEnded()
+    }
     try {
-      return this.#askAgent(instance, request)
+      return this.#askAgent(request)
     } catch (error) {
       this.#poison ??= { error }
       throw error

@@ -4,7 +4,8 @@ import { rootInterface } from '@hypha/core/wasm/names.ts'
 import type { FuncType, WitType } from '@hypha/core/wasm/types.ts'
 import { wasiObjects } from '../../host/wasi-objects.ts'
 import type { Transpiled } from '../protocol.ts'
-import { type Exports, type InstanceParts, type LiftedFunction, providers } from './instance.ts'
+import { type InstanceParts, providers } from './instance.ts'
+import type { Exports, LiftedFunction } from './lifted.ts'
 
 type Namespace = Record<string, unknown>
 

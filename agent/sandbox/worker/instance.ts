@@ -4,18 +4,16 @@ import { rootInterface } from '@hypha/core/wasm/names.ts'
 import type { FuncType, InterfaceType, World } from '@hypha/core/wasm/types.ts'
 import type { HostContext, HostFunctions } from '../../host/host.ts'
 import { wasiFunctions } from '../../host/wasi.ts'
-
-export type LiftedFunction = (...args: unknown[]) => unknown
+import type { CellLink } from '../protocol.ts'
+import { type CallPorts, callingFunction } from './calls.ts'
+import type { Exports, LiftedFunction } from './lifted.ts'
 
 /** What one call may lift out of a module: it is held in the worker's own heap, which is small. */
 const maxLiftedBytes = 2 * 1024 * 1024
 
-/** An exported function of a module, bound; by interface and name. */
-export type Exports = ReadonlyMap<string, ReadonlyMap<string, LiftedFunction>>
-
 export interface InstanceParts {
   readonly world: World
-  readonly links: ReadonlyMap<string, 'host' | number>
+  readonly links: ReadonlyMap<string, CellLink>
   readonly context: HostContext
   /** The functions of a host interface; null where there is no such interface. */
   host(name: string): HostFunctions | null
@@ -23,8 +21,7 @@ export interface InstanceParts {
   onBound(): void
   /** Told of the instance's memory, where it has one. */
   onMemory(memory: WebAssembly.Memory): void
-  /** The exports of another instance of the cell; it is entered when one of them is called. */
-  callee(index: number): Exports
+  readonly calls: CallPorts
 }
 
 /**
@@ -86,22 +83,17 @@ export function providers(
         where: name,
       })
     }
-    if (typeof link === 'number') return { type, run: calleeFunction(parts, link, name, func) }
+    if (link !== 'host') {
+      const { calls } = parts
+      const run =
+        link.kind === 'cell' ? calls.direct(link.instance, link.as, func) : callingFunction(link, name, type, calls)
+      return { type, run }
+    }
     if (!served.has(name)) served.set(name, parts.host(name))
     const host = served.get(name)?.[func]
     if (host === undefined)
       throw new HyphaError('module-unloadable', `no host interface has ${name}#${func}`, { where: name })
     return { type, run: host as LiftedFunction }
-  }
-}
-
-/** Looked up at the call: the callee may be made later. */
-function calleeFunction(parts: InstanceParts, index: number, name: string, func: string): LiftedFunction {
-  return (...args) => {
-    const target = parts.callee(index).get(name)?.get(func)
-    if (target === undefined)
-      throw new HyphaError('abi-trap', `${name}#${func} is not exported by what it is linked to`)
-    return target(...args)
   }
 }
 

@@ -1,8 +1,7 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { asHyphaError, type ErrorJson, HyphaError } from '@hypha/core/errors.ts'
-import type { HostRequest } from '../../host/host.ts'
 import { answeredAt, endedAt, type FromWorker, type ToWorker, type WorkerStart } from '../protocol.ts'
-import { WorkerCell } from './cell.ts'
+import { type AgentRequest, WorkerCell } from './cell.ts'
 import { lockDown } from './lockdown.ts'
 
 // The program of a cell's worker: it does what it is told, one thing at a time, and answers each.
@@ -14,9 +13,9 @@ const send = (message: FromWorker): void => port.postMessage(message)
 let cell: WorkerCell | null = null
 
 /** Wakes the agent's own thread and waits for its answer; past the turn's deadline it ends this thread instead. */
-function ask(instance: number, request: HostRequest): unknown {
+function ask(request: AgentRequest): unknown {
   const before = Atomics.load(control, answeredAt)
-  send({ kind: 'ask', instance, ...request })
+  send(request)
   Atomics.wait(control, answeredAt, before)
   const received = receiveMessageOnPort(answers)
   const answer = received?.message as { value: unknown } | { error: ErrorJson } | undefined
@@ -44,8 +43,7 @@ function carryOut(message: ToWorker): FromWorker {
       return refused === null ? { kind: 'rehearsed', restoreMs } : { kind: 'refused', reason: refused }
     }
     case 'turn': {
-      const effects = opened().runTurn(message.instance, message.call, message.key, message.checkpoint)
-      return { kind: 'done', effects }
+      return { kind: 'done', ...opened().runTurn(message) }
     }
   }
 }

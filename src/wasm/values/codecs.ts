@@ -1,13 +1,8 @@
 import { camelCase, foldType, type Primitive, type TypeFold } from '../fold.ts'
 import type { WitType } from '../types.ts'
-import { major, type ValueReader, type ValueWriter } from './cursor.ts'
+import type { ValueCodec } from './codec.ts'
+import { major } from './cursor.ts'
 import { listCodec } from './lists.ts'
-
-/** How values of one WIT type are written and read. Values have the shapes that the binder of the canonical ABI gives and takes. */
-export interface ValueCodec {
-  write(out: ValueWriter, value: unknown): void
-  read(from: ValueReader): unknown
-}
 
 function integerCodec(min: number, max: number, name: string): ValueCodec {
   return {

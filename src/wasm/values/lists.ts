@@ -1,6 +1,6 @@
 import { numberArrays } from '../abi/lists.ts'
 import type { WitType } from '../types.ts'
-import type { ValueCodec } from './codecs.ts'
+import type { ValueCodec } from './codec.ts'
 import { major, type ValueReader, type ValueWriter } from './cursor.ts'
 
 /** Lists of `u8` are byte strings, all others arrays; in JavaScript lists of numbers are typed arrays, as the binder has them. */

@@ -6,6 +6,7 @@ import { kvFunctions } from '../../../agent/host/kv.ts'
 import { logFunctions } from '../../../agent/host/log.ts'
 import { messagesFunctions } from '../../../agent/host/messages.ts'
 import { telemetryFunctions } from '../../../agent/host/telemetry.ts'
+import { TurnHome } from '../../../agent/host/turn-home.ts'
 
 function context(changes: Partial<HostContext['limits']> = {}, publish: readonly string[] = []) {
   const time = { ms: 0 }
@@ -16,6 +17,7 @@ function context(changes: Partial<HostContext['limits']> = {}, publish: readonly
     limits,
     publish,
     effects: new TurnEffects(),
+    turn: new TurnHome(),
     now: () => 1_000 + time.ms,
     monotonic: () => time.ms,
     ask: () => undefined,

@@ -46,6 +46,9 @@ export class FakeSandbox implements Sandbox {
           for (const run of changed) run()
         }
       },
+      call: () => 'absent',
+      refusal: () => null,
+      cellOf: () => null,
       deliver: () => 'done',
       instances: () =>
         section.instances.map(({ module, home }) => ({ module, home, status, restarts: 0, turns: 0, error: null })),

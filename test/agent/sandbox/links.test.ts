@@ -105,26 +105,9 @@ test('An import that the directive does not link is not there.', async () => {
   })
 })
 
-test('A link to another node, to another cell, or in a circle is refused with the reason.', async () => {
+test('Links in a circle are refused with the circle.', async () => {
   const { sandbox, journal } = testSandbox(new FakeClock())
-  const modules = [await guestModule('caller', caller), await guestModule('keeper', keeper)]
-  const section = sectionOf(modules, { links })
-  const elsewhere = section.instances.map((instance) => ({
-    ...instance,
-    links: new Map(
-      [...instance.links].map(
-        ([name, link]) => [name, link.kind === 'host' ? link : { ...link, node: 'edge-1' }] as const,
-      ),
-    ),
-  }))
   const refused = (message: string) => ({ code: 'link-not-served', message: expect.stringContaining(message) })
-  await expect(sandbox.prepare({ ...section, instances: elsewhere }, journal)).rejects.toMatchObject(
-    refused('"edge-1"'),
-  )
-
-  const isolated = sectionOf([modules[0]!, { ...modules[1]!, isolate: true }], { links })
-  await expect(sandbox.prepare(isolated, journal)).rejects.toMatchObject(refused('not in the same cell'))
-
   const both = {
     interfaces,
     imports: keeper.imports.concat(`${store.name}#add`),

@@ -1,0 +1,158 @@
+import { asHyphaError, type HyphaError } from '@hypha/core/errors.ts'
+import { linkMessage, maxPath } from '@hypha/core/wire/messages/link.ts'
+import { type CallOutcome, cellName, type End, endName, failed, type OutgoingCall } from '../linked-calls.ts'
+import { Incoming, type IncomingPorts, unforeseen } from './incoming.ts'
+import { Remote, type RemotePorts } from './remote.ts'
+import { LinkStats } from './stats.ts'
+import { Waits } from './waits.ts'
+
+export interface CallsPorts extends Omit<IncomingPorts, 'waits'>, RemotePorts {
+  onProblem(error: HyphaError): void
+}
+
+/** Waits between tries of a call whose link says `retry`. */
+const firstRetryMs = 100
+const maxRetryMs = 1_000
+const problemEveryMs = 10_000
+const graceMs = 10
+
+/** What may be over when the call is tried again. A call that may have run is answered by its id then. */
+const passing: ReadonlySet<string> = new Set([
+  'callee-unreachable',
+  'callee-not-running',
+  'link-busy',
+  'link-not-listed',
+  'epoch-mismatch',
+  'would-deadlock',
+])
+
+/** Calls over links that leave their cell: to other cells of this node, to other nodes, and from them. [P 11] */
+export class Calls {
+  readonly stats: LinkStats
+  readonly #ports: CallsPorts
+  readonly #waits = new Waits()
+  readonly #incoming: Incoming
+  readonly #remote: Remote
+  #toldAt = Number.NEGATIVE_INFINITY
+
+  constructor(ports: CallsPorts) {
+    this.#ports = ports
+    this.stats = new LinkStats(ports.clock)
+    this.#incoming = new Incoming({ ...ports, waits: this.#waits, linked: (app) => ports.linked(app) })
+    this.#remote = new Remote(ports)
+  }
+
+  /** What runs on this node, or what its directive says, may be another by now. */
+  review(): void {
+    this.#incoming.review()
+  }
+
+  /** Ids of the devices that run an app, sorted. */
+  devices(app: string): readonly string[] {
+    const homes = this.#ports.linked(app)?.devices.flatMap(({ at }) => at.map(({ home }) => home)) ?? []
+    return [...new Set(homes)].sort()
+  }
+
+  /** A call of one of this node's instances. Never rejects. */
+  async make(call: OutgoingCall): Promise<CallOutcome> {
+    const { clock } = this.#ports
+    const since = clock.monotonic()
+    let waitMs = firstRetryMs
+    for (;;) {
+      const spentMs = clock.monotonic() - since
+      const outcome = await this.#once(call, Math.min(call.tryMs, call.leftMs - spentMs)).catch(unforeseen)
+      const over = clock.monotonic() - since + waitMs >= call.leftMs
+      if (outcome.kind === 'ok' || !call.retry || !passing.has(outcome.code) || over) return outcome
+      await new Promise<void>((resolve) => clock.after(waitMs, resolve))
+      waitMs = Math.min(maxRetryMs, 2 * waitMs)
+    }
+  }
+
+  async #once(call: OutgoingCall, budgetMs: number): Promise<CallOutcome> {
+    const { node } = this.#ports
+    const target = this.#resolve(call)
+    if ('kind' in target) return target
+    if (call.path.length > maxPath) {
+      return failed('would-deadlock', `${call.path.length} cells would wait for one another in a row`)
+    }
+    const cell = call.path.at(-1)!
+    const { clock } = this.#ports
+    const since = clock.monotonic()
+    this.#waits.begin(cell, cellsOf(call, target))
+    try {
+      const outcome =
+        target.node === node
+          ? await this.#here(call, target.end, budgetMs)
+          : await this.#remote.call(target.node, target.end, call, budgetMs)
+      this.stats.note(call, target, outcome, clock.monotonic() - since)
+      return outcome
+    } finally {
+      this.#waits.end(cell)
+    }
+  }
+
+  /** Whom a call is meant for. [P 11.7] */
+  #resolve({ app, callee, caller, home }: OutgoingCall): { node: string; end: End } | CallOutcome {
+    if (callee.node !== null) return callee
+    const { module } = callee
+    if (home === null) return failed('no-home', `nothing says which device's "${module}" is meant by ${caller.module}`)
+    const at = this.#ports.linked(app)?.devices.find((each) => each.module === module)?.at ?? []
+    const device = at.find((each) => each.home === home)
+    if (device === undefined) return failed('unknown-device', `no node runs "${module}" of ${home}`)
+    return { node: device.node, end: { module, home } }
+  }
+
+  async #here(call: OutgoingCall, callee: End, budgetMs: number): Promise<CallOutcome> {
+    const { node, clock } = this.#ports
+    const { promise: late, resolve } = Promise.withResolvers<CallOutcome>()
+    // One that has not begun by then is told so by whoever it waits for.
+    const cancel = clock.after(budgetMs + graceMs, () => {
+      const text = `${endName(callee)} did not answer within ${Math.round(budgetMs)} ms`
+      resolve(failed('callee-unreachable', text, 'unknown'))
+    })
+    const handled = this.#incoming.handle({ ...call, from: node, callee, budgetMs })
+    // Null where its turn is tried again while the call of the first time runs still.
+    const none = failed('already-handled', 'the same call runs already', 'unknown')
+    try {
+      return await Promise.race([handled.then((answered) => answered?.outcome ?? none), late])
+    } finally {
+      cancel()
+    }
+  }
+
+  /** A message of another node, as received on `l/<this node>/<other>`. What can't be read is told now and then, and dropped. */
+  receive(from: string, payload: Uint8Array): void {
+    try {
+      const message = linkMessage.decode(payload)
+      if (message.kind === 'reply') this.#remote.reply(from, message)
+      else if (message.kind === 'cancel') this.#incoming.cancel(from, message.id)
+      else void this.#answer({ ...message, from })
+    } catch (thrown) {
+      const nowMs = this.#ports.clock.monotonic()
+      if (nowMs - this.#toldAt < problemEveryMs) return
+      this.#toldAt = nowMs
+      this.#ports.onProblem(asHyphaError(thrown))
+    }
+  }
+
+  async #answer(call: Parameters<Incoming['handle']>[0]): Promise<void> {
+    const { link, topics, node } = this.#ports
+    const answered = await this.#incoming
+      .handle(call)
+      .catch((thrown) => ({ outcome: unforeseen(thrown), again: false }))
+    if (answered === null) return
+    const reply = linkMessage.encode({ kind: 'reply', id: call.id, ...answered })
+    link.publish(topics.link(call.from, node), reply, { qos: 0 }).catch(() => {
+      // The caller asks again, and is answered from memory.
+    })
+  }
+}
+
+/** The names that the callee's cell may have: its own where its module is isolated, or has no core form. */
+function cellsOf(
+  { app, isolated }: OutgoingCall,
+  { node, end }: { readonly node: string; readonly end: End },
+): string[] {
+  const own = cellName(node, app, end.module)
+  return isolated.has(end.module) ? [own] : [own, cellName(node, app, null)]
+}

@@ -1,0 +1,180 @@
+import { toHex } from '@hypha/core/bytes/text.ts'
+import { asHyphaError } from '@hypha/core/errors.ts'
+import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
+import type { Clock } from '@hypha/core/ports/clock.ts'
+import { instanceName } from '@hypha/core/wire/ids.ts'
+import { type CallOutcome, type End, endName, failed, type LinkedCall } from '../linked-calls.ts'
+import { PendingCall } from '../pending-call.ts'
+import type { InstanceKey } from '../turns.ts'
+import { Answers } from './answers.ts'
+import type { LinkedApp } from './ports.ts'
+import { isServed } from './served.ts'
+import type { Waits } from './waits.ts'
+
+/** Calls that wait at this node, in all and of one node. [P 11.6] */
+const maxWaiting = 256
+const maxWaitingOfNode = 128
+
+export interface IncomingPorts {
+  readonly node: string
+  readonly clock: Clock
+  readonly waits: Waits
+  /** Null for an app that this node knows nothing of. */
+  linked(app: string): LinkedApp | null
+  readonly journal: {
+    /** Throws where it can't be written down. */
+    beginCall(instance: InstanceKey, id: Uint8Array): void
+    begunCall(instance: InstanceKey, id: Uint8Array): boolean
+  }
+}
+
+export interface IncomingCall extends LinkedCall {
+  /** The caller's node. */
+  readonly from: string
+  readonly app: string
+  readonly caller: End
+  readonly callee: End
+  readonly budgetMs: number
+}
+
+export interface Answered {
+  readonly outcome: CallOutcome
+  /** It was answered before. */
+  readonly again: boolean
+}
+
+interface Running {
+  readonly fingerprint: string
+  readonly from: string
+  /** Ends the waiting of a call that has not begun. */
+  cancel(): void
+}
+
+/** What instances of this node are called for, from its other cells and from other nodes: each call at most once. */
+export class Incoming {
+  readonly #ports: IncomingPorts
+  readonly #answers = new Answers()
+  /** Calls that wait or run, by callee and id. */
+  readonly #running = new Map<string, Running>()
+  /** Those that wait for another release, or for their callee to run. */
+  readonly #parked = new Set<() => void>()
+
+  constructor(ports: IncomingPorts) {
+    this.#ports = ports
+  }
+
+  /** What runs, or what the directive says, may be another by now. */
+  review(): void {
+    for (const wake of this.#parked) wake()
+  }
+
+  /** Null where the same call runs already: whoever made it first gets the answer. */
+  async handle(call: IncomingCall): Promise<Answered | null> {
+    const { node, journal, linked } = this.#ports
+    const instance: InstanceKey = { app: call.app, ...call.callee }
+    const app = linked(call.app)
+    if (call.from !== node && !isListed(app, call)) {
+      return fresh(failed('link-not-listed', `${node} is not told to answer ${describe(call)}`))
+    }
+    const name = `${instanceName(instance)} ${toHex(call.id)}`
+    const fingerprint = fingerprintOf(call)
+    const known = this.#running.get(name) ?? this.#answers.get(name)
+    if (known !== undefined) {
+      if (known.fingerprint !== fingerprint) {
+        return fresh(failed('call-differs', `${describe(call)} has the id of another call`, 'unknown'))
+      }
+      return 'outcome' in known ? { outcome: known.outcome, again: true } : null
+    }
+    if (journal.begunCall(instance, call.id)) {
+      return fresh(failed('already-handled', `${describe(call)} was begun before`, 'unknown'))
+    }
+    const refused = this.#refusal(app, instance, call)
+    if (refused !== null) return fresh(refused)
+    const outcome = await this.#run(name, fingerprint, instance, call)
+    return fresh(outcome)
+  }
+
+  /** The caller waits no longer. */
+  cancel(from: string, id: Uint8Array): void {
+    const suffix = ` ${toHex(id)}`
+    for (const [name, running] of this.#running) {
+      if (running.from === from && name.endsWith(suffix)) running.cancel()
+    }
+  }
+
+  #refusal(app: LinkedApp | null, instance: InstanceKey, call: IncomingCall): CallOutcome | null {
+    const ofNode = [...this.#running.values()].filter(({ from }) => from === call.from).length
+    if (this.#running.size >= maxWaiting || ofNode >= maxWaitingOfNode) {
+      return failed('link-busy', `${this.#running.size} calls wait at ${this.#ports.node}`)
+    }
+    const cell = app?.callees?.cellOf(instance) ?? null
+    const circle = cell === null ? null : this.#ports.waits.circle(cell, call.path)
+    if (circle === null) return null
+    const chain = [...call.path, ...circle].join(' → ')
+    return failed('would-deadlock', `${describe(call)} would wait for a cell that waits for it: ${chain}`)
+  }
+
+  async #run(name: string, fingerprint: string, instance: InstanceKey, call: IncomingCall): Promise<CallOutcome> {
+    const { clock, journal } = this.#ports
+    const pending = new PendingCall(call, () => journal.beginCall(instance, call.id))
+    this.#running.set(name, { fingerprint, from: call.from, cancel: () => pending.withdraw('its caller gave up') })
+    const cancelTimer = clock.after(call.budgetMs, () => {
+      const parked = this.#parked.has(offer)
+      if (parked && !pending.begun) pending.settle(failed('callee-not-running', `${endName(instance)} does not run`))
+      else pending.withdraw(`others took all of its ${Math.round(call.budgetMs)} ms`)
+    })
+    const offer = (): void => {
+      if (pending.settled || pending.begun) return
+      const outcome = this.#offer(instance, call, pending)
+      if (outcome === 'queued') this.#parked.delete(offer)
+      else if (outcome === 'later') this.#parked.add(offer)
+      else pending.settle(outcome)
+    }
+    offer()
+    try {
+      const outcome = await pending.outcome
+      if (pending.begun) this.#answers.set(name, { fingerprint, outcome })
+      return outcome
+    } finally {
+      cancelTimer()
+      this.#parked.delete(offer)
+      this.#running.delete(name)
+    }
+  }
+
+  /** Gives a call to its callee; `later` where it may be able to answer it soon. [P 11.8] */
+  #offer(instance: InstanceKey, call: IncomingCall, pending: PendingCall): 'queued' | 'later' | CallOutcome {
+    const app = this.#ports.linked(instance.app)
+    const callees = app?.callees ?? null
+    if (app === null || callees === null) return 'later'
+    const refusal = callees.refusal(instance, call)
+    if (refusal !== null) {
+      const mismatch = refusal.kind === 'failed' && refusal.code === 'epoch-mismatch'
+      return mismatch && app.next === null ? refusal : 'later'
+    }
+    const given = callees.call(instance, pending)
+    if (given === 'absent') return 'later'
+    return given === 'queued' ? given : failed('link-busy', `too many calls wait for ${endName(instance)}`)
+  }
+}
+
+const fresh = (outcome: CallOutcome): Answered => ({ outcome, again: false })
+
+/** In what runs, or in what is to run: then it waits for that. */
+function isListed(app: LinkedApp | null, call: IncomingCall): boolean {
+  if (app === null) return false
+  return isServed(app.served, call.from, call) || (app.next !== null && isServed(app.next, call.from, call))
+}
+
+const describe = ({ interface: name, func, caller, callee, from }: IncomingCall): string =>
+  `${name}#${func} of ${endName(callee)} for ${endName(caller)} on ${from}`
+
+function fingerprintOf({ interface: name, func, args }: IncomingCall): string {
+  return `${name}#${func} ${toHex(nodeCrypto.sha256(args))}`
+}
+
+/** What a call is refused with whose bytes or ports fail in a way that nobody foresaw. */
+export const unforeseen = (thrown: unknown): CallOutcome => {
+  const { code, message } = asHyphaError(thrown)
+  return failed(code, message, 'unknown')
+}

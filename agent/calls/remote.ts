@@ -1,0 +1,106 @@
+import { toHex } from '@hypha/core/bytes/text.ts'
+import type { Clock } from '@hypha/core/ports/clock.ts'
+import { type LinkReply, linkMessage } from '@hypha/core/wire/messages/link.ts'
+import type { FleetTopics } from '@hypha/core/wire/topics.ts'
+import { type CallOutcome, type End, endName, failed, type OutgoingCall } from '../linked-calls.ts'
+
+/** A call is sent again after so long without an answer, then after twice as long each time. [P 11.3] */
+const firstResendMs = 250
+
+export interface RemotePorts {
+  readonly node: string
+  readonly topics: FleetTopics
+  readonly clock: Clock
+  readonly link: {
+    /** Rejects where there is no connection. */
+    publish(topic: string, payload: Uint8Array, options: { qos: 0 }): Promise<void>
+    onState(listener: (state: 'online' | 'offline') => void): () => void
+  }
+}
+
+interface Awaited {
+  readonly to: string
+  answer(outcome: CallOutcome): void
+  send(): void
+}
+
+/** Calls that other nodes are to answer: sent again until they do, or until nobody waits any more. */
+export class Remote {
+  readonly #ports: RemotePorts
+  /** By id. */
+  readonly #awaited = new Map<string, Awaited>()
+
+  constructor(ports: RemotePorts) {
+    this.#ports = ports
+    ports.link.onState((state) => {
+      if (state === 'online') for (const { send } of this.#awaited.values()) send()
+    })
+  }
+
+  /** Never rejects. */
+  async call(to: string, callee: End, call: OutgoingCall, budgetMs: number): Promise<CallOutcome> {
+    const { clock } = this.#ports
+    const { promise, resolve } = Promise.withResolvers<CallOutcome>()
+    const since = clock.monotonic()
+    const untilMs = since + budgetMs
+    let sent = false
+    let cancelResend = (): void => undefined
+    let resendMs = firstResendMs
+    const send = (): void => {
+      cancelResend()
+      const leftMs = untilMs - clock.monotonic()
+      if (leftMs < 1) return
+      this.#send(to, { ...this.#message(callee, call), budgetMs: Math.floor(leftMs) }).then(
+        () => {
+          sent = true
+        },
+        () => {
+          // Offline, or too much is under way: it goes again with the next connection, or the next time.
+        },
+      )
+      cancelResend = clock.after(resendMs, send)
+      resendMs *= 2
+    }
+    const cancelEnd = clock.after(budgetMs, () => {
+      this.#cancel(to, call.id)
+      const what = sent ? `${to} did not answer within ${Math.round(budgetMs)} ms` : `there is no connection to ${to}`
+      resolve(
+        failed(
+          'callee-unreachable',
+          `${what}: ${call.interface}#${call.func} of ${endName(callee)}`,
+          sent ? 'unknown' : 'no',
+        ),
+      )
+    })
+    const key = toHex(call.id)
+    this.#awaited.set(key, { to, answer: resolve, send })
+    send()
+    const outcome = await promise
+    cancelEnd()
+    cancelResend()
+    this.#awaited.delete(key)
+    return outcome
+  }
+
+  /** What a node answers that nobody asked is nothing. */
+  reply(from: string, { id, outcome }: LinkReply): void {
+    const awaited = this.#awaited.get(toHex(id))
+    if (awaited?.to === from) awaited.answer(outcome)
+  }
+
+  #message(callee: End, call: OutgoingCall) {
+    const { id, app, interface: name, digest, func, caller, home, path, args } = call
+    return { kind: 'call' as const, id, app, interface: name, digest, func, caller, callee, home, path, args }
+  }
+
+  #send(to: string, message: Parameters<typeof linkMessage.encode>[0]): Promise<void> {
+    const { topics, node, link } = this.#ports
+    return link.publish(topics.link(to, node), linkMessage.encode(message), { qos: 0 })
+  }
+
+  #cancel(to: string, id: Uint8Array): void {
+    this.#send(to, { kind: 'cancel', id }).catch(() => {
+      // The callee gives up by itself when the budget that came with the call is spent.
+    })
+  }
+}
