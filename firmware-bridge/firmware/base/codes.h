@@ -29,8 +29,20 @@
   X(join_root_mismatch, "join-root-mismatch")   \
   X(rules_order, "rules-order")                 \
   X(patch_base_missing, "patch-base-missing")   \
-  X(storage_full, "storage-full")               \
-  X(storage_failed, "storage-failed")
+  X(board_full, "board-full")               \
+  X(board_flash, "board-flash")           \
+  X(content_mismatch, "content-mismatch")       \
+  X(wasm_malformed, "wasm-malformed")           \
+  X(wasm_unsupported, "wasm-unsupported")       \
+  X(wasm_memory, "wasm-memory")                 \
+  X(transfer_out_of_order, "transfer-out-of-order") \
+  X(box_key_invalid, "box-key-invalid")         \
+  X(board_instances, "board-instances")         \
+  X(board_key, "board-key")                     \
+  X(board_reverted, "board-reverted")           \
+  X(import_not_linked, "import-not-linked")     \
+  X(turn_trapped, "turn-trapped")               \
+  X(turn_deadline, "turn-deadline")
 
 #define CODE_NAME(name, text) code_##name,
 typedef enum { code_ok = 0, CODES(CODE_NAME) code_count } code;

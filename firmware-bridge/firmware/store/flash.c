@@ -17,7 +17,7 @@ area flash_slot(int which) {
 code flash_erase(area of) {
   for (uint32_t at = 0; at < of.bytes; at += board.flash.page) {
     board_alive();
-    if (!board_erase(of.offset + at)) return code_storage_failed;
+    if (!board_erase(of.offset + at)) return code_board_flash;
   }
   return code_ok;
 }
@@ -35,12 +35,12 @@ void writer_begin(flash_writer *writer, area into, uint32_t from) {
 
 code writer_add(flash_writer *writer, span bytes) {
   const uint32_t unit = board.flash.unit;
-  if (bytes.length > writer->end - writer->at) return code_storage_full;
+  if (bytes.length > writer->end - writer->at) return code_board_full;
   while (bytes.length > 0) {
     uint32_t filled = writer->at % unit;
     if (filled == 0 && bytes.length >= unit) {
       uint32_t whole = bytes.length / unit * unit;
-      if (!board_program(writer->at, bytes.at, whole)) return code_storage_failed;
+      if (!board_program(writer->at, bytes.at, whole)) return code_board_flash;
       writer->at += whole;
       bytes.at += whole;
       bytes.length -= whole;
@@ -49,7 +49,7 @@ code writer_add(flash_writer *writer, span bytes) {
     writer->waiting[filled] = *bytes.at++;
     bytes.length--;
     writer->at++;
-    if (filled + 1 == unit && !board_program(writer->at - unit, writer->waiting, unit)) return code_storage_failed;
+    if (filled + 1 == unit && !board_program(writer->at - unit, writer->waiting, unit)) return code_board_flash;
   }
   return code_ok;
 }

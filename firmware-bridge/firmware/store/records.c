@@ -151,14 +151,14 @@ code records_put(records *in, record_type type, span name, const span *pieces, i
   area bank = flash_bank(in->bank);
   if (in->torn || size > bank.bytes - in->end) {
     // The bank that is left stays as it is until the next move: pieces that lie in it are still there. Its record of this name stays until the new one is written.
-    if (records_used(in) + bank_head + size > bank.bytes) return code_storage_full;
+    if (records_used(in) + bank_head + size > bank.bytes) return code_board_full;
     TRY(move_over(in, NULL));
     bank = flash_bank(in->bank);
   }
   in->torn = true;
   TRY(write_entry(in->end, bank, type, name, pieces, count));
   entry written;
-  if (!read_entry(in->bank, in->end, &written, &in->torn)) return code_storage_failed;
+  if (!read_entry(in->bank, in->end, &written, &in->torn)) return code_board_flash;
   in->end = written.next;
   return code_ok;
 }
@@ -168,7 +168,7 @@ code records_delete(records *in, record_type type, span name) {
   code put = records_put(in, type, name, NULL, 0);
   // A store that is full has no room to say so: what is left out of the other bank is deleted too.
   entry gone = {.type = type, .name = name};
-  return put == code_storage_full ? move_over(in, &gone) : put;
+  return put == code_board_full ? move_over(in, &gone) : put;
 }
 
 code records_delete_all(records *in, record_type type) {

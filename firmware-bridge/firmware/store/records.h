@@ -21,7 +21,7 @@ typedef enum {
   record_input = 10,     // named by source: the highest number that was handled
 } record_type;
 
-enum { most_record_name = 128 };
+enum { most_record_name = 200 };
 
 typedef struct {
   uint8_t bank;

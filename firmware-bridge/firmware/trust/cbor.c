@@ -11,6 +11,8 @@ typedef struct {
 static uint32_t left(const reader *r) { return (uint32_t)(r->end - r->at); }
 
 static code read_head(reader *r, int *major, uint64_t *argument) {
+  *major = cbor_simple;
+  *argument = 0;
   if (left(r) == 0) return code_bytes_truncated;
   uint8_t first = *r->at++;
   uint8_t info = first & 0x1f;

@@ -91,7 +91,7 @@ describe('The store of a board', () => {
       const value = new Uint8Array(50).fill(7)
       while ((await store.ask('put', kv, nameOf(name), value)) === 'ok -') name++
       expect(name).toBeGreaterThan(8)
-      expect(await store.ask('put', kv, nameOf(name), value)).toBe('storage-full -')
+      expect(await store.ask('put', kv, nameOf(name), value)).toBe('board-full -')
       expect(await store.ask('delete', kv, nameOf(0))).toBe('ok -')
       expect(await store.ask('put', kv, nameOf(name), value)).toBe('ok -')
       for (let each = 1; each <= name; each++) expect(await held(store, each)).toBe(toHex(value))

@@ -1,0 +1,163 @@
+// This machine as a board: a pseudo-terminal as the wire, a file as flash, power cuts on request.
+//
+//   board-host [--flash FILE] [--pty LINK] [--cut-at N] [--sensor NAME=VALUE]…
+//
+// --pty      the wire is a pseudo-terminal with a symbolic link to it at LINK; without it, standard input and output
+// --cut-at   the power goes in the write to flash with this number, which stays half done; the process then ends with 137
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../base/bytes.h"
+#include "../wasm/host.h"
+#include "host_flash.h"
+
+enum { arena_bytes = 24 * 1024, flash_bytes = 64 * 1024, page = 1024, unit = 8, most_things = 8 };
+
+static uint64_t arena[arena_bytes / 8];
+static struct {
+  char name[64];
+  double value;
+} values[most_things];
+static board_thing sensors[most_things];
+static int wire_in = 0, wire_out = 1;
+static const char *pty_link;
+static char **arguments;
+
+/* Of the sensor that is asked: each has a function of its own. */
+#define SENSOR(i)                       \
+  static int read_##i(double *value) {  \
+    *value = values[i].value;           \
+    return host_sensor_ok;              \
+  }
+SENSOR(0) SENSOR(1) SENSOR(2) SENSOR(3) SENSOR(4) SENSOR(5) SENSOR(6) SENSOR(7)
+static int (*const readers[most_things])(double *) = {read_0, read_1, read_2, read_3, read_4, read_5, read_6, read_7};
+
+static int set_led(double value) {
+  fprintf(stderr, "led %g\n", value);
+  return value < 0 || value > 1 ? host_actuator_out_of_range : host_actuator_ok;
+}
+static const board_thing actuators[] = {{.name = "led", .set = set_led}};
+
+static board_facts facts = {.name = "host",
+                            .flash_bytes = flash_bytes,
+                            .ram_bytes = arena_bytes + 16 * 1024,
+                            .flash = {NULL, flash_bytes, page, unit, 4, 4},
+                            .arena = (uint8_t *)arena,
+                            .arena_bytes = arena_bytes,
+                            .sensors = sensors,
+                            .actuators = actuators,
+                            .actuator_count = 1};
+extern const board_facts board __attribute__((alias("facts")));
+
+static void die(void) { _exit(137); }
+
+static void leave(int signal) {
+  (void)signal;
+  if (pty_link != NULL) unlink(pty_link);
+  _exit(0);
+}
+
+static void open_pty(const char *link) {
+  int terminal = posix_openpt(O_RDWR | O_NOCTTY);
+  if (terminal < 0 || grantpt(terminal) != 0 || unlockpt(terminal) != 0) {
+    perror("a pseudo-terminal can't be opened");
+    exit(1);
+  }
+  // Held open here too: it goes on when whoever reads it goes away.
+  int held = open(ptsname(terminal), O_RDWR | O_NOCTTY);
+  struct termios raw;
+  tcgetattr(held, &raw);
+  cfmakeraw(&raw);
+  tcsetattr(held, TCSANOW, &raw);
+  unlink(link);
+  if (symlink(ptsname(terminal), link) != 0) {
+    perror(link);
+    exit(1);
+  }
+  pty_link = link;
+  wire_in = wire_out = terminal;
+}
+
+static void add_sensor(char *text) {
+  char *equals = strchr(text, '=');
+  if (equals == NULL || facts.sensor_count == most_things) return;
+  int i = facts.sensor_count++;
+  snprintf(values[i].name, sizeof values[i].name, "%.*s", (int)(equals - text), text);
+  values[i].value = strtod(equals + 1, NULL);
+  sensors[i] = (board_thing){.name = values[i].name, .read = readers[i]};
+}
+
+int hypha_main(void);
+
+int main(int count, char **given) {
+  const char *flash = NULL;
+  arguments = given;
+  for (int i = 1; i + 1 < count; i += 2) {
+    const char *name = given[i];
+    char *value = given[i + 1];
+    if (strcmp(name, "--flash") == 0) flash = value;
+    else if (strcmp(name, "--pty") == 0) open_pty(value);
+    else if (strcmp(name, "--cut-at") == 0) host_flash_cut_at = strtoull(value, NULL, 10);
+    else if (strcmp(name, "--sensor") == 0) add_sensor(value);
+    else {
+      fprintf(stderr, "%s isn't known\n", name);
+      return 2;
+    }
+  }
+  host_flash_dies = die;
+  facts.flash.at = host_flash_open(flash, flash_bytes, page, unit);
+  signal(SIGTERM, leave);
+  signal(SIGINT, leave);
+  fcntl(wire_in, F_SETFL, fcntl(wire_in, F_GETFL) | O_NONBLOCK);
+  fcntl(wire_out, F_SETFL, fcntl(wire_out, F_GETFL) | O_NONBLOCK);
+  return hypha_main();
+}
+
+void board_start(void) {}
+
+uint64_t board_nanos(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint32_t board_millis(void) {
+  static uint64_t start;
+  if (start == 0) start = board_nanos() - 1000000;
+  return (uint32_t)((board_nanos() - start) / 1000000);
+}
+
+uint32_t board_receive(uint8_t *bytes, uint32_t room) {
+  ssize_t count = read(wire_in, bytes, room);
+  // The other end of standard input is gone: nobody will ever hear of this board again.
+  if (count == 0 && pty_link == NULL) leave(0);
+  return count > 0 ? (uint32_t)count : 0;
+}
+
+uint32_t board_send(const uint8_t *bytes, uint32_t count) {
+  ssize_t sent = write(wire_out, bytes, count);
+  return sent > 0 ? (uint32_t)sent : 0;
+}
+
+bool board_entropy(uint8_t *bytes, uint32_t count) { return getrandom(bytes, count, 0) == (ssize_t)count; }
+
+void board_idle(uint32_t most_ms) {
+  struct pollfd line = {.fd = wire_in, .events = POLLIN};
+  poll(&line, 1, most_ms < 1000 ? (int)most_ms : 1000);
+}
+
+void board_alive(void) {}
+
+_Noreturn void board_reset(void) {
+  execv("/proc/self/exe", arguments);
+  _exit(1);
+}

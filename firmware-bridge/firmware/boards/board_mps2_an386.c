@@ -1,0 +1,70 @@
+// Arm MPS2 with the AN386 image: Cortex-M4 at 25 MHz, 4 MB of code memory, 4 MB of RAM; UART0 is the wire. Without entropy: its key is burnt in.
+//
+// Its code memory can be written like RAM, in QEMU (-M mps2-an386) as on the board. The upper part of it is used with the rules of flash: pages, units that are programmed once.
+// It outlives a reset, not a power cut.
+#include "../wasm/host.h"
+#include "cortex_m.h"
+#include "slots_in_ram.h"
+
+enum { page = 4096, pages = 64, arena_bytes = 64 * 1024 };
+
+static uint64_t arena[arena_bytes / 8];
+
+/* Behind the image, which the linker script keeps below. */
+#define FLASH_AT 0x00200000u
+
+#define UART0_DATA (*(volatile uint32_t *)0x40004000)
+#define UART0_STATE (*(volatile uint32_t *)0x40004004)
+#define UART0_CONTROL (*(volatile uint32_t *)0x40004008)
+#define UART0_CLEAR (*(volatile uint32_t *)0x4000400c)
+#define UART0_DIVISOR (*(volatile uint32_t *)0x40004010)
+enum { state_out_full = 1, state_in_full = 2, control_all_in = 0xb, interrupt_in = 2, uart0_in_interrupt = 0, core_hz = 25000000 };
+
+static int read_temperature(double *value) {
+  uint32_t at = board_millis() / 1000 % 120;
+  *value = 15.0 + (at < 60 ? at : 120 - at) / 10.0;
+  return host_sensor_ok;
+}
+static int set_led(double value) { return value < 0 || value > 1 ? host_actuator_out_of_range : host_actuator_ok; }
+
+static const board_thing sensors[] = {{.name = "outdoor", .read = read_temperature}, {.name = "soil", .read = read_temperature}};
+static const board_thing actuators[] = {{.name = "led", .set = set_led}};
+
+const board_facts board = {.name = "mps2_an386",
+                           .flash_bytes = 4 * 1024 * 1024,
+                           .ram_bytes = 4 * 1024 * 1024,
+                           .flash = {(const uint8_t *)FLASH_AT, pages * page, page, 8, 2, 4},
+                           .arena = (uint8_t *)arena,
+                           .arena_bytes = arena_bytes,
+                           .sensors = sensors,
+                           .sensor_count = 2,
+                           .actuators = actuators,
+                           .actuator_count = 1};
+
+RAM_FLASH(FLASH_AT, page)
+
+void board_uart_interrupt(void) {
+  UART0_CLEAR = interrupt_in;
+  while ((UART0_STATE & state_in_full) != 0) cortex_received((uint8_t)UART0_DATA);
+}
+
+void board_start(void) {
+  UART0_DIVISOR = core_hz / 115200;
+  UART0_CONTROL = control_all_in;
+  cortex_enable(uart0_in_interrupt);
+  cortex_start_clock(core_hz);
+}
+
+uint32_t board_send(const uint8_t *bytes, uint32_t count) {
+  uint32_t sent = 0;
+  while (sent < count && (UART0_STATE & state_out_full) == 0) UART0_DATA = bytes[sent++];
+  return sent;
+}
+
+bool board_entropy(uint8_t *bytes, uint32_t count) {
+  (void)bytes;
+  (void)count;
+  return false;
+}
+
+void board_alive(void) {}

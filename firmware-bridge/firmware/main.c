@@ -1,0 +1,17 @@
+#include "node/node.h"
+
+static node all;
+
+#ifdef HYPHA_HOST
+// There the board has a main of its own, which reads its arguments.
+#define main hypha_main
+#endif
+
+int main(void) {
+  board_start();
+  node_begin(&all);
+  for (;;) {
+    uint32_t wait = node_step(&all);
+    if (wait > 0) board_idle(wait);
+  }
+}

@@ -1,0 +1,59 @@
+#include "node.h"
+
+/* One step of an app's change on the board [S 8.11]: the agent says when, the directive says what. */
+
+enum { step_activate, step_confirm, step_revert };
+
+static bool is_of(const slot_facts *slot, cbor fields) {
+  return slot != NULL && span_equal(slot_app(slot), content_of(fields, 2)) && slot->epoch == number_of(fields, 3) && memcmp(slot->release, content_of(fields, 4).at, 32) == 0;
+}
+
+static code activate(node *n, cbor fields) {
+  slots *all = &n->held.slots;
+  slot_facts *active = slots_active(all), *spare = &all->slot[slots_spare(all)];
+  if (is_of(active, fields)) return code_ok;
+  // It was accepted from a directive; the one that is held now must still ask for it.
+  trust by = held_trust(&n->held);
+  cbor section = trust_section_of(&by, content_of(fields, 2), (uint32_t)number_of(fields, 3));
+  if (!cbor_there(section) || !span_equal(content_of(section, section_release), content_of(fields, 4))) return code_commit_mismatch;
+  if (!is_of(spare, fields) || spare->status != slot_stored) return code_rules_order;
+  uint32_t begun = board_millis();
+  cell_stop(&n->cell);
+  // State goes with the app, from slot to slot.
+  code found = active != NULL && span_equal(slot_app(active), slot_app(spare)) && span_equal(slot_module(active), slot_module(spare)) ? cell_hand_over(&n->cell) : code_ok;
+  if (found == code_ok) found = slots_activate(all, &n->held.store);
+  if (found == code_ok) {
+    found = cell_start(&n->cell);
+    if (found != code_ok) slots_revert(all, &n->held.store);
+  }
+  if (found != code_ok) cell_start(&n->cell);
+  n->cell.paused_ms = board_millis() - begun;
+  n->cell.paused_known = true;
+  return found;
+}
+
+static code revert(node *n, cbor fields) {
+  slot_facts *active = slots_active(&n->held.slots);
+  // It is done already where what is named doesn't run.
+  if (!is_of(active, fields)) return code_ok;
+  if (active->status != slot_trial) return code_rules_order;
+  return cell_revert(&n->cell);
+}
+
+void node_activate(node *n, cbor fields) {
+  slot_facts *active = slots_active(&n->held.slots);
+  code found;
+  switch (number_of(fields, 1)) {
+    case step_activate:
+      found = activate(n, fields);
+      break;
+    case step_confirm:
+      found = !is_of(active, fields) ? code_rules_order : active->status == slot_confirmed ? code_ok : slots_confirm(&n->held.slots, &n->held.store);
+      break;
+    default:
+      found = revert(n, fields);
+  }
+  n->state_owed = true;
+  n->state_at = board_millis() - 1000;
+  if (found != code_ok) node_refuse(n, of_activation, NULL, found);
+}

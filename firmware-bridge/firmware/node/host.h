@@ -1,0 +1,17 @@
+// What a module may ask of this board (wasm/host.h), for the one instance that runs.
+#ifndef HYPHA_NODE_HOST_H
+#define HYPHA_NODE_HOST_H
+
+#include "cell.h"
+
+/** For the binder; `host` is the cell. */
+extern const struct host_ops node_host;
+/** Links an import of the module to what this board gives; `context` is the cell. */
+enum wasm_error host_resolve(void *context, const struct wasm_import *import, struct wasm_extern *found);
+
+/** What the turn wrote to its kv goes to flash. board-full, board-flash. */
+code host_keep(cell *c);
+/** What the turn wrote is forgotten. */
+void host_undo(cell *c);
+
+#endif

@@ -1,0 +1,60 @@
+// The firmware's main loop in steps: bytes from the line, messages, transfers, the module's turns, reports, bytes to the line.
+#ifndef HYPHA_NODE_H
+#define HYPHA_NODE_H
+
+#include "../wire/wire.h"
+#include "cell.h"
+
+enum {
+  node_in_payload = 512,
+  node_in_places = 5,
+  node_out_payload = 704,
+  node_out_places = 4,
+  node_refusals = 4,
+  node_sources = 2,
+};
+
+/** What is to be told to the bridge as soon as there is room. */
+typedef struct {
+  uint8_t of;
+  bool has_number;
+  uint32_t number;
+  code why;
+} refusal;
+
+typedef struct {
+  held held;
+  ring ring;
+  cell cell;
+  wire wire;
+  uint32_t wire_arena[WIRE_ARENA_WORDS(node_in_payload, node_in_places, node_out_payload, node_out_places)];
+  uint32_t openings;
+  bool identify_owed, state_owed, held_owed, held_complete, session_owed;
+  uint32_t held_number, held_at;
+  uint32_t state_at;
+  refusal refusals[node_refusals];
+  uint8_t refusal_count;
+  uint8_t incarnation[8];
+  bool has_time, has_session;
+  uint8_t session_key[32], session_peer[32];
+  /** Kinds and messages that couldn't be read. */
+  uint32_t unread;
+  uint8_t line[64];
+  uint32_t line_at, line_end;
+} node;
+
+/** Opens what is in flash and starts what ran last. Where flash fails nothing runs, and the line says why. */
+void node_begin(node *n);
+/** One round; answers for how many milliseconds nothing is to be done if nothing comes. */
+uint32_t node_step(node *n);
+
+/** messages.c: what is owed to the bridge, and what came from it. */
+void messages_send(node *n);
+void messages_take(node *n);
+void node_refuse(node *n, uint8_t of, const uint32_t *number, code why);
+/** activation.c: an app's change on the board. */
+void node_activate(node *n, cbor fields);
+/** Of `refused`. */
+enum { of_transfer, of_activation, of_session, of_input, of_call };
+
+#endif

@@ -1,0 +1,31 @@
+#!/bin/sh
+# Flash and RAM of an image by part, by the byte, from the linker's map: size.sh MAP ELF PREFIX
+set -eu
+map=$1 elf=$2 prefix=$3
+awk '
+  # A section of the output begins at the first column.
+  /^\.[a-z]/ { output = $1 }
+  # " .text.name  0xaddress 0xsize file", or the last three on a line of their own.
+  /^ \.[A-Za-z]/ { name = $1; if (NF == 1) next; address = $2; size = $3; file = $4 }
+  /^ +0x[0-9a-f]+ +0x[0-9a-f]+ [^ ]*\.(o|a)/ { size = $2; file = $3 }
+  /^ \.[A-Za-z].*\.o\)?$/ || /^ +0x[0-9a-f]+ +0x[0-9a-f]+ [^ ]*\.(o|a)/ {
+    bytes = 0
+    digits = substr(size, 3)
+    for (i = 1; i <= length(digits); i++) bytes = bytes * 16 + index("0123456789abcdef", substr(digits, i, 1)) - 1
+    part = file
+    if (file ~ /libgcc/) part = "libgcc"
+    else { sub(/\/[^\/]*$/, "", part); sub(/.*\//, "", part); if (file ~ /\/(main|burnt)\.o$/) part = "main" }
+    if (output == ".text") flash[part] += bytes
+    if (output == ".data") { flash[part] += bytes; ram[part] += bytes }
+    if (output == ".bss") ram[part] += bytes
+    if (output ~ /^\.(text|data|bss)$/) seen[part] = 1
+  }
+  END {
+    for (part in seen) {
+      printf "%-10s %8d %8d\n", part, flash[part], ram[part]
+    }
+  }
+' "$map" | sort > "$map.parts"
+printf '%-10s %8s %8s\n' part flash RAM
+cat "$map.parts"
+"${prefix}size" "$elf" | awk 'NR == 2 { printf "%-10s %8d %8d   (RAM with the stack)\n", "all", $1 + $2, $2 + $3 }'
