@@ -1,4 +1,4 @@
-import { oneOf, record, type TypeOf, uint } from '@hypha/core/wire/codec.ts'
+import { oneOf, record, uint } from '@hypha/core/wire/codec.ts'
 import { digest, id } from '@hypha/core/wire/ids.ts'
 
 /** One step of an app's change on the board. [S 8.11] */
@@ -9,5 +9,3 @@ export const activation = record({
   /** Digest of the release's payload, as the board's directive names it with this epoch. */
   release: [4, digest],
 })
-
-export type Activation = TypeOf<typeof activation>

@@ -1,4 +1,4 @@
-import { bytes, nullable, record, type TypeOf, text, uint } from '@hypha/core/wire/codec.ts'
+import { bytes, nullable, record, text, uint } from '@hypha/core/wire/codec.ts'
 import { id, incarnation } from '@hypha/core/wire/ids.ts'
 import { maxTopicBytes } from '@hypha/core/wire/topics.ts'
 import { maxMaxPayload } from '../frames/frame.ts'
@@ -13,5 +13,3 @@ export const input = record({
   topic: [6, text(maxTopicBytes)],
   payload: [7, bytes({ max: maxMaxPayload })],
 })
-
-export type BoardInput = TypeOf<typeof input>

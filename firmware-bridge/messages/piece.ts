@@ -1,4 +1,4 @@
-import { bytes, record, type TypeOf, uint } from '@hypha/core/wire/codec.ts'
+import { bytes, record, uint } from '@hypha/core/wire/codec.ts'
 import { maxMaxPayload } from '../frames/frame.ts'
 
 /** Bytes of a transfer, from `at` on; pieces come in order and without a gap. [S 8.8] */
@@ -7,8 +7,6 @@ export const piece = record({
   at: [2, uint(0xffff_ffff)],
   bytes: [3, bytes({ max: maxMaxPayload })],
 })
-
-export type Piece = TypeOf<typeof piece>
 
 /** What a piece's message has beside its bytes at the most: 1 + 1 for the pair, 1 for the map, 1 + 5 twice, 1 + 3. */
 export const pieceOverhead = 19

@@ -1,4 +1,4 @@
-import { bytes, nullable, record, type TypeOf } from '@hypha/core/wire/codec.ts'
+import { bytes, nullable, record } from '@hypha/core/wire/codec.ts'
 import { maxMaxPayload } from '../frames/frame.ts'
 
 /** A stretch of the board's journal: telemetry, lines, events, messages, gaps. [S 8.12] */
@@ -8,5 +8,3 @@ export const report = record({
   /** HMAC-SHA-256 of `body` under the session key, its first 16 bytes; null while there is no session. [S 8.13] */
   mac: [2, nullable(bytes({ exact: 16 }))],
 })
-
-export type BoardReport = TypeOf<typeof report>

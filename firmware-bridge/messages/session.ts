@@ -1,4 +1,4 @@
-import { bytes, nullable, record, type TypeOf } from '@hypha/core/wire/codec.ts'
+import { bytes, nullable, record } from '@hypha/core/wire/codec.ts'
 
 /** Agrees on the key of the MACs that a board's reports carry. [S 8.13] */
 export const session = record({
@@ -7,5 +7,3 @@ export const session = record({
   /** The board's answer only: that it has the session key. */
   proof: [2, nullable(bytes({ exact: 16 }))],
 })
-
-export type Session = TypeOf<typeof session>

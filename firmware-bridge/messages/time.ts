@@ -1,6 +1,4 @@
-import { record, type TypeOf, uint } from '@hypha/core/wire/codec.ts'
+import { record, uint } from '@hypha/core/wire/codec.ts'
 
 /** The agent's clock, in milliseconds since 1970 UTC. [S 8.6] */
 export const time = record({ nowMs: [1, uint()] })
-
-export type Time = TypeOf<typeof time>

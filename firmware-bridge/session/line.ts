@@ -7,8 +7,8 @@ export interface LineOptions extends SessionOptions {
   readonly baudRate: number
 }
 
-/** How much of the line's time may wait in the machine's queue. */
-const aheadMs = 25
+/** How much of the line's time may wait in the machine's queue: as much as a busy machine may let this process wait for its turn. */
+const aheadMs = 50
 /** What is written at a time, where the line takes it. */
 const chunkBytes = 4_096
 

@@ -112,13 +112,19 @@ static void take_all(void) {
   }
 }
 
-/** What may go by since the last time, and at most what a line would have carried in a twentieth of a second. */
-static double earned(double *budget, double passed_ms) {
+/**
+ * How many bytes may go by. A line goes on while this process waits for its turn, so what it missed is made up for; but what a line didn't carry because there was
+ * nothing to carry is lost.
+ */
+static size_t may_pass(double *budget, double passed_ms) {
   double each_ms = given.baud / 10e3;
   *budget += passed_ms * each_ms;
-  if (*budget > 50 * each_ms) *budget = 50 * each_ms;
-  if (given.baud == 0 || *budget > chunk) return chunk;
-  return *budget;
+  if (*budget > 500 * each_ms) *budget = 500 * each_ms;
+  return given.baud == 0 || *budget > chunk ? chunk : (size_t)*budget;
+}
+
+static void passed(double *budget, size_t allowed, size_t count) {
+  *budget = count < allowed ? 0 : *budget - (double)count;
 }
 
 /** The first word of each opening. */
@@ -146,23 +152,22 @@ static void run(int terminal) {
   double in_budget = 0, out_budget = 0, last = now_ms();
   for (;;) {
     double now = now_ms();
-    double passed = now - last;
+    size_t may_read = may_pass(&in_budget, now - last), may_write = may_pass(&out_budget, now - last);
     last = now;
-    double may_read = earned(&in_budget, passed), may_write = earned(&out_budget, passed);
     bool moved = false;
-    ssize_t got = may_read >= 1 ? read(terminal, in, (size_t)may_read) : 0;
+    ssize_t got = may_read > 0 ? read(terminal, in, may_read) : 0;
+    if (may_read > 0) passed(&in_budget, may_read, got > 0 ? (size_t)got : 0);
     if (got > 0) {
       moved = true;
-      in_budget -= (double)got;
       spoil(0, in, (size_t)got);
       wire_feed(&w, in, (size_t)got, (uint32_t)now);
       say();
       take_all();
     }
-    if (sent == waiting && may_write >= 1) {
+    if (sent == waiting && may_write > 0) {
       sent = 0;
-      waiting = wire_poll(&w, out, (size_t)may_write, (uint32_t)now);
-      out_budget -= (double)waiting;
+      waiting = wire_poll(&w, out, may_write, (uint32_t)now);
+      passed(&out_budget, may_write, waiting);
       spoil(1, out, waiting);
     }
     if (sent < waiting) {
