@@ -77,6 +77,10 @@ export class App implements PreparedApp {
   #inputsTo: App | null = null
   /** Resolves when what another one has replaced has ended. */
   #retired: Promise<void> | null = null
+  /** Ends it now. */
+  #endNow = (): void => undefined
+  /** What this one has replaced, until it has ended. */
+  #before: App | null = null
 
   constructor(
     section: RunnableSection,
@@ -194,9 +198,11 @@ export class App implements PreparedApp {
 
   async stop(options: { readonly save: boolean }): Promise<{ instance: InstanceKey; input: InboxInput }[]> {
     if (this.#retired !== null) {
+      this.#endNow()
       await this.#retired
       return []
     }
+    const before = this.#before?.stop(options)
     const stopped = this.#cells.map(async (cell) =>
       (await cell.stop(options)).map(({ instance, input }) => ({
         instance: cell.spec.instances[instance]!.key,
@@ -204,6 +210,7 @@ export class App implements PreparedApp {
       })),
     )
     const left = (await Promise.all(stopped)).flat()
+    await before
     this.#settlement?.end(new Set(left.map(({ instance, input }) => inputName(instance, input.id))))
     return left
   }
@@ -285,14 +292,28 @@ export class App implements PreparedApp {
       waiting: () => this.#waiting(),
       doubled: () => this.#doubled,
     })
-    if (old !== null) old.#giveWayTo(this)
+    if (old !== null) this.#replace(old)
     return { carried: carried.size, before: old === null ? 0 : old.#handled, settlement: this.#settlement }
   }
 
-  #giveWayTo(next: App): void {
+  #replace(old: App): void {
+    this.#before = old
+    void old.#giveWayTo(this).then(() => {
+      if (this.#before === old) this.#before = null
+    })
+  }
+
+  #giveWayTo(next: App): Promise<void> {
     this.#settlement?.end()
     this.#inputsTo = next
-    this.#retired = Promise.all(this.#cells.map((cell) => cell.retire())).then(() => undefined)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const cancel = this.#ports.clock.after(lingerMs, resolve)
+    this.#endNow = resolve
+    this.#retired = promise.then(async () => {
+      cancel()
+      await Promise.all(this.#cells.map((cell) => cell.retire()))
+    })
+    return this.#retired
   }
 
   /** Where this release has an instance of another one's cell. */
@@ -329,6 +350,9 @@ export class App implements PreparedApp {
     throw failure
   }
 }
+
+/** What has been replaced ends so long afterwards: the end of a thread takes a millisecond or two, and those are of the inputs that have waited. */
+const lingerMs = 150
 
 const inputName = (instance: InstanceKey, { source, number }: InputId): string =>
   `${instanceName(instance)} ${toHex(source)} ${number}`
