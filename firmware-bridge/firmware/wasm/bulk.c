@@ -7,6 +7,7 @@ static bool is_outside(uint32_t at, uint32_t count, uint32_t size) { return at >
 /* So that time is bounded by fuel even where a loop runs in here. */
 static enum wasm_error spend(struct wasm_instance *instance, uint32_t count) {
     uint32_t cost = count >> 6;
+    wasm_return_fuel(instance);
     if (instance->fuel < cost) {
         instance->fuel = 0;
         return wasm_error_trap_fuel;

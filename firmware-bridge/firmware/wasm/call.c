@@ -11,6 +11,7 @@ static uint32_t value_slots(const struct wasm_table_function *function) {
 static enum wasm_error call_other(struct wasm_instance *from, struct wasm_instance *to, uint32_t function, uint64_t *values) {
     uint16_t depth = to->depth;
     to->depth = from->depth;
+    wasm_return_fuel(from);
     to->fuel = from->fuel;
     enum wasm_error error = wasm_call(to, function, values);
     from->fuel = to->fuel;
@@ -59,10 +60,14 @@ enum wasm_error wasm_call(struct wasm_instance *instance, uint32_t function, uin
     if (instance->depth >= instance->maximum_depth || (size_t)(instance->stack_end - sp) <= value_slots(entry))
         return wasm_error_trap_stack;
     memcpy(sp + 1, values, entry->params * sizeof *values);
+    const struct wasm_table_function *running = instance->function;
+    const uint8_t *end = instance->end;
     instance->depth++;
     enum wasm_error error = function < module->imported_functions ? wasm_call_import(instance, function, sp + 1)
                                                                   : wasm_interpret(instance, entry, sp + entry->params);
     instance->depth--;
+    instance->function = running;
+    instance->end = end;
     instance->sp = sp;
     if (error == wasm_ok) memcpy(values, sp + 1, entry->results * sizeof *values);
     return error;

@@ -298,6 +298,9 @@ static bool enter_store(struct wasm_instance *instance, struct wasm_store *store
 enum wasm_error wasm_instantiate(struct wasm_instance *instance, const struct wasm_module *module, const struct wasm_config *config) {
     memset(instance, 0, sizeof *instance);
     instance->module = module;
+    instance->bytes = module->bytes;
+    instance->functions = wasm_functions(module);
+    instance->branches = wasm_branches(module);
     instance->user = config->user;
     instance->fuel = config->fuel;
     instance->maximum_depth = config->maximum_depth;

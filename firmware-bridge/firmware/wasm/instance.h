@@ -22,6 +22,12 @@ struct wasm_segment {
 void wasm_read_element_segment(struct wasm_reader *reader, const struct wasm_instance *instance, struct wasm_segment *segment);
 void wasm_read_data_segment(struct wasm_reader *reader, const struct wasm_instance *instance, struct wasm_segment *segment);
 
+/* Fuel is taken in portions of 32 bits, which are cheap to count down; this puts back what is left of one. */
+static inline void wasm_return_fuel(struct wasm_instance *instance) {
+    instance->fuel += (uint32_t)instance->fuel_portion;
+    instance->fuel_portion = 0;
+}
+
 bool wasm_is_dropped(const struct wasm_instance *instance, uint32_t bit);
 void wasm_drop(struct wasm_instance *instance, uint32_t bit);
 

@@ -25,12 +25,14 @@ struct frame {
 #define FRAME_SLOTS ((sizeof(struct frame) + sizeof(slot) - 1) / sizeof(slot))
 #define FUEL_PORTION (1 << 30)
 
-/* The value in the low half and how many bytes it had in the high one: for LEB128 numbers of more than one byte. */
+/* LEB128 numbers of more than one byte: the value in the low half, its length in the high one. Two bytes are common. */
 static uint64_t __attribute__((noinline)) long_u32(const uint8_t *pc) {
-    uint32_t value = 0;
-    unsigned length = 0;
-    do value |= (uint32_t)(pc[length] & 0x7f) << (7 * length);
-    while ((pc[length++] & 0x80) != 0);
+    uint32_t value = (pc[0] & 0x7fu) | (pc[1] & 0x7fu) << 7;
+    unsigned length = 2;
+    while ((pc[length - 1] & 0x80) != 0) {
+        value |= (pc[length] & 0x7fu) << (7 * length);
+        length++;
+    }
     return (uint64_t)length << 32 | value;
 }
 
@@ -39,44 +41,80 @@ static const uint8_t *__attribute__((noinline)) skip_leb(const uint8_t *pc) {
     return pc;
 }
 
-static uint64_t __attribute__((noinline)) signed_leb(const uint8_t *pc) {
-    uint64_t value = 0;
+static const uint8_t *__attribute__((noinline)) long_signed(const uint8_t *pc, slot *value) {
+    slot bits = 0;
     unsigned shift = 0;
     uint8_t byte;
     do {
         byte = *pc++;
-        value |= (uint64_t)(byte & 0x7f) << shift;
+        bits |= (slot)(byte & 0x7f) << shift;
         shift += 7;
     } while ((byte & 0x80) != 0);
-    if (shift < 64 && (byte & 0x40) != 0) value |= ~(uint64_t)0 << shift;
-    return value;
+    if (shift < 64 && (byte & 0x40) != 0) bits |= ~(slot)0 << shift;
+    *value = bits;
+    return pc;
 }
 
-/* More fuel from the instance; negative if there is none. */
-static int32_t __attribute__((noinline)) refuel(struct wasm_instance *instance) {
+/* The offset, and how long it and the alignment are. */
+static uint64_t __attribute__((noinline)) long_memory_argument(const uint8_t *pc) {
+    const uint8_t *from = skip_leb(pc);
+    uint64_t offset = *from < 0x80 ? (uint64_t)1 << 32 | *from : long_u32(from);
+    return offset + ((uint64_t)(from - pc) << 32);
+}
+
+/* More fuel for what has been spent already; false if there is none. */
+static bool __attribute__((noinline)) refuel(struct wasm_instance *instance) {
     uint64_t portion = instance->fuel < FUEL_PORTION ? instance->fuel : FUEL_PORTION;
     instance->fuel -= portion;
-    return (int32_t)portion - 1;
+    instance->fuel_portion = (int32_t)portion - 1;
+    return portion > 0;
 }
 
 static bool same_signature(const struct wasm_module *module, const struct wasm_table_function *function, uint32_t type) {
     return function->canonical == wasm_types(module)[type].canonical;
 }
 
+/* Whether an access is out of bounds, and where it is: with 64-bit sums where they cost nothing. */
+static inline bool is_outside(uint32_t base, uint32_t offset, uint32_t width, uint32_t bytes, size_t *at) {
+    if (sizeof(size_t) > sizeof(uint32_t)) {
+        uint64_t sum = (uint64_t)base + offset;
+        *at = (size_t)sum;
+        return sum + width > bytes;
+    }
+    uint32_t sum, end;
+    bool is_over = __builtin_add_overflow(base, offset, &sum);
+    *at = sum;
+    return is_over || __builtin_add_overflow(sum, width, &end) || end > bytes;
+}
+
+#define LIKELY(condition) __builtin_expect(condition, 1)
+
 /* Immediates: one byte is the rule. */
 #define U32(name)                                                                                                                         \
-    uint32_t name = *pc++;                                                                                                                \
-    if (__builtin_expect(name >= 0x80, 0)) {                                                                                              \
-        uint64_t longer = long_u32(pc - 1);                                                                                               \
+    uint32_t name = *pc;                                                                                                                  \
+    if (LIKELY(name < 0x80)) {                                                                                                            \
+        pc++;                                                                                                                             \
+    } else {                                                                                                                              \
+        uint64_t longer = long_u32(pc);                                                                                                   \
         name = (uint32_t)longer;                                                                                                          \
-        pc += (uint32_t)(longer >> 32) - 1;                                                                                               \
+        pc += longer >> 32;                                                                                                               \
     }
-#define SKIP() do if (__builtin_expect(*pc++ >= 0x80, 0)) pc = skip_leb(pc); while (0)
+/* The alignment says nothing that matters here. */
+#define MEMORY_ARGUMENT()                                                                                                                 \
+    uint32_t offset = pc[1];                                                                                                              \
+    if (!LIKELY(((pc[0] | offset) & 0x80) == 0)) {                                                                                        \
+        uint64_t longer = long_memory_argument(pc);                                                                                       \
+        offset = (uint32_t)longer;                                                                                                        \
+        pc += (longer >> 32) - 2;                                                                                                         \
+    }                                                                                                                                     \
+    pc += 2;                                                                                                                              \
+    size_t at
+#define SKIP() do if (!LIKELY(*pc++ < 0x80)) pc = skip_leb(pc); while (0)
 
 #define NEXT() goto *labels[*pc++]
 #define PUSH(value) do { slot pushed = (value); *sp++ = top; top = pushed; } while (0)
 #define TRAP(code) do { error = wasm_error_trap_##code; goto trap; } while (0)
-#define SPEND() do if (__builtin_expect(--fuel < 0, 0) && (fuel = refuel(instance)) < 0) goto trap_fuel; while (0)
+#define SPEND() do if (!LIKELY(--instance->fuel_portion >= 0) && !refuel(instance)) goto trap_fuel; while (0)
 
 /* Goes where the branch entry says, with `pc` right behind the opcode. */
 #define TAKE()                                                                                                                            \
@@ -96,6 +134,10 @@ static bool same_signature(const struct wasm_module *module, const struct wasm_t
 
 #define UNARY(name, expression) op_##name: { slot a = top; (void)a; top = (expression); NEXT(); }
 #define BINARY(name, type, expression) op_##name: { type b = (type)top; type a = (type)*--sp; top = (expression); NEXT(); }
+/* What tells two operands apart is often what a br_if waits for. */
+#define COMPARE(name, type, expression) op_##name: { type b = (type)top; type a = (type)*--sp; condition = (expression); goto decided; }
+#define COMPARE_F32(name, expression) op_##name: { float b = as_f32(top), a = as_f32(*--sp); condition = (expression); goto decided; }
+#define COMPARE_F64(name, expression) op_##name: { double b = as_f64(top), a = as_f64(*--sp); condition = (expression); goto decided; }
 #define BINARY_F32(name, expression) op_##name: { float b = as_f32(top), a = as_f32(*--sp); top = (expression); NEXT(); }
 #define BINARY_F64(name, expression) op_##name: { double b = as_f64(top), a = as_f64(*--sp); top = (expression); NEXT(); }
 #define TRUNCATE(name, value, to)                                                                                                         \
@@ -107,23 +149,19 @@ static bool same_signature(const struct wasm_module *module, const struct wasm_t
 
 #define LOAD(name, type, as)                                                                                                              \
     op_##name: {                                                                                                                          \
-        SKIP();                                                                                                                           \
-        U32(offset);                                                                                                                      \
-        uint64_t at = (uint64_t)(uint32_t)top + offset;                                                                                   \
-        if (at + sizeof(type) > memory_bytes) goto trap_memory;                                                                           \
+        MEMORY_ARGUMENT();                                                                                                                \
+        if (is_outside((uint32_t)top, offset, sizeof(type), memory_bytes, &at)) goto trap_memory;                                         \
         type value;                                                                                                                       \
-        memcpy(&value, memory + (size_t)at, sizeof value);                                                                                \
+        memcpy(&value, memory + at, sizeof value);                                                                                \
         top = (slot)(as)value;                                                                                                            \
         NEXT();                                                                                                                           \
     }
 #define STORE(name, type)                                                                                                                 \
     op_##name: {                                                                                                                          \
-        SKIP();                                                                                                                           \
-        U32(offset);                                                                                                                      \
+        MEMORY_ARGUMENT();                                                                                                                \
         type value = (type)top;                                                                                                           \
-        uint64_t at = (uint64_t)(uint32_t)sp[-1] + offset;                                                                                \
-        if (at + sizeof(type) > memory_bytes) goto trap_memory;                                                                           \
-        memcpy(memory + (size_t)at, &value, sizeof value);                                                                                \
+        if (is_outside((uint32_t)sp[-1], offset, sizeof(type), memory_bytes, &at)) goto trap_memory;                                      \
+        memcpy(memory + at, &value, sizeof value);                                                                                \
         sp -= 2;                                                                                                                          \
         top = *sp;                                                                                                                        \
         NEXT();                                                                                                                           \
@@ -162,20 +200,18 @@ enum wasm_error wasm_interpret(struct wasm_instance *instance, const struct wasm
     };
 #undef L
 #undef NO
-    const struct wasm_module *const module = instance->module;
-    const struct wasm_table_function *const functions = wasm_functions(module);
     const uint8_t *pc = NULL;
-    const uint8_t *end = NULL;
     const struct wasm_table_branch *branch = NULL;
     slot *fp = NULL;
     slot top = *sp;
     uint8_t *memory = NULL;
     uint32_t memory_bytes = 0;
-    int32_t fuel = 0;
     enum wasm_error error = wasm_ok;
     uint32_t callee;
     double number;
     unsigned conversion;
+    uint32_t condition;
+    slot outcome;
 
 #define RELOAD_MEMORY()                                                                                                                   \
     do {                                                                                                                                  \
@@ -187,12 +223,8 @@ enum wasm_error wasm_interpret(struct wasm_instance *instance, const struct wasm
     } while (0)
 
     RELOAD_MEMORY();
-    {
-        const struct wasm_table_function *entered = function;
-        function = NULL;
-        callee = (uint32_t)(entered - functions);
-        goto enter;
-    }
+    callee = (uint32_t)(function - instance->functions);
+    goto enter;
 
     /* ---- control ---- */
 
@@ -205,7 +237,7 @@ op_block:
     SKIP();
     NEXT();
 op_if: {
-    uint32_t condition = (uint32_t)top;
+    condition = (uint32_t)top;
     top = *--sp;
     if (condition != 0) {
         branch++;
@@ -222,17 +254,21 @@ op_else: {
 op_br:
     TAKE();
     NEXT();
-op_br_if: {
-    uint32_t condition = (uint32_t)top;
-    top = *--sp;
-    if (condition != 0) {
-        TAKE();
+decided:
+    if (*pc != 0x0d) {
+        top = condition;
         NEXT();
     }
+    pc++;
+    goto br_if;
+op_br_if:
+    condition = (uint32_t)top;
+br_if:
+    top = *--sp;
+    if (condition != 0) goto op_br;
     branch++;
     SKIP();
     NEXT();
-}
 op_br_table: {
     const uint8_t *from = pc;
     U32(count);
@@ -243,11 +279,12 @@ op_br_table: {
     goto op_br;
 }
 op_end:
-    if (pc != end) NEXT();
+    if (pc != instance->end) NEXT();
 op_return: {
     struct frame frame;
-    memcpy(&frame, fp + function->locals, sizeof frame);
-    uint32_t results = function->results;
+    const struct wasm_table_function *left = instance->function;
+    memcpy(&frame, fp + left->locals, sizeof frame);
+    uint32_t results = left->results;
     slot *to = fp;
     if (results == 1) {
         sp = to;
@@ -264,8 +301,8 @@ op_return: {
     pc = frame.pc;
     branch = frame.branch;
     fp = frame.fp;
-    function = frame.function;
-    end = module->bytes + function->end;
+    instance->function = frame.function;
+    instance->end = instance->bytes + frame.function->end;
     NEXT();
 }
 op_call: {
@@ -275,33 +312,31 @@ op_call: {
 call:
     SPEND();
     *sp = top;
-    if (callee < module->imported_functions) {
-        uint64_t *values = sp + 1 - functions[callee].params;
-        instance->fuel += (uint32_t)fuel;
-        fuel = 0;
+    if (callee < instance->module->imported_functions) {
+        uint64_t *values = sp + 1 - instance->functions[callee].params;
         error = wasm_call_import(instance, callee, values);
         if (error != wasm_ok) goto trap;
-        sp = values + functions[callee].results - 1;
+        sp = values + instance->functions[callee].results - 1;
         top = *sp;
         RELOAD_MEMORY();
         NEXT();
     }
 enter: {
-    const struct wasm_table_function *entered = functions + callee;
+    const struct wasm_table_function *entered = instance->functions + callee;
     uint32_t params = entered->params;
     slot *arguments = sp + 1 - params;
     uint32_t locals = entered->locals;
     slot *base = arguments + locals + FRAME_SLOTS;
     if ((size_t)(instance->stack_end - sp) <= locals + FRAME_SLOTS + entered->height + 1u) TRAP(stack);
-    struct frame frame = {pc, branch, fp, function};
+    struct frame frame = {pc, branch, fp, instance->function};
     for (slot *local = arguments + params; params < locals; params++) *local++ = 0;
     memcpy(arguments + locals, &frame, sizeof frame);
-    function = entered;
+    instance->function = entered;
     fp = arguments;
     sp = base;
-    pc = module->bytes + entered->code;
-    end = module->bytes + entered->end;
-    branch = wasm_branches(module) + entered->branch;
+    pc = instance->bytes + entered->code;
+    instance->end = instance->bytes + entered->end;
+    branch = instance->branches + entered->branch;
     NEXT();
 }
 op_call_indirect: {
@@ -315,15 +350,13 @@ op_call_indirect: {
     if (ref == WASM_NULL) TRAP(uninitialized);
     if (ref >> WASM_REF_BITS == instance->id) {
         callee = ref & ((1u << WASM_REF_BITS) - 1);
-        if (!same_signature(module, functions + callee, type)) TRAP(indirect);
+        if (!same_signature(instance->module, instance->functions + callee, type)) TRAP(indirect);
         goto call;
     }
     SPEND();
     *sp = top;
-    const struct wasm_table_type *signature = wasm_types(module) + type;
+    const struct wasm_table_type *signature = wasm_types(instance->module) + type;
     uint64_t *values = sp + 1 - signature->params;
-    instance->fuel += (uint32_t)fuel;
-    fuel = 0;
     error = wasm_call_foreign(instance, ref, type, values);
     if (error != wasm_ok) goto trap;
     sp = values + signature->results - 1;
@@ -341,23 +374,58 @@ op_select_typed:
     SKIP();
     SKIP();
 op_select: {
-    uint32_t condition = (uint32_t)top;
+    condition = (uint32_t)top;
     sp -= 2;
     top = condition != 0 ? sp[0] : sp[1];
     NEXT();
 }
+    /* The fast ways of these read ahead by fixed distances, and do what most often follows without a jump through the table. */
 op_local_get: {
+    uint32_t index = pc[0];
+    if (!LIKELY(index < 0x80)) goto long_local_get;
+    *sp++ = top;
+    top = fp[index];
+    pc += 2;
+}
+got: {
+    uint8_t next = pc[-1];
+    if (next == 0x41) goto op_i32_const;
+    if (next == 0x20) goto op_local_get;
+    goto *labels[next];
+}
+long_local_get: {
     U32(index);
     PUSH(fp[index]);
     NEXT();
 }
 op_local_set: {
+    uint32_t index = pc[0];
+    if (!LIKELY(index < 0x80)) goto long_local_set;
+    uint8_t next = pc[1];
+    fp[index] = top;
+    pc += 2;
+    if (next == 0x20 && LIKELY(pc[0] < 0x80)) {
+        top = fp[pc[0]];
+        pc += 2;
+        goto got;
+    }
+    top = *--sp;
+    goto *labels[next];
+}
+long_local_set: {
     U32(index);
     fp[index] = top;
     top = *--sp;
     NEXT();
 }
 op_local_tee: {
+    uint32_t index = pc[0];
+    if (!LIKELY(index < 0x80)) goto long_local_tee;
+    fp[index] = top;
+    pc += 2;
+    goto *labels[pc[-1]];
+}
+long_local_tee: {
     U32(index);
     fp[index] = top;
     NEXT();
@@ -431,18 +499,38 @@ op_memory_grow:
     /* ---- constants ---- */
 
 op_i32_const: {
-    uint8_t byte = *pc;
-    if (__builtin_expect(byte < 0x80, 1)) {
-        pc++;
-        PUSH((slot)(int64_t)((int8_t)(byte << 1) >> 1));
+    uint32_t byte = pc[0];
+    if (!LIKELY(byte < 0x80)) goto long_i32_const;
+    uint8_t next = pc[1];
+    uint32_t value = (uint32_t)((int32_t)(byte << 25) >> 25);
+    pc += 2;
+    if (next == 0x6a) {
+        top = (uint32_t)top + value;
         NEXT();
     }
+    *sp++ = top;
+    top = value;
+    goto *labels[next];
 }
-op_i64_const: {
-    PUSH(signed_leb(pc));
-    pc = skip_leb(pc);
+long_i32_const: {
+    /* Its sign is the highest bit of its last byte. */
+    uint64_t longer = long_u32(pc);
+    unsigned used = 7 * (uint32_t)(longer >> 32);
+    uint32_t value = (uint32_t)longer;
+    pc += longer >> 32;
+    if (used < 32) value = (uint32_t)((int32_t)(value << (32 - used)) >> (32 - used));
+    if (*pc == 0x6a) {
+        pc++;
+        top = (uint32_t)top + value;
+        NEXT();
+    }
+    PUSH(value);
     NEXT();
 }
+op_i64_const:
+    pc = long_signed(pc, &outcome);
+    PUSH(outcome);
+    NEXT();
 op_f32_const: {
     uint32_t bits;
     memcpy(&bits, pc, sizeof bits);
@@ -461,17 +549,19 @@ op_f64_const: {
     /* ---- integers ---- */
 
 #define INTEGER(t, u, s, bits, clz, ctz, popcnt)                                                                                          \
-    UNARY(t##_eqz, (u)a == 0)                                                                                                             \
-    BINARY(t##_eq, u, a == b)                                                                                                             \
-    BINARY(t##_ne, u, a != b)                                                                                                             \
-    BINARY(t##_lt_s, s, a < b)                                                                                                            \
-    BINARY(t##_lt_u, u, a < b)                                                                                                            \
-    BINARY(t##_gt_s, s, a > b)                                                                                                            \
-    BINARY(t##_gt_u, u, a > b)                                                                                                            \
-    BINARY(t##_le_s, s, a <= b)                                                                                                           \
-    BINARY(t##_le_u, u, a <= b)                                                                                                           \
-    BINARY(t##_ge_s, s, a >= b)                                                                                                           \
-    BINARY(t##_ge_u, u, a >= b)                                                                                                           \
+    op_##t##_eqz:                                                                                                                         \
+    condition = (u)top == 0;                                                                                                              \
+    goto decided;                                                                                                                         \
+    COMPARE(t##_eq, u, a == b)                                                                                                             \
+    COMPARE(t##_ne, u, a != b)                                                                                                             \
+    COMPARE(t##_lt_s, s, a < b)                                                                                                            \
+    COMPARE(t##_lt_u, u, a < b)                                                                                                            \
+    COMPARE(t##_gt_s, s, a > b)                                                                                                            \
+    COMPARE(t##_gt_u, u, a > b)                                                                                                            \
+    COMPARE(t##_le_s, s, a <= b)                                                                                                           \
+    COMPARE(t##_le_u, u, a <= b)                                                                                                           \
+    COMPARE(t##_ge_s, s, a >= b)                                                                                                           \
+    COMPARE(t##_ge_u, u, a >= b)                                                                                                           \
     UNARY(t##_clz, (u)a == 0 ? bits : (slot)clz((u)a))                                                                                    \
     UNARY(t##_ctz, (u)a == 0 ? bits : (slot)ctz((u)a))                                                                                    \
     UNARY(t##_popcnt, (slot)popcnt((u)a))                                                                                                 \
@@ -485,7 +575,9 @@ op_f64_const: {
     BINARY(t##_shr_s, s, (u)(a >> (b & (bits - 1))))                                                                                      \
     BINARY(t##_shr_u, u, a >> (b & (bits - 1)))                                                                                           \
     BINARY(t##_rotl, u, a << (b & (bits - 1)) | a >> (-b & (bits - 1)))                                                                   \
-    BINARY(t##_rotr, u, a >> (b & (bits - 1)) | a << (-b & (bits - 1)))                                                                   \
+    op_##t##_rotr:                                                                                                                        \
+    top = -top;                                                                                                                           \
+    goto op_##t##_rotl;                                                                                                                   \
     op_##t##_div_s: {                                                                                                                     \
         s b = (s)top, a = (s)*--sp;                                                                                                       \
         if (b == 0) goto trap_divide;                                                                                                     \
@@ -523,18 +615,18 @@ op_f64_const: {
 
     /* ---- floating point ---- */
 
-    BINARY_F32(f32_eq, a == b)
-    BINARY_F32(f32_ne, a != b)
-    BINARY_F32(f32_lt, a < b)
-    BINARY_F32(f32_gt, a > b)
-    BINARY_F32(f32_le, a <= b)
-    BINARY_F32(f32_ge, a >= b)
-    BINARY_F64(f64_eq, a == b)
-    BINARY_F64(f64_ne, a != b)
-    BINARY_F64(f64_lt, a < b)
-    BINARY_F64(f64_gt, a > b)
-    BINARY_F64(f64_le, a <= b)
-    BINARY_F64(f64_ge, a >= b)
+    COMPARE_F32(f32_eq, a == b)
+    COMPARE_F32(f32_ne, a != b)
+    COMPARE_F32(f32_lt, a < b)
+    COMPARE_F32(f32_gt, a > b)
+    COMPARE_F32(f32_le, a <= b)
+    COMPARE_F32(f32_ge, a >= b)
+    COMPARE_F64(f64_eq, a == b)
+    COMPARE_F64(f64_ne, a != b)
+    COMPARE_F64(f64_lt, a < b)
+    COMPARE_F64(f64_gt, a > b)
+    COMPARE_F64(f64_le, a <= b)
+    COMPARE_F64(f64_ge, a >= b)
 #define SIGN_32 ((uint32_t)1 << 31)
 #define SIGN_64 ((uint64_t)1 << 63)
     UNARY(f32_abs, (uint32_t)a & ~SIGN_32)
@@ -587,8 +679,9 @@ op_f64_const: {
     TRUNCATE(i64_trunc_f64_s, as_f64(top), 2)
     TRUNCATE(i64_trunc_f64_u, as_f64(top), 3)
 truncate:
-    error = wasm_truncate(number, conversion, false, &top);
+    error = wasm_truncate(number, conversion, false, &outcome);
     if (error != wasm_ok) goto trap;
+    top = outcome;
     NEXT();
 
 op_prefixed: {
@@ -596,7 +689,8 @@ op_prefixed: {
     if (opcode < 8) {
         /* i32 from f32 and f64, then i64, each signed and unsigned. */
         number = (opcode & 2) != 0 ? as_f64(top) : as_f32(top);
-        wasm_truncate(number, (opcode & 1) | (opcode & 4) >> 1, true, &top);
+        wasm_truncate(number, (opcode & 1) | (opcode & 4) >> 1, true, &outcome);
+        top = outcome;
         NEXT();
     }
     /* By opcode from memory.init on: how many immediates, operands and results. */
@@ -612,9 +706,6 @@ op_prefixed: {
     }
     *sp = top;
     slot *values = sp + 1 - operands;
-    slot outcome = 0;
-    instance->fuel += (uint32_t)fuel;
-    fuel = 0;
     error = wasm_bulk(instance, opcode, one, other, operands == 0 ? &outcome : values);
     if (error != wasm_ok) goto trap;
     if (operands == 0) {
@@ -631,11 +722,11 @@ trap_memory:
 trap_divide:
     TRAP(divide);
 trap_fuel:
-    fuel = 0;
+    instance->fuel_portion = 0;
     TRAP(fuel);
 trap:
-    if (pc != NULL) instance->trapped_at = (uint32_t)(pc - module->bytes);
+    if (pc != NULL) instance->trapped_at = (uint32_t)(pc - instance->bytes);
 leave:
-    instance->fuel += (uint32_t)fuel;
+    wasm_return_fuel(instance);
     return error;
 }

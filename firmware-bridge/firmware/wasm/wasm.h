@@ -137,6 +137,8 @@ enum wasm_kind { wasm_kind_function, wasm_kind_table, wasm_kind_memory, wasm_kin
 #define WASM_MAXIMUM_VALUES 255
 
 struct wasm_instance;
+struct wasm_table_function;
+struct wasm_table_branch;
 
 /*
  * A function of the host's. Arguments are in `values`, 8 bytes each (the low ones for 32-bit types, floats as their bits); results are put
@@ -239,6 +241,10 @@ struct wasm_config {
 
 struct wasm_instance {
     const struct wasm_module *module;
+    /* Where the module and the parts of its side table are. */
+    const uint8_t *bytes;
+    const struct wasm_table_function *functions;
+    const struct wasm_table_branch *branches;
     struct wasm_memory *memory;
     struct wasm_table **tables;
     uint64_t *globals;
@@ -249,10 +255,15 @@ struct wasm_instance {
     uint64_t *stack;
     uint64_t *stack_end;
     uint64_t *sp;
+    /* The running function, and the end of its code. */
+    const struct wasm_table_function *function;
+    const uint8_t *end;
     struct wasm_store *store;
     void *user;
     /* What is left of the fuel that a call was given. A taken branch and a call cost 1, bulk instructions 1 per 64 bytes or elements. */
     uint64_t fuel;
+    /* What has been taken from it and not yet used. */
+    int32_t fuel_portion;
     /* Byte offset in the module, behind the instruction that trapped. */
     uint32_t trapped_at;
     /* Which import couldn't be linked. */
