@@ -11,6 +11,7 @@ import { RunningApp } from './running-app.ts'
 import type { InboxInput, InstanceKey } from './turns.ts'
 import { decodeStored } from './verify/stored.ts'
 import type { VerifiedRelease } from './verify/verifier.ts'
+import { type Waiting, WaitingRoom } from './waiting-room.ts'
 
 const reopenMs = 5_000
 
@@ -32,6 +33,8 @@ export class Activation {
   readonly #inTurn: ActivationHooks['inTurn']
   readonly #missing: ActivationHooks['missing']
   #running: RunningApp | null = null
+  /** For inputs that come while what ran has stopped and what is to run hasn't begun. */
+  readonly #between = new WaitingRoom()
   #cancelReopen = (): void => undefined
   #cancelTrial = (): void => undefined
 
@@ -47,10 +50,15 @@ export class Activation {
     return this.#running
   }
 
+  deliver(instance: InstanceKey, input: InboxInput): 'queued' | 'full' | 'done' | 'absent' {
+    return this.#running?.deliver(instance, input) ?? this.#between.deliver({ instance, input })
+  }
+
   /** Ends what runs, with its state saved where asked; until `boot` or `switchTo` nothing does. */
   async stop({ save }: { readonly save: boolean }): Promise<void> {
     this.#cancelReopen()
     this.#cancelTrial()
+    this.#between.empty()
     await this.#running?.prepared
       .stop({ save })
       .catch((thrown) => this.#status.tell('save-failed', asHyphaError(thrown)))
@@ -90,7 +98,7 @@ export class Activation {
       this.#status.tell('boot-failed', error)
       if (state.trial === null) return await this.#reopenLater(error)
       if (isDamage(error)) await this.#ports.installs.step(this.#app, { kind: 'drop' })
-      await this.#revert(isDamage(error) ? null : error)
+      await this.#revert(isDamage(error) ? null : error, [])
     }
   }
 
@@ -225,21 +233,18 @@ export class Activation {
   async #replace(next: RunningApp, laps: Laps): Promise<void> {
     this.#cancelTrial()
     const old = this.#running
-    let waiting: readonly { readonly instance: InstanceKey; readonly input: InboxInput }[] = []
     try {
-      waiting = (await old?.prepared.stop({ save: true })) ?? []
+      this.#between.open((await old?.prepared.stop({ save: true })) ?? [])
       laps.end('stop')
       await this.#activate(next)
       laps.end('activate')
       this.#ports.ran(next.section, laps.ms)
       this.#watchTrial()
     } catch (thrown) {
-      await next.prepared.stop({ save: false })
       // Where it could not save, it goes on still; it begins anew from its last checkpoint.
-      await old?.prepared.stop({ save: false })
-      await this.#revert(asHyphaError(thrown), old)
+      const left = (await old?.prepared.stop({ save: false })) ?? []
+      await this.#revert(asHyphaError(thrown), [...left, ...(await next.prepared.stop({ save: false }))], old)
     }
-    for (const { instance, input } of waiting) this.#running?.deliver(instance, input)
     this.#ports.settled()
   }
 
@@ -247,6 +252,8 @@ export class Activation {
     this.#cancelReopen()
     this.#running = app
     app.takeFailure()
+    // They wait in it until it is there, before all that comes now.
+    for (const { instance, input } of this.#between.empty()) app.deliver(instance, input)
     try {
       await app.prepared.activate()
     } catch (error) {
@@ -261,7 +268,7 @@ export class Activation {
     try {
       await this.#activate(app)
     } catch (error) {
-      await app.prepared.stop({ save: false })
+      this.#between.open(await app.prepared.stop({ save: false }))
       throw error
     }
   }
@@ -312,16 +319,16 @@ export class Activation {
       if (this.#running !== running || !this.#onTrial) return
       const { trial } = await this.#step({ kind: 'trap', message })
       if (trial !== null) return this.#watchTrial()
-      await running.prepared.stop({ save: false })
-      await this.#revert(null)
+      await this.#revert(null, await running.prepared.stop({ save: false }))
       this.#ports.settled()
     })
   }
 
   /** Gives up what is on trial, for a reason unless that is written down already, and goes back to what was confirmed: as it stood by, or opened anew. */
-  async #revert(why: Why | null, old: RunningApp | null = null): Promise<void> {
+  async #revert(why: Why | null, left: readonly Waiting[], old: RunningApp | null = null): Promise<void> {
     this.#cancelTrial()
     this.#running = null
+    this.#between.open(left)
     const { installs } = this.#ports
     if (why !== null) {
       const { code, message } = why
@@ -335,7 +342,7 @@ export class Activation {
     if (failed !== null)
       this.#status.event('reverted', `Release ${failed.release.slice(0, 12)} is given up: ${failed.message}`)
     this.#status.set('reverted', failed)
-    if (confirmed === null) return
+    if (confirmed === null) return void this.#between.empty()
     try {
       if (old !== null && old.installed.release === confirmed.release && old.installed.epoch === confirmed.epoch) {
         await this.#activate(old)

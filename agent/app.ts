@@ -139,7 +139,7 @@ export class App {
   }
 
   deliver(instance: InstanceKey, input: InboxInput): 'queued' | 'full' | 'done' | 'absent' {
-    return this.#activation.running?.deliver(instance, input) ?? 'absent'
+    return this.#activation.deliver(instance, input)
   }
 
   /** As calls over links see it. */
