@@ -17,6 +17,7 @@ import { want } from '@hypha/core/wire/messages/want.ts'
 import { fleetTopics } from '@hypha/core/wire/topics.ts'
 import { believes } from './authority.ts'
 import { Calls } from './calls/calls.ts'
+import { tellLinks } from './calls/telling.ts'
 import { openGatewayClock } from './clock-sync.ts'
 import { connectionNumbers } from './connection-number.ts'
 import { following } from './following.ts'
@@ -267,6 +268,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     receive: async (content, app, signal) => {
       const onProgress = (bytes: number, ofBytes: number) => sendProgress(app, content, bytes, ofBytes)
       const shared = contents.has(content.digest) ? null : await releases.take(content, app, signal)
+      if (shared) log.info(`${app} takes ${shared.length} bytes from the message for all nodes`)
       await receiver.fetch(content, {
         attachments: shared ? [...attachments, shared] : attachments,
         onProgress,
@@ -352,12 +354,16 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
   link.onState(onLink)
   // It may have connected while this node's files were opened.
   if (link.state === 'online') onLink('online')
+  const stopTelling = tellLinks(calls.stats, systemClock, (message) =>
+    link.publish(topics.up(node, 'links'), message, { qos: 0 }),
+  )
   const stateTimer = setInterval(publishState, stateEveryMs)
 
   let stopped: Promise<void> | null = null
   const stopRunning = () => (stopped ??= closeParts())
   async function closeParts(): Promise<void> {
     clearInterval(stateTimer)
+    stopTelling()
     renewal.stop()
     gatewayClock.close()
     await pipeline!.close()

@@ -1,43 +1,35 @@
 import type { Clock } from '@hypha/core/ports/clock.ts'
+import {
+  type LinkCount,
+  type LinkCounts,
+  latencyBuckets,
+  maxCountedLinks,
+  maxFailureCodes,
+} from '@hypha/core/wire/messages/link-counts.ts'
 import { type CallOutcome, type End, endName, type OutgoingCall } from '../linked-calls.ts'
 
 /** Links of this node that are counted; calls of further ones aren't. */
-const maxLinks = 256
-/** Of one link. */
-const maxCodes = 12
+const maxLinks = 512
 
-/** Two to an octave, from 1 µs on: the last ends at about three minutes. */
-export const latencyBuckets = 56
-
-export interface LinkCount {
-  readonly app: string
-  readonly caller: End
-  readonly interface: string
-  readonly node: string
-  readonly callee: End
-  calls: number
-  /** By code. */
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+type Count = Mutable<Omit<LinkCount, 'failures' | 'latency'>> & {
   readonly failures: Map<string, number>
-  /** Of arguments and of results. */
-  bytesOut: number
-  bytesIn: number
-  /** Calls by how long they took. */
   readonly latency: number[]
 }
 
-/** What the calls of this node's instances over links add up to, since the agent started. In a cell nothing is counted. */
+/** What the calls of this node's instances over links add up to since the agent started. Direct calls within a cell are not among them. */
 export class LinkStats {
-  readonly sinceMs: number
-  readonly #links = new Map<string, LinkCount>()
-  #changes = 0
+  readonly #sinceMs: number
+  readonly #links = new Map<string, Count>()
+  #calls = 0
 
   constructor(clock: Pick<Clock, 'now'>) {
-    this.sinceMs = clock.now()
+    this.#sinceMs = Math.max(0, Math.round(clock.now()))
   }
 
-  /** Rises with each call that is counted. */
-  get changes(): number {
-    return this.#changes
+  /** Rises with each call. */
+  get calls(): number {
+    return this.#calls
   }
 
   note(
@@ -50,38 +42,34 @@ export class LinkStats {
     let count = this.#links.get(key)
     if (count === undefined) {
       if (this.#links.size >= maxLinks) return
-      const latency = new Array<number>(latencyBuckets).fill(0)
-      count = {
-        app,
-        caller,
-        interface: name,
-        node,
-        callee: end,
-        calls: 0,
-        failures: new Map(),
-        bytesOut: 0,
-        bytesIn: 0,
-        latency,
-      }
+      const zeros = { calls: 0, bytesOut: 0, bytesIn: 0, failures: new Map<string, number>(), latency: [] }
+      count = { app, caller, interface: name, node, callee: end, ...zeros }
       this.#links.set(key, count)
     }
-    this.#changes++
+    this.#calls++
     count.calls++
     count.bytesOut += args.length
-    count.latency[bucketOf(ms)]!++
+    const bucket = bucketOf(ms)
+    while (count.latency.length <= bucket) count.latency.push(0)
+    count.latency[bucket]!++
     if (outcome.kind === 'ok') count.bytesIn += outcome.result.length
-    else if (count.failures.has(outcome.code) || count.failures.size < maxCodes) {
+    else if (count.failures.has(outcome.code) || count.failures.size < maxFailureCodes) {
       count.failures.set(outcome.code, (count.failures.get(outcome.code) ?? 0) + 1)
     }
   }
 
-  /** The live counts: to be read, never changed. */
-  links(): readonly LinkCount[] {
-    return [...this.#links.values()]
+  /** Of the links that were used most. */
+  counts(): LinkCounts {
+    const links = [...this.#links.values()].sort((a, b) => b.calls - a.calls).slice(0, maxCountedLinks)
+    return {
+      sinceMs: this.#sinceMs,
+      links: links.map(({ failures, ...count }) => ({
+        ...count,
+        failures: [...failures].map(([code, number]) => ({ code: code.slice(0, 40), count: number })),
+      })),
+    }
   }
 }
 
-function bucketOf(ms: number): number {
-  const bucket = Math.floor(2 * Math.log2(Math.max(1, ms * 1_000)))
-  return Math.min(latencyBuckets - 1, bucket)
-}
+const bucketOf = (ms: number): number =>
+  Math.min(latencyBuckets - 1, Math.floor(2 * Math.log2(Math.max(1, ms * 1_000))))

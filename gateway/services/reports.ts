@@ -7,6 +7,7 @@ import { Buckets } from '../broker/bucket.ts'
 import { createProgress } from '../distribute/progress.ts'
 import type { GatewayDeps } from './deps.ts'
 import type { Feeds } from './feeds.ts'
+import { LinkTraffic } from './link-traffic.ts'
 import type { Pipeline } from './pipeline.ts'
 import { checkPlausible } from './plausible.ts'
 import { Receipts } from './receipts.ts'
@@ -29,12 +30,15 @@ export class NodeReports {
   readonly progress: ReturnType<typeof createProgress>
   /** What they sign of their flips. */
   readonly receipts: Receipts
+  /** What they say of the calls between their modules. */
+  readonly links: LinkTraffic
 
   constructor(deps: GatewayDeps, pipeline: Pipeline, feeds: Feeds) {
     this.receipts = new Receipts(deps, feeds)
     this.#deps = deps
     this.#pipeline = pipeline
     this.progress = createProgress()
+    this.links = new LinkTraffic(deps.clock)
     // The plan at the start is made from these: after a restart the whole fleet says the same again.
     for (const { id, tier, inventory, fingerprint } of deps.store.nodes.list()) {
       if (inventory !== null) this.#inventories.set(id, planKey(tier, inventory, fingerprint))
@@ -75,6 +79,7 @@ export class NodeReports {
     this.#pipeline.refusals.forget(node)
     this.#pipeline.rollouts.forget(node)
     this.progress.forget(node)
+    this.links.forget(node)
     try {
       this.#pipeline.planner.replan()
     } catch (error) {
@@ -96,6 +101,7 @@ export class NodeReports {
     this.#pipeline.refusals.forget(node)
     this.#pipeline.rollouts.forget(node)
     this.progress.forget(node)
+    this.links.forget(node)
     try {
       await this.#pipeline.forgetNode(node)
     } catch (error) {

@@ -52,6 +52,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
       deps.store.audit.list({ ...(before === undefined ? {} : { before }), ...(limit === undefined ? {} : { limit }) }),
     auditChain: async ({ after = 0, limit = 1_000 }) => deps.store.audit.chain({ after, limit }),
     denied: createDenials(deps),
+    links: { list: async (app) => reports.links.list(app) },
     ...dataServices(deps, feeds),
     ...accessServices(deps, audit),
   }

@@ -5,7 +5,7 @@ import { idPattern } from './ids.ts'
 // The only file that spells a topic. Ids in topics have been checked by `ids.ts`, so they hold neither "/" nor a wildcard.
 
 /** What a node sends up, and the gateway down. */
-export type UpKind = 'report' | 'progress' | 'want' | 'ack' | 'proof' | 'time' | 'receipt'
+export type UpKind = 'report' | 'progress' | 'want' | 'ack' | 'proof' | 'time' | 'receipt' | 'links'
 export type DownKind = 'directive' | 'ack' | 'input' | 'request' | 'time'
 
 /** All topics of one fleet. */
@@ -85,7 +85,16 @@ function mayNodeSubscribe(root: string, node: string, filter: string): boolean {
   return first === 'c' && /^[0-9a-f]{1,64}$/.test(second ?? '') && /^(\+|\d{1,10})$/.test(third ?? '')
 }
 
-const upKinds: readonly string[] = ['report', 'progress', 'want', 'ack', 'proof', 'time', 'receipt'] satisfies UpKind[]
+const upKinds: readonly string[] = [
+  'report',
+  'progress',
+  'want',
+  'ack',
+  'proof',
+  'time',
+  'receipt',
+  'links',
+] satisfies UpKind[]
 const downKinds: readonly string[] = ['directive', 'ack', 'input', 'request', 'time'] satisfies DownKind[]
 
 function parseTopic(root: string, topic: string): ParsedTopic | null {

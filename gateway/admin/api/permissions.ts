@@ -68,6 +68,7 @@ const routes: Readonly<Record<string, Permission>> = {
   'PUT /v1/apps/:app/config/:key': 'operate',
   'DELETE /v1/apps/:app/config/:key': 'operate',
 
+  'GET /v1/links': 'read',
   'GET /v1/values': 'read',
   'GET /v1/values/history': 'read',
   'GET /v1/values/follow': 'read',

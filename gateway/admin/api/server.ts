@@ -12,11 +12,13 @@ import { defaultFailureLimits, type FailureLimits, Failures } from './failures.t
 import { authorise, authoriseApp, permissionFor } from './permissions.ts'
 import { type Api, cbor, Follower } from './route.ts'
 import { clientRoutes, configRoutes, tokenRoutes } from './routes/access.ts'
-import { appRoutes, planRoutes, pushRoutes, signRoutes } from './routes/apps.ts'
+import { appRoutes, pushRoutes, signRoutes } from './routes/apps.ts'
 import { recordRoutes, valueRoutes } from './routes/data.ts'
 import { inviteRoutes, nodeRoutes, statusRoutes } from './routes/fleet.ts'
 import { installRoutes } from './routes/install.ts'
+import { linkRoutes } from './routes/links.ts'
 import { type OpenHandlers, openRoutes } from './routes/open.ts'
+import { planRoutes } from './routes/plans.ts'
 import { rolloutRoutes } from './routes/rollouts.ts'
 import { rootRoutes } from './routes/root.ts'
 import type { Services } from './services.ts'
@@ -146,6 +148,7 @@ export async function createApi(services: Services, options: ApiOptions): Promis
   pushRoutes(api, services)
   signRoutes(api, services)
   configRoutes(api, services)
+  linkRoutes(api, services)
   valueRoutes(api, services, follower)
   recordRoutes(api, services, follower)
   tokenRoutes(api, services)

@@ -38,6 +38,7 @@ import type {
   Value,
   ValueFilter,
 } from './schemas/data.ts'
+import type { LinkView } from './schemas/links.ts'
 import type {
   InviteMade,
   InviteRequest,
@@ -139,6 +140,11 @@ export interface Services {
     act(app: string, act: RolloutAct, by: Caller): Promise<RolloutShown>
     /** What nodes have signed of their flips to an epoch, by default the newest. */
     receipts(app: string, epoch?: number): Promise<ReceiptView[]>
+  }
+
+  readonly links: {
+    /** Those in use that leave their cell, of all apps or of one. */
+    list(app?: string): Promise<LinkView[]>
   }
 
   readonly values: {

@@ -31,6 +31,7 @@ const themes: Readonly<Record<string, readonly Part[]>> = {
     part('config', async () => (await import('./commands/config.ts')).registerConfig),
   ],
   'Data:': [
+    part('links', async () => (await import('./commands/links.ts')).registerLinks),
     part('values', async () => (await import('./commands/values.ts')).registerValues),
     part('logs events', async () => (await import('./commands/records.ts')).registerRecords),
     part('audit', async () => (await import('./commands/audit.ts')).registerAudit),

@@ -28,7 +28,7 @@ test('A call between two cells of a node is a turn of the callee, journaled befo
   )
   expect(turns).toEqual(['keeper: size=7', 'caller: count=1', 'keeper: size=2', 'caller: count=2'])
   expect(network.sent).toEqual([])
-  const [link] = edge.calls.stats.links()
+  const [link] = edge.calls.stats.counts().links
   expect(link).toMatchObject({ calls: 2, callee: { module: 'keeper' }, node: 'edge' })
 })
 

@@ -8,6 +8,8 @@ import { ack } from '@hypha/core/wire/messages/ack.ts'
 import { directiveMessage } from '@hypha/core/wire/messages/directive.ts'
 import { inputs } from '@hypha/core/wire/messages/input.ts'
 import { joinAnswer, joinRequest, renewRequest } from '@hypha/core/wire/messages/join.ts'
+import { linkMessage } from '@hypha/core/wire/messages/link.ts'
+import { linkCounts } from '@hypha/core/wire/messages/link-counts.ts'
 import { presence } from '@hypha/core/wire/messages/presence.ts'
 import { progress } from '@hypha/core/wire/messages/progress.ts'
 import { releaseMessage } from '@hypha/core/wire/messages/release.ts'
@@ -135,6 +137,49 @@ export const messageTargets: readonly Target[] = [
       root: signRoot(makeRoot()),
       brokerHost: '::1',
       brokerPort: 8883,
+    },
+  ]),
+  codecTarget(linkMessage, [
+    {
+      kind: 'call',
+      id: new Uint8Array(16).fill(5),
+      app: 'greenhouse',
+      interface: 'greenhouse:plants/advice@1.0.0',
+      digest,
+      func: 'advise',
+      caller: { module: 'smooth', home: 'pi-7' },
+      callee: { module: 'advisor', home: null },
+      home: 'pi-7',
+      budgetMs: 5_000,
+      path: ['pi-7/greenhouse'],
+      args: Uint8Array.of(0x81, 1),
+    },
+    { kind: 'reply', id: new Uint8Array(16), outcome: { kind: 'ok', result: nothing }, again: false },
+    {
+      kind: 'reply',
+      id: new Uint8Array(16),
+      outcome: { kind: 'failed', code: 'link-busy', message: 'x', ran: 'no' },
+      again: true,
+    },
+    { kind: 'cancel', id: new Uint8Array(16) },
+  ]),
+  codecTarget(linkCounts, [
+    {
+      sinceMs: 1,
+      links: [
+        {
+          app: 'greenhouse',
+          caller: { module: 'smooth', home: 'pi-7' },
+          interface: 'greenhouse:plants/advice@1.0.0',
+          node: 'edge',
+          callee: { module: 'advisor', home: null },
+          calls: 3,
+          failures: [{ code: 'link-busy', count: 1 }],
+          bytesOut: 30,
+          bytesIn: 2,
+          latency: [0, 1, 2],
+        },
+      ],
     },
   ]),
   codecTarget(presence, [

@@ -52,6 +52,7 @@ const table: Readonly<Record<string, string>> = {
   'GET /v1/apps/:app/config': '.xxxxx',
   'PUT /v1/apps/:app/config/:key': '....xx',
   'DELETE /v1/apps/:app/config/:key': '....xx',
+  'GET /v1/links': '.xxxxx',
   'GET /v1/values': '.xxxxx',
   'GET /v1/values/history': '.xxxxx',
   'GET /v1/values/follow': '.xxxxx',
