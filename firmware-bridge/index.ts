@@ -19,7 +19,7 @@ export function openBridge({ ports = usualPorts, baudRate = defaultBaudRate, on 
   return new Bridge({ clock: systemClock, crypto: nodeCrypto, open: openSerialPort, watch }, baudRate, on)
 }
 
+export type { FromBoard, ToBoard } from '@hypha/core/wire/board/messages.ts'
 export type { Board } from './boards/board.ts'
 export type { Bridge, BridgeEvent, PortStatus } from './boards/bridge.ts'
 export type { ToTransfer, Transfer, TransferOutcome } from './boards/transfers.ts'
-export type { FromBoard, ToBoard } from './messages/messages.ts'

@@ -1,9 +1,9 @@
 import { HyphaError } from '@hypha/core/errors.ts'
 import type { Clock } from '@hypha/core/ports/clock.ts'
-import type { Answer } from '../messages/answer.ts'
-import type { Identify } from '../messages/identify.ts'
-import type { FromBoard, ToBoard } from '../messages/messages.ts'
-import type { BoardState } from '../messages/state.ts'
+import type { Answer } from '@hypha/core/wire/board/answer.ts'
+import type { Identify } from '@hypha/core/wire/board/identify.ts'
+import type { FromBoard, ToBoard } from '@hypha/core/wire/board/messages.ts'
+import type { BoardState } from '@hypha/core/wire/board/state.ts'
 import { type ToTransfer, type Transfer, Transfers } from './transfers.ts'
 
 /** The way to a board while it is connected. */

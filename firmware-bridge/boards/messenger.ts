@@ -1,8 +1,9 @@
 import { HyphaError } from '@hypha/core/errors.ts'
+import { type FromBoard, fromBoard, type ToBoard, toBoard } from '@hypha/core/wire/board/messages.ts'
 import { type Channel, channels } from '../frames/frame.ts'
 import type { Limits } from '../frames/hello.ts'
-import { channelOf, type FromBoard, fromBoard, type ToBoard, toBoard } from '../messages/messages.ts'
 import type { Session, SessionEvent } from '../session/session.ts'
+import { channelOf } from './channels.ts'
 
 /** What the messages of one line are handed to. */
 export interface MessengerEvents {

@@ -1,8 +1,8 @@
-import type { Held } from '../messages/held.ts'
-import type { ToBoard } from '../messages/messages.ts'
-import type { Offer } from '../messages/offer.ts'
-import { pieceOverhead } from '../messages/piece.ts'
-import type { Refused } from '../messages/refused.ts'
+import type { Held } from '@hypha/core/wire/board/held.ts'
+import type { ToBoard } from '@hypha/core/wire/board/messages.ts'
+import type { Offer } from '@hypha/core/wire/board/offer.ts'
+import { pieceOverhead } from '@hypha/core/wire/board/piece.ts'
+import type { Refused } from '@hypha/core/wire/board/refused.ts'
 
 /** What is to be brought to a board. [S 8.7] */
 export interface ToTransfer extends Omit<Offer, 'transfer' | 'wireSize'> {

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fromHex, toHex } from '@hypha/core/bytes/text.ts'
+import { fromBoard, toBoard } from '@hypha/core/wire/board/messages.ts'
 import { describe, expect, it } from 'vitest'
-import { channelOf, fromBoard, toBoard } from '../../../firmware-bridge/messages/messages.ts'
+import { channelOf } from '../../../firmware-bridge/boards/channels.ts'
 
 interface Vector {
   readonly name: string

@@ -3,16 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { rootMetadata } from '@hypha/core/trust/root.ts'
+import { type FromBoard, fromBoard, type ToBoard, toBoard } from '@hypha/core/wire/board/messages.ts'
+import type { Offer } from '@hypha/core/wire/board/offer.ts'
 import type { TypeOf } from '@hypha/core/wire/codec.ts'
 import { report } from '@hypha/core/wire/messages/report.ts'
-import {
-  channelOf,
-  type FromBoard,
-  fromBoard,
-  type ToBoard,
-  toBoard,
-} from '@hypha/firmware-bridge/messages/messages.ts'
-import type { Offer } from '@hypha/firmware-bridge/messages/offer.ts'
+import { channelOf } from '@hypha/firmware-bridge/boards/channels.ts'
 import { bridgeLimits, Session } from '@hypha/firmware-bridge/session/session.ts'
 import { burntSource } from '../../../gateway/admin/cli/mcu/burnt.ts'
 import { firmwareFolder } from '../../support/firmware.ts'

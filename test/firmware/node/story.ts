@@ -1,6 +1,6 @@
 import type { Directive, Section } from '@hypha/core/trust/directive.ts'
 import type { Limits, ModuleSpec } from '@hypha/core/trust/release.ts'
-import type { ToBoard } from '@hypha/firmware-bridge/messages/messages.ts'
+import type { ToBoard } from '@hypha/core/wire/board/messages.ts'
 import {
   artifact,
   crypto,

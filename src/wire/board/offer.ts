@@ -1,5 +1,5 @@
-import { nullable, oneOf, record, type TypeOf, uint } from '@hypha/core/wire/codec.ts'
-import { digest } from '@hypha/core/wire/ids.ts'
+import { nullable, oneOf, record, type TypeOf, uint } from '../codec.ts'
+import { digest } from '../ids.ts'
 
 /** Something that the bridge has for the board, to be sent in pieces once the board says from where on. [S 8.7] */
 export const offer = record({

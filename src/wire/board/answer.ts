@@ -1,4 +1,4 @@
-import { float, nullable, oneOf, record, type TypeOf, uint } from '@hypha/core/wire/codec.ts'
+import { float, nullable, oneOf, record, type TypeOf, uint } from '../codec.ts'
 
 /** What came of a call. The words are those of `hypha:host/sensor` and `hypha:host/actuator`. [S 8.15] */
 export const answer = record({

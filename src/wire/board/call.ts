@@ -1,4 +1,4 @@
-import { float, nullable, oneOf, record, type TypeOf, text, uint } from '@hypha/core/wire/codec.ts'
+import { float, nullable, oneOf, record, type TypeOf, text, uint } from '../codec.ts'
 
 /** A module elsewhere reads a sensor of the board, or sets an actuator. [S 8.15] */
 export const call = record({

@@ -1,5 +1,5 @@
-import { bytes, list, nullable, record, type TypeOf, text, uint } from '@hypha/core/wire/codec.ts'
-import { id, incarnation, interfaceName } from '@hypha/core/wire/ids.ts'
+import { bytes, list, nullable, record, type TypeOf, text, uint } from '../codec.ts'
+import { id, incarnation, interfaceName } from '../ids.ts'
 
 /** Who a board is and what it can hold: the first message of each opening, and again when it changes. [S 8.4] */
 export const identify = record({

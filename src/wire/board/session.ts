@@ -1,4 +1,4 @@
-import { bytes, nullable, record } from '@hypha/core/wire/codec.ts'
+import { bytes, nullable, record } from '../codec.ts'
 
 /** Agrees on the key of the MACs that a board's reports carry. [S 8.13] */
 export const session = record({

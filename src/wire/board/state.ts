@@ -1,5 +1,5 @@
-import { list, nullable, oneOf, record, type TypeOf, text, uint } from '@hypha/core/wire/codec.ts'
-import { digest, id } from '@hypha/core/wire/ids.ts'
+import { list, nullable, oneOf, record, type TypeOf, text, uint } from '../codec.ts'
+import { digest, id } from '../ids.ts'
 
 const u32 = uint(0xffff_ffff)
 

@@ -1,4 +1,4 @@
-import { nullable, oneOf, record, type TypeOf, text, uint } from '@hypha/core/wire/codec.ts'
+import { nullable, oneOf, record, type TypeOf, text, uint } from '../codec.ts'
 
 /** What a board doesn't take, and why. [S 8.10] */
 export const refused = record({

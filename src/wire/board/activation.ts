@@ -1,5 +1,5 @@
-import { oneOf, record, uint } from '@hypha/core/wire/codec.ts'
-import { digest, id } from '@hypha/core/wire/ids.ts'
+import { oneOf, record, uint } from '../codec.ts'
+import { digest, id } from '../ids.ts'
 
 /** One step of an app's change on the board. [S 8.11] */
 export const activation = record({

@@ -1,4 +1,4 @@
-import { bool, record, type TypeOf, uint } from '@hypha/core/wire/codec.ts'
+import { bool, record, type TypeOf, uint } from '../codec.ts'
 
 /** How many bytes of a transfer are durable on the board; the first answer to an offer, and then the word of its progress. [S 8.7] */
 export const held = record({

@@ -1,5 +1,4 @@
-import { message, type TypeOf, union } from '@hypha/core/wire/codec.ts'
-import { type Channel, maxMaxPayload } from '../frames/frame.ts'
+import { message, type TypeOf, union } from '../codec.ts'
 import { abandon } from './abandon.ts'
 import { ack } from './ack.ts'
 import { activation } from './activation.ts'
@@ -8,6 +7,7 @@ import { call } from './call.ts'
 import { held } from './held.ts'
 import { identify } from './identify.ts'
 import { input } from './input.ts'
+import { maxBoardMessageBytes } from './limits.ts'
 import { offer } from './offer.ts'
 import { piece } from './piece.ts'
 import { refused } from './refused.ts'
@@ -30,7 +30,7 @@ export const toBoard = message(
     ['input', input],
     ['call', call],
   ),
-  maxMaxPayload,
+  maxBoardMessageBytes,
 )
 
 /** What a board says. Only ever added to at the end. [S 8.2] */
@@ -45,21 +45,8 @@ export const fromBoard = message(
     ['session', session],
     ['answer', answer],
   ),
-  maxMaxPayload,
+  maxBoardMessageBytes,
 )
 
 export type ToBoard = TypeOf<typeof toBoard>
 export type FromBoard = TypeOf<typeof fromBoard>
-
-/** The channel that a bridge sends each kind on. [S 8.3] */
-export const channelOf: Readonly<Record<ToBoard['kind'], Channel>> = {
-  time: 'control',
-  offer: 'update',
-  piece: 'update',
-  abandon: 'update',
-  activation: 'control',
-  ack: 'telemetry',
-  session: 'control',
-  input: 'inputs',
-  call: 'inputs',
-}
