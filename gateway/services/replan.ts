@@ -8,7 +8,7 @@ import { markShared } from '../distribute/release-messages.ts'
 import { committedWave, preparingWave } from '../distribute/rollout-machine.ts'
 import type { Transfers } from '../distribute/transfers.ts'
 import { place } from '../place/place.ts'
-import type { Plan, PlannedInstance } from '../plan.ts'
+import type { PlaceInput, Plan, PlannedInstance } from '../plan.ts'
 import type { NodeRecord } from '../store/nodes.ts'
 import { settingsFor } from '../store/settings.ts'
 import { fleetOf, type PlannedApp, usedBy } from './capacity.ts'
@@ -210,14 +210,16 @@ function bothOf(first: Release, second: Release): Release {
   return { ...first, modules: [...first.modules, ...second.modules.filter(({ name }) => !names.has(name))] }
 }
 
-function placeBeside(
+const placeBeside = (...parts: Parameters<typeof inputBeside>): Plan => place(inputBeside(...parts))
+
+function inputBeside(
   app: string,
   wanted: Pick<StoredRelease, 'release' | 'digest'>,
   before: Plan | null,
   apps: ReadonlyMap<string, Placed>,
   records: readonly NodeRecord[],
   replaced?: Release,
-): Plan {
+): PlaceInput {
   // What an app's first release is to have is taken, also while it runs nowhere yet.
   const others = [...apps].flatMap(([id, { before, plan, release, rollout }]): PlannedApp[] => {
     if (id === app) return []
@@ -225,22 +227,26 @@ function placeBeside(
     return rollout === null ? [] : [{ plan: rollout.plan, release: rollout.next }]
   })
   const { release, digest } = wanted
-  return place({
+  return {
     release,
     digest,
     fleet: fleetOf(records, usedBy(others)),
     ...(before ? { previous: before } : {}),
     ...(replaced && before?.digest !== digest ? { replaced } : {}),
-  })
+  }
 }
 
 /** Where a release would run beside the other apps as they are; changes nothing. */
-export function tryPlace(shop: Workshop, wanted: Pick<StoredRelease, 'release' | 'digest'>): Plan {
+export const tryPlace = (shop: Workshop, wanted: Pick<StoredRelease, 'release' | 'digest'>): Plan =>
+  place(placeInput(shop, wanted))
+
+/** All that the place of a release depends on today. */
+export function placeInput(shop: Workshop, wanted: Pick<StoredRelease, 'release' | 'digest'>): PlaceInput {
   const records = shop.store.nodes.list()
   const apps = currentApps(shop, undefined)
   const { app } = wanted.release
   const current = apps.get(app)
-  return placeBeside(app, wanted, current?.before ?? null, apps, records, current?.release.release)
+  return inputBeside(app, wanted, current?.before ?? null, apps, records, current?.release.release)
 }
 
 /** Of an app that was never placed. */

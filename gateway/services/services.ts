@@ -19,6 +19,7 @@ import { notFound } from './not-found.ts'
 import { Pipeline } from './pipeline.ts'
 import { unknownText } from './proof.ts'
 import type { Pushed, RolledBack } from './pushes.ts'
+import { askWhatIf, askWhyNot } from './questions.ts'
 import { NodeReports } from './reports.ts'
 import { rootNotices, rootServices } from './root.ts'
 
@@ -177,6 +178,12 @@ function appServices(pipeline: Pipeline, views: AppViews, audit: Audit): Service
       if (sentences.length === 0) throw notFound('module', `${module} in ${app}`)
       return { app, module, release: plan.release, sentences }
     },
+    whyNot: async (app, module, node, home) => {
+      const { release } = planOf(app)
+      return { app, module, release, sentences: askWhyNot(pipeline.planner.shop, app, module, node, home) }
+    },
+    whatIf: async (app, { without = [], interfaces = [], memory = [] }) =>
+      askWhatIf(pipeline.planner.shop, app, { without, interfaces, memory }),
     dryRun: async (payload, by) => {
       const planned = release.decode(payload)
       authoriseApp(by, planned.app)

@@ -61,6 +61,8 @@ const routes: Readonly<Record<string, Permission>> = {
   'POST /v1/apps/:app/rollouts/act': 'operate',
   'GET /v1/apps/:app/receipts': 'read',
   'GET /v1/apps/:app/why/:module': 'read',
+  'GET /v1/apps/:app/why/:module/not/:node': 'read',
+  'POST /v1/apps/:app/what-if': 'read',
   'POST /v1/plan': 'plan',
   'POST /v1/push': 'publish',
   'POST /v1/apps/:app/rollback': 'rollback',

@@ -48,6 +48,7 @@ import type {
   NodeRevoked,
   NodeSummary,
 } from './schemas/nodes.ts'
+import type { WhatIfAnswer, WhatIfRequest } from './schemas/plan.ts'
 import type { ReceiptView } from './schemas/rollouts.ts'
 import type { RootView } from './schemas/root.ts'
 
@@ -125,6 +126,10 @@ export interface Services {
     plan(app: string): Promise<Plan>
     rollout(app: string): Promise<RolloutView>
     why(app: string, module: string, home?: string): Promise<WhyAnswer>
+    /** Why a module isn't on a node; of a device-scoped one the instance of `home`. */
+    whyNot(app: string, module: string, node: string, home?: string): Promise<WhyAnswer>
+    /** The plan on a fleet as it isn't; changes nothing. */
+    whatIf(app: string, change: WhatIfRequest): Promise<WhatIfAnswer>
     /** Places a release that nobody has to have signed, given as its payload; changes nothing. */
     dryRun(payload: Uint8Array, by: Caller): Promise<Plan>
     /** `options` say over what the release says of its rollout. */

@@ -46,6 +46,8 @@ const table: Readonly<Record<string, string>> = {
   'POST /v1/apps/:app/rollouts/act': '....xx',
   'GET /v1/apps/:app/receipts': '.xxxxx',
   'GET /v1/apps/:app/why/:module': '.xxxxx',
+  'GET /v1/apps/:app/why/:module/not/:node': '.xxxxx',
+  'POST /v1/apps/:app/what-if': '.xxxxx',
   'POST /v1/plan': '.xxxxx',
   'POST /v1/push': '..xx.x',
   'POST /v1/apps/:app/rollback': '..x.xx',

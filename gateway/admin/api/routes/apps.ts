@@ -3,16 +3,7 @@ import Type, { type Static } from 'typebox'
 import type { RolloutOptions } from '../../../distribute/rollout-policy.ts'
 import { maxPushBytes, pushBody } from '../push-body.ts'
 import { type Api, AppParams, answers, bytesOf, callerOf, cbor, cborAnswer, cborBody, unchecked } from '../route.ts'
-import {
-  AppDetail,
-  AppSummary,
-  PushAnswer,
-  ReleaseDetail,
-  ReleaseEnvelope,
-  ReleaseSummary,
-  RolloutView,
-  WhyAnswer,
-} from '../schemas/apps.ts'
+import { AppDetail, AppSummary, PushAnswer, ReleaseDetail, ReleaseEnvelope, ReleaseSummary } from '../schemas/apps.ts'
 import { Done, done, Id } from '../schemas/common.ts'
 import { PlanAnswer } from '../schemas/plan.ts'
 import type { Services } from '../services.ts'
@@ -129,41 +120,6 @@ export function signRoutes(api: Api, { apps }: Services): void {
       const { app, number } = request.params
       return apps.sign(app, Number(number), bytesOf(request), callerOf(request))
     },
-  )
-}
-
-export function planRoutes(api: Api, { apps }: Services): void {
-  api.get(
-    '/v1/apps/:app/plan',
-    {
-      schema: {
-        tags,
-        summary: 'The plan in force, with its reasons',
-        params: AppParams,
-        response: answers(PlanAnswer),
-      },
-    },
-    ({ params }) => apps.plan(params.app),
-  )
-  api.get(
-    '/v1/apps/:app/rollout',
-    {
-      schema: { tags, summary: 'How far each node is', params: AppParams, response: answers(RolloutView) },
-    },
-    ({ params }) => apps.rollout(params.app),
-  )
-  api.get(
-    '/v1/apps/:app/why/:module',
-    {
-      schema: {
-        tags,
-        summary: 'Why a module is where it is, and nowhere else',
-        params: Type.Object({ app: Id, module: Id }),
-        querystring: Type.Object({ home: Type.Optional(Id) }),
-        response: answers(WhyAnswer),
-      },
-    },
-    ({ params, query }) => apps.why(params.app, params.module, query.home),
   )
 }
 

@@ -1,4 +1,5 @@
-import Type from 'typebox'
+import Type, { type Static } from 'typebox'
+import type { PlanChange } from '../../../place/what-if.ts'
 import type { Plan } from '../../../plan.ts'
 import { Digest, Home, Id } from './common.ts'
 
@@ -62,3 +63,42 @@ export const PlanAnswer = Type.Unsafe<Plan>(
     notes: Type.Optional(Type.Array(Type.String())),
   }),
 )
+
+const Named = Type.String({ minLength: 1, maxLength: 128 })
+
+/** A fleet as it isn't: what `FleetChange` in gateway/place/what-if.ts says. */
+export const WhatIfRequest = Type.Object(
+  {
+    without: Type.Optional(Type.Array(Id, { maxItems: 10_000 })),
+    interfaces: Type.Optional(Type.Array(Type.Object({ node: Id, interface: Named }), { maxItems: 1_000 })),
+    memory: Type.Optional(
+      Type.Array(Type.Object({ node: Id, bytes: Type.Integer({ minimum: 0 }) }), { maxItems: 1_000 }),
+    ),
+  },
+  { additionalProperties: false },
+)
+export type WhatIfRequest = Static<typeof WhatIfRequest>
+
+export const WhatIfAnswerSchema = Type.Unsafe<WhatIfAnswer>(
+  Type.Object({
+    plan: PlanAnswer,
+    changes: Type.Array(
+      Type.Object({
+        module: Id,
+        home: Home,
+        from: Type.Array(Id),
+        to: Type.Array(Id),
+        why: Type.Array(Type.String()),
+      }),
+    ),
+    costBefore: Type.Number(),
+    costAfter: Type.Number(),
+  }),
+)
+export interface WhatIfAnswer {
+  readonly plan: Plan
+  /** What would be elsewhere. */
+  readonly changes: readonly PlanChange[]
+  readonly costBefore: number
+  readonly costAfter: number
+}

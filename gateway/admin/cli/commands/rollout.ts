@@ -1,8 +1,7 @@
-import { HyphaError } from '@hypha/core/errors.ts'
 import type { Command } from 'commander'
 import type { RolloutShown } from '../../../distribute/rollout-view.ts'
-import type { AppSummary, PushAnswer, ReleaseDetail, RolloutView, WhyAnswer } from '../../api/schemas/apps.ts'
-import { type Cli, defineCommand, parseDuration, wholeNumber } from '../cli.ts'
+import type { PushAnswer, RolloutView } from '../../api/schemas/apps.ts'
+import { defineCommand, parseDuration, wholeNumber } from '../cli.ts'
 import { describePhases } from '../rollout-text.ts'
 import { formatBytes, table } from '../table.ts'
 import { awaitRollout } from '../wait.ts'
@@ -71,24 +70,6 @@ export function registerRollout(program: Command): void {
       )
     },
   )
-  defineCommand<[string], { app?: string; of?: string }>(
-    program,
-    {
-      usage: 'why <module>',
-      summary: 'why a module runs where it runs, and nowhere else',
-      options: [
-        ['--app <app>', 'its app; needed only where several have a module of that name'],
-        ['--of <device>', 'only the instance of this device'],
-      ],
-      examples: ['why sampler', 'why sampler --app greenhouse --of pi-7'],
-    },
-    async (cli, options, module) => {
-      const app = options.app ?? (await findApp(cli, module))
-      const path = `/v1/apps/${encodeURIComponent(app)}/why/${encodeURIComponent(module)}`
-      const answer = await cli.api.request<WhyAnswer>('GET', path, { query: { home: options.of } })
-      cli.print(answer, () => [`${app} ${answer.release}, ${module}:`, ...answer.sentences].join('\n'))
-    },
-  )
 }
 
 function describeRollout({ app, release, done, nodes }: RolloutView): string {
@@ -111,23 +92,3 @@ function describeRollout({ app, release, done, nodes }: RolloutView): string {
 }
 
 /** The one app whose release has a module of this name. */
-async function findApp(cli: Cli, module: string): Promise<string> {
-  const apps = await cli.api.request<AppSummary[]>('GET', '/v1/apps')
-  const found = await Promise.all(
-    apps.map(async ({ name, release }) => {
-      if (release === null) return []
-      const path = `/v1/apps/${encodeURIComponent(name)}/releases/${release}`
-      const { modules } = await cli.api.request<ReleaseDetail>('GET', path)
-      return modules.some((each) => each.name === module) ? [name] : []
-    }),
-  )
-  const names = found.flat()
-  if (names.length === 1) return names[0]!
-  throw names.length === 0
-    ? new HyphaError('not-found', `No app runs a module ${module}`, {
-        mend: 'See hypha apps, and hypha release APP@NUMBER.',
-      })
-    : new HyphaError('argument-invalid', `${names.join(' and ')} each have a module ${module}`, {
-        mend: `Say which: hypha why ${module} --app ${names[0]}.`,
-      })
-}
