@@ -43,7 +43,7 @@ enum host_publish_answer {
     host_publish_invalid_topic,
 };
 
-/* `host` is what the caller of `wasm_bind_host` gave: the instance's own things. */
+/* `host` is what the caller of `wasm_resolve_host` as its context gave: the instance's own things. */
 struct host_ops {
     /* `message` is whole; a host that stores lines cuts it at 1,024 bytes. */
     void (*log_write)(void *host, enum host_level level, struct host_bytes message);

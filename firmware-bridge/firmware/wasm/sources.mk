@@ -1,0 +1,30 @@
+# Included by ../Makefile, behind its variables. The interpreter's switches are the same for every machine, so that its size and its speed are
+# of one program: all of it small, and the one file that is a loop over instructions fast.
+
+wasm_flags := -Os -fno-math-errno -fbuiltin -fno-jump-tables -Wno-pedantic
+wasm_loop_flags := $(wasm_flags) -O2 --param max-goto-duplication-insns=3 -fno-schedule-insns -fno-schedule-insns2 -fno-pie
+
+wasm := $(sort $(wildcard wasm/*.c))
+hypha_wasm := tools/hypha-wasm.c $(sort $(wildcard tools/wasm/*.c))
+
+ifeq ($(SANITIZE),1)
+$(host_out)/wasm/%.o: host_flags += -fno-math-errno
+else
+$(host_out)/wasm/%.o: host_flags += $(wasm_flags)
+$(host_out)/wasm/interpret.o: host_flags += $(wasm_loop_flags)
+# The jump through a table of addresses takes one register less in a program that isn't moved.
+host_flags += -no-pie
+endif
+$(board_out)/wasm/%.o: board_flags += $(wasm_flags)
+$(board_out)/wasm/interpret.o: board_flags += $(wasm_loop_flags)
+
+$(host_out)/hypha-wasm: $(call host_object,$(wasm) $(hypha_wasm))
+	@$(CC) $(host_flags) $^ -o $@
+
+.PHONY: host-tools hypha-wasm
+hypha-wasm host-tools: $(host_out)/hypha-wasm
+
+# The interpreter's part of a board's flash, object by object.
+.PHONY: wasm-size
+wasm-size: $(call board_object,$(wasm))
+	@$(ARM)size $^
