@@ -17,6 +17,7 @@ void cell_begin(cell *c, held *in, ring *r) {
   memset(c, 0, sizeof *c);
   c->held = in;
   c->ring = r;
+  c->link = (struct wasm_host_link){&node_host, c};
   c->status = cell_stopped;
 }
 
@@ -47,8 +48,8 @@ static enum wasm_error instantiate(cell *c) {
                                .memory = board.arena,
                                .memory_length = memory,
                                .maximum_depth = 4,
-                               .resolve = host_resolve,
-                               .resolve_context = c,
+                               .resolve = wasm_resolve_host,
+                               .resolve_context = &c->link,
                                .fuel = c->fuel,
                                .user = c};
   memset(board.arena, 0, memory);

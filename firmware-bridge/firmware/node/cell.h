@@ -3,8 +3,7 @@
 #define HYPHA_CELL_H
 
 #include "../update/transfer.h"
-#include "../wasm/host.h"
-#include "../wasm/wasm.h"
+#include "../wasm/abi.h"
 #include "ring.h"
 
 /** As docs/serial.md has them. */
@@ -36,6 +35,7 @@ typedef struct {
   uint32_t second, emitted, published;
   struct wasm_module module;
   struct wasm_instance instance;
+  struct wasm_host_link link;
   /** What the turn wrote to its kv: written down when it has ended well. */
   uint8_t pending[pending_bytes];
   uint32_t pending_used;

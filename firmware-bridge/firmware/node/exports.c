@@ -1,5 +1,7 @@
 #include "exports.h"
 
+#include "../wasm/abi.h"
+
 static bool find(const struct wasm_module *module, const char *name, uint32_t *function) {
   struct wasm_export found;
   if (!wasm_find_export(module, name, (uint32_t)strlen(name), &found) || found.kind != wasm_kind_function) return false;
@@ -28,20 +30,10 @@ enum wasm_error exports_call(struct wasm_instance *in, const char *name, const u
 
 /** Copies bytes into memory that the module allocates. */
 static enum wasm_error give(struct wasm_instance *in, span bytes, uint64_t *pointer) {
-  uint64_t values[4] = {0, 0, 1, bytes.length};
-  *pointer = 1;
-  if (bytes.length == 0) return wasm_ok;
-  // It may not call out while it allocates (Canonical ABI, `may_leave`).
-  in->may_not_leave = true;
-  enum wasm_error error = call(in, "cabi_realloc", 4, 1, values);
-  in->may_not_leave = false;
-  if (error != wasm_ok) return error;
-  uint32_t at = (uint32_t)values[0];
-  if (at == 0) return wasm_error_trap_allocation;
-  if (at > in->memory->bytes || bytes.length > in->memory->bytes - at) return wasm_error_trap_pointer;
-  memcpy(in->memory->data + at, bytes.at, bytes.length);
+  uint32_t at;
+  enum wasm_error error = wasm_lower_bytes(in, (struct host_bytes){bytes.at, bytes.length}, &at);
   *pointer = at;
-  return wasm_ok;
+  return error;
 }
 
 enum wasm_error exports_deliver(struct wasm_instance *in, span topic, span payload) {
@@ -49,11 +41,6 @@ enum wasm_error exports_deliver(struct wasm_instance *in, span topic, span paylo
   enum wasm_error error = give(in, topic, &values[0]);
   if (error == wasm_ok) error = give(in, payload, &values[2]);
   return error == wasm_ok ? call(in, INBOX_DELIVER, 4, 0, values) : error;
-}
-
-/** Bytes of the module's memory; none where they aren't all in it. */
-static const uint8_t *look(const struct wasm_instance *in, uint32_t at, uint32_t length) {
-  return in->memory == NULL || at > in->memory->bytes || length > in->memory->bytes - at ? NULL : in->memory->data + at;
 }
 
 static enum wasm_error post(struct wasm_instance *in, const char *name, uint32_t result) {
@@ -66,11 +53,12 @@ enum wasm_error exports_save(struct wasm_instance *in, span *state, uint32_t *re
   enum wasm_error error = call(in, STATE_SAVE, 0, 1, values);
   if (error != wasm_ok) return error;
   *result = (uint32_t)values[0];
-  const uint8_t *area = look(in, *result, 8);
-  if (area == NULL || *result % 4 != 0) return wasm_error_trap_pointer;
-  state->length = load32(area + 4);
-  state->at = look(in, load32(area), state->length);
-  return state->at == NULL ? wasm_error_trap_pointer : wasm_ok;
+  uint8_t *area;
+  struct host_bytes bytes;
+  error = wasm_area(in, *result, 4, 8, &area);
+  if (error == wasm_ok) error = wasm_lift_bytes(in, wasm_load_u32(area), wasm_load_u32(area + 4), &bytes);
+  if (error == wasm_ok) *state = span_of(bytes.data, bytes.length);
+  return error;
 }
 
 enum wasm_error exports_saved(struct wasm_instance *in, uint32_t result) { return post(in, "cabi_post_" STATE_SAVE, result); }
@@ -81,9 +69,9 @@ enum wasm_error exports_restore(struct wasm_instance *in, span from, span state,
   if (error == wasm_ok) error = give(in, state, &values[2]);
   if (error == wasm_ok) error = call(in, STATE_RESTORE, 4, 1, values);
   if (error != wasm_ok) return error;
-  uint32_t result = (uint32_t)values[0];
-  const uint8_t *area = look(in, result, 1);
-  if (area == NULL) return wasm_error_trap_pointer;
+  uint8_t *area;
+  error = wasm_area(in, (uint32_t)values[0], 4, 12, &area);
+  if (error != wasm_ok) return error;
   *taken = area[0] == 0;
-  return post(in, "cabi_post_" STATE_RESTORE, result);
+  return post(in, "cabi_post_" STATE_RESTORE, (uint32_t)values[0]);
 }

@@ -6,8 +6,6 @@
 
 /** For the binder; `host` is the cell. */
 extern const struct host_ops node_host;
-/** Links an import of the module to what this board gives; `context` is the cell. */
-enum wasm_error host_resolve(void *context, const struct wasm_import *import, struct wasm_extern *found);
 
 /** What the turn wrote to its kv goes to flash. board-full, board-flash. */
 code host_keep(cell *c);
