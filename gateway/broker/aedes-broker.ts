@@ -16,7 +16,7 @@ import {
 } from './broker.ts'
 import { ReportLimiter } from './denials.ts'
 import { Fanout } from './fanout.ts'
-import { Gatekeeper } from './gatekeeper.ts'
+import { Gatekeeper, unacceptableVersion } from './gatekeeper.ts'
 import type { ClientIdentity } from './identity.ts'
 import { limitPackets } from './packet-limit.ts'
 import { BrokerPersistence } from './persistence.ts'
@@ -153,7 +153,11 @@ class AedesBroker implements Broker {
       // A refused CONNECT was reported as a denial.
       if (!('returnCode' in error)) this.#reportError(error, client.id)
     })
-    this.#aedes.on('connectionError', (_client, error) => this.#reportError(error, null, 'before CONNECT'))
+    this.#aedes.on('connectionError', (_client, error) => {
+      // Told as a denial.
+      if ((error as { errorCode?: number }).errorCode === unacceptableVersion) return
+      this.#reportError(error, null, 'before CONNECT')
+    })
     // An EventEmitter throws errors that nobody listens for.
     ;(this.#aedes as NodeJS.EventEmitter).on('error', (error: unknown) => onError(error, null))
     await this.#aedes.listen()

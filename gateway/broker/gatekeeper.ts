@@ -21,6 +21,8 @@ interface Asked {
 /** Of CONNECT, what is looked at before anything else is. */
 interface ConnectPacket {
   readonly clientId: string
+  /** Of MQTT: 3, 4 (for 3.1.1) or 5. */
+  readonly protocolVersion?: number | undefined
   readonly will?: { readonly topic: string; readonly payload: Uint8Array | string } | undefined
   keepalive?: number
 }
@@ -45,7 +47,10 @@ interface Kept {
 // Nobody can subscribe to topics beyond the fleet's, so what is renamed to these goes nowhere.
 const deniedTopic = '$hypha/denied'
 const consumedTopic = '$hypha/consumed'
+/** Of MQTT 3.1.1: aedes speaks no other but its predecessor. */
+const newestVersion = 4
 /** CONNACK return codes (MQTT 3.1.1, 3.2.2.3). */
+export const unacceptableVersion = 1
 const identifierRejected = 2
 const serverUnavailable = 3
 const notAuthorized = 5
@@ -103,6 +108,12 @@ export class Gatekeeper {
     // aedes reads it from the packet afterwards, and lets a client without one stay silent for ever.
     const { maxKeepaliveSeconds: longest } = this.#limits
     packet.keepalive = packet.keepalive ? Math.min(packet.keepalive, longest) : longest
+    // aedes answers 1 in CONNACK, and says no more than that.
+    const { protocolVersion: version } = packet
+    if (version === undefined || version <= newestVersion) return
+    const identity = identify(client.conn as TLSSocket, this.#options.fleet)
+    const why = `it speaks MQTT ${version}, and this broker MQTT 3.1.1 (protocol version ${newestVersion}): it should connect with that`
+    this.#deny(client, identity, 'connect', null, why)
   }
 
   /** Not in preConnect: aedes then closes without CONNACK, and clients try again for ever. */
