@@ -3,6 +3,7 @@ import { withMemoryMaximum } from '@hypha/core/wasm/limits.ts'
 import { instanceName } from '@hypha/core/wire/ids.ts'
 import { cellName } from '../linked-calls.ts'
 import type { InstanceKey, RunnableInstance, RunnableModule, RunnableSection } from '../turns.ts'
+import { cellGroups } from './cell-groups.ts'
 import { linksOf, type Neighbours } from './cell-links.ts'
 import type { CellInstance } from './protocol.ts'
 import type { CellSpec } from './turn-runner.ts'
@@ -10,8 +11,7 @@ import type { CellSpec } from './turn-runner.ts'
 const pageBytes = 65_536
 
 /**
- * Divides an app's part of a directive into cells: one for the modules that share a fate, and one for each module that is isolated. A module
- * without a core form runs in a process, so it has a cell of its own too, unless it is linked with others: then they are where it is. Pure.
+ * Divides an app's part of a directive into cells. Pure.
  *
  * @param runsComponents whether this node has processes for modules without a core form.
  * @throws HyphaError `module-form-unsupported`, or `link-not-served` where an import has no link, or one that can't be made.
@@ -25,25 +25,9 @@ export function planCells(section: RunnableSection, node: string, runsComponents
       )
     }
   }
-  const linked = linkedModules(section)
-  const groups = Map.groupBy(section.instances, ({ module }) => {
-    const { isolate, form } = moduleOf(section, module)
-    return isolate || (form === 'component' && !linked.has(module)) ? module : null
-  })
-  return [...groups].map(([ownModule, instances]) =>
+  return cellGroups(section, node).map(({ ownModule, instances }) =>
     planCell(section, instances, { node, name: cellName(node, section.app, ownModule) }),
   )
-}
-
-/** Modules that call others of their app on this node, or are called by them. */
-function linkedModules(section: RunnableSection): ReadonlySet<string> {
-  const linked = new Set<string>()
-  for (const { module, links } of section.instances) {
-    for (const provider of links.values()) {
-      if (provider.kind !== 'host') linked.add(module).add(provider.module)
-    }
-  }
-  return linked
 }
 
 function planCell(
