@@ -269,7 +269,6 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
       const onProgress = (bytes: number, ofBytes: number) => sendProgress(app, content, bytes, ofBytes)
       const shared = contents.has(content.digest) ? null : await releases.take(content, app, signal)
       if (shared) log.info(`${app} takes ${shared.length} bytes from the message for all nodes`)
-      if (shared) log.info(`${app} takes ${shared.length} bytes from the message for all nodes`)
       await receiver.fetch(content, {
         attachments: shared ? [...attachments, shared] : attachments,
         onProgress,
