@@ -13,11 +13,13 @@ export interface ActionState {
   /** Opcodes of the old instruction, and of the one before it. */
   readonly wasOp: number
   readonly earlierOp: number
+  /** Number of the body that is coded. */
+  readonly body: number
 }
 
 /** One action; `wanted` is the encoder's. */
 export function codeAction(numbers: NumberCoder, wanted: number, was: Instruction, state: ActionState): number {
-  const { history, last, wasOp, earlierOp } = state
+  const { history, last, wasOp, earlierOp, body } = state
   const kind = was.count === 0 ? 0 : was.count > 7 ? 31 : was.kind[was.count - 1]!
   const { contexts } = numbers.coder
   const low = was.count === 0 ? 0 : was.low[was.count - 1]!
@@ -25,8 +27,10 @@ export function codeAction(numbers: NumberCoder, wanted: number, was: Instructio
   contexts[1] = quickContext(0x19d699a5, (wasOp << 2) | (history & 3))
   contexts[2] = quickContext(0x7ed55d16, (last << 9) | (kind << 4) | (history & 15))
   contexts[3] = quickContext(0x4cf5ad43, (wasOp << 12) | (earlierOp << 1) | (history & 1))
-  contexts[4] = quickContext(0x27d4eb2f, Math.imul(low, 0x165667b1) ^ ((wasOp << 5) | kind))
-  if (numbers.coder.mix(5, 0, history & 15, wanted === Action.copy ? 1 : 0) === 1) return Action.copy
+  const seen = Math.imul(low, 0x165667b1) ^ ((wasOp << 5) | kind)
+  contexts[4] = quickContext(0x27d4eb2f, seen)
+  contexts[5] = quickContext(0x3c2d1e0f, (seen + Math.imul(body, 0x9e3779b1)) | 0)
+  if (numbers.coder.mix(6, 0, history & 15, wanted === Action.copy ? 1 : 0) === 1) return Action.copy
   if (numbers.flag(context(Place.action, last, history & 3, 8), wanted === Action.insert)) return Action.insert
   if (was.count === 0) return Action.delete
   return numbers.flag(context(Place.action, last, kind, 9), wanted === Action.delete) ? Action.delete : Action.field

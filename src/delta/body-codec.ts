@@ -2,12 +2,13 @@ import { bytesEqual } from '../bytes/text.ts'
 import { BlockStack } from './block-stack.ts'
 import { Action, codeAction } from './body-actions.ts'
 import type { InstructionMapper } from './body-map.ts'
+import type { CodeMemory } from './code-memory.ts'
 import { CodeReader } from './code-reader.ts'
 import type { Coder } from './coder.ts'
 import { context, Place } from './contexts.ts'
 import type { ImmediateCoder } from './immediates.ts'
 import { expectedPad, Instruction, writeInstruction } from './instruction.ts'
-import { malformed, walkPerByte } from './limits.ts'
+import { malformed } from './limits.ts'
 import { codeLocals } from './locals.ts'
 import { LocalsMap } from './locals-map.ts'
 import type { Maps } from './maps.ts'
@@ -45,8 +46,8 @@ export class BodyCodec {
   /** What the encoder needs to see whether a block could be taken over. */
   readonly #savedBlocks = new BlockStack()
   readonly #trial: Sink
-  /** Instructions of old bodies that may still be walked [D 5.6]. */
-  #walkLeft: number
+  readonly #memory: CodeMemory
+  readonly #walk: (instructions: number) => void
 
   constructor(
     numbers: NumberCoder,
@@ -54,6 +55,8 @@ export class BodyCodec {
     maps: Maps,
     immediates: ImmediateCoder,
     mapper: InstructionMapper,
+    memory: CodeMemory,
+    walk: (instructions: number) => void,
     most: number,
   ) {
     this.#numbers = numbers
@@ -62,7 +65,8 @@ export class BodyCodec {
     this.#maps = maps
     this.#immediates = immediates
     this.#mapper = mapper
-    this.#walkLeft = walkPerByte * (old.bytes.length + most)
+    this.#memory = memory
+    this.#walk = walk
     this.#trial = new Sink(2 * (old.bytes.length + most))
   }
 
@@ -74,6 +78,7 @@ export class BodyCodec {
     const { locals, blocks } = this.#frame
     locals.clear()
     blocks.clear()
+    this.#memory.begin(reader?.at ?? 0, reference?.end ?? 0)
     const was = this.#was
     const now = this.#now
     let history = 0xff
@@ -117,7 +122,7 @@ export class BodyCodec {
       if (have) {
         this.#predict()
         const wanted = this.#wanted(source, target?.script?.[step] ?? Action.insert)
-        action = codeAction(this.#numbers, wanted, was, { history, last, wasOp, earlierOp })
+        action = codeAction(this.#numbers, wanted, was, { history, last, wasOp, earlierOp, body: this.#memory.body })
       }
       step++
       streak = action === Action.copy ? streak + 1 : Math.min(streak, 0)
@@ -143,11 +148,6 @@ export class BodyCodec {
       this.#enter(now.op, action)
       if (action !== Action.insert) fetch()
     }
-  }
-
-  #walk(instructions: number): void {
-    this.#walkLeft -= instructions
-    if (this.#walkLeft < 0) throw malformed('it walks the old module too often')
   }
 
   /** Whether the encoder may have the next `most` old instructions taken over as they are expected. */

@@ -2,11 +2,11 @@ import { malformed, mostRecordBytes } from './limits.ts'
 import { squash, stretch } from './logistic.ts'
 
 /** Most contexts that are mixed for one bit. */
-export const maxInputs = 6
+export const maxInputs = 9
 
 /** Sets of weights that a mixer chooses from. */
 const weightSets = 256
-const initialWeight = 19_661 // 0.3 in 16.16
+const initialWeight = 15_000 // 0.23 in 16.16
 const learningRate = 14
 
 /** A probability stays this far from 0 and 1, of 65,536. */
@@ -21,8 +21,20 @@ const borrowedZeros = 8
 
 const signBit = -0x8000_0000
 const topByte = -0x0100_0000
-/** A cell that nothing was learnt in: a chance of 16 bits above 8 that count uses [D 3.2]. */
-const fresh = 32_768 << 8
+/** A cell: a chance of 16 bits, a check of 10, and 6 that count uses [D 3.2]. */
+const usesBits = 63
+const checkBits = 0xffc0
+/** Nothing was learnt in it. */
+export const freshCell = 32_768 << 16
+
+/** What tells contexts apart that fall on one cell [D 3.2]. */
+const checkOf = (context: number): number => {
+  const check = context >>> 22
+  return (check < 1016 ? check : 1015) << 6
+}
+
+/** The check of a cell that is known beforehand, of which no more than three bits are told [D 3.8]. */
+export const knownCheck = (context: number): number => (1016 + ((context >>> 22) & 7)) << 6
 
 /** What a coder has learnt: starts the next one where this one ended, which then owns it. */
 export interface Learnt {
@@ -38,7 +50,10 @@ export class Coder {
   readonly encoding: boolean
   /** Contexts of the bit that comes next, for `mix`: any 32-bit numbers. */
   readonly contexts = new Int32Array(maxInputs)
+  /** Told of each bit that is coded in a context: for training only. */
+  observer: ((context: number, bit: number) => void) | null = null
   readonly #cells: Int32Array
+  readonly #found = new Int32Array(maxInputs)
   readonly #weights: Int32Array
   readonly #mask: number
   // 32 bits unsigned, held as signed integers: the engine would put others on the heap, one for each bit.
@@ -56,7 +71,7 @@ export class Coder {
   constructor(bits: number, encoding: boolean, learnt?: Learnt) {
     this.#mask = (1 << bits) - 1
     this.encoding = encoding
-    this.#cells = learnt?.cells ?? new Int32Array(1 << bits).fill(fresh)
+    this.#cells = learnt?.cells ?? new Int32Array(1 << bits).fill(freshCell)
     this.#weights = learnt?.weights ?? new Int32Array(weightSets * maxInputs).fill(initialWeight)
     this.#bytes = new Uint8Array(1024)
     this.#ended = encoding
@@ -143,13 +158,24 @@ export class Coder {
     return bit
   }
 
+  /** The cell of a context, which takes it over from another where they fall on one. */
+  #find(context: number): number {
+    const at = context & this.#mask
+    const cell = this.#cells[at]!
+    const check = checkOf(context)
+    if ((cell & checkBits) !== check)
+      this.#cells[at] = ((cell & checkBits) === knownCheck(context) ? cell & ~checkBits : freshCell) | check
+    return at
+  }
+
   /** One bit in one context. */
   bit(context: number, given: number): number {
-    const at = context & this.#mask
-    const chance = this.#cells[at]! >> 8
+    const at = this.#find(context)
+    const chance = this.#cells[at]! >>> 16
     const kept = chance < leastChance ? leastChance : Math.min(chance, 65_536 - leastChance)
     const bit = this.code(kept, given)
     learn(this.#cells, at, bit)
+    this.observer?.(context, bit)
     return bit
   }
 
@@ -157,31 +183,36 @@ export class Coder {
   mix(count: number, node: number, set: number, given: number): number {
     const cells = this.#cells
     const weights = this.#weights
-    const contexts = this.contexts
-    const mask = this.#mask
+    const found = this.#found
     const first = (set & (weightSets - 1)) * maxInputs
+    for (let i = 0; i < count; i++) found[i] = this.#find((this.contexts[i]! + node) | 0)
     let sum = 0
     for (let i = 0; i < count; i++) {
-      const cell = cells[(contexts[i]! + node) & mask]!
-      if ((cell & 255) !== 0) sum += (stretch[cell >> 12]! * weights[first + i]!) >> 8
+      const cell = cells[found[i]!]!
+      if ((cell & usesBits) !== 0) sum += (stretch[cell >>> 20]! * weights[first + i]!) >> 8
     }
     sum >>= 8
     // Never nearer to a certain bit than `leastChance`: that is what 12 bits can say.
     const guess = squash[sum > 2047 ? 4095 : sum < -2047 ? 1 : sum + 2048]!
     const bit = this.code(guess * 16 + 8, given)
     const error = ((bit << 12) - guess) * learningRate
-    // As `learn` does; a call for each cell would take as long as the rest where nothing is compiled yet.
     for (let i = 0; i < count; i++) {
-      const at = (contexts[i]! + node) & mask
-      const cell = cells[at]!
-      const uses = cell & 255
-      if (uses !== 0) weights[first + i]! += (stretch[cell >> 12]! * error + 0x2000) >> 14
-      const chance = cell >> 8
-      const rate = rates[uses]!
-      const moved = bit === 1 ? chance + (((65_535 - chance) * rate) >>> 16) : chance - ((chance * rate) >>> 16)
-      cells[at] = (moved << 8) | (uses < slowest ? uses + 1 : uses)
+      const cell = cells[found[i]!]!
+      if ((cell & usesBits) !== 0) weights[first + i]! += (stretch[cell >>> 20]! * error + 0x2000) >> 14
+      learn(cells, found[i]!, bit)
+      this.observer?.((this.contexts[i]! + node) | 0, bit)
     }
     return bit
+  }
+
+  /** Has the tree of a context learn a number of `bits` bits that isn't coded. */
+  teach(context: number, bits: number, value: number): void {
+    let node = 1
+    for (let i = bits - 1; i >= 0; i--) {
+      const bit = (value >> i) & 1
+      learn(this.#cells, this.#find((context + node) | 0), bit)
+      node = (node << 1) | bit
+    }
   }
 
   /** Ends the stream with the fewest bytes that tell its number; what is missing is read as zeros. */
@@ -204,9 +235,9 @@ export class Coder {
 /** A cell moves towards a bit. */
 function learn(cells: Int32Array, at: number, bit: number): void {
   const cell = cells[at]!
-  const uses = cell & 255
-  const chance = cell >> 8
+  const uses = cell & usesBits
+  const chance = cell >>> 16
   const rate = rates[uses]!
   const moved = bit === 1 ? chance + (((65_535 - chance) * rate) >>> 16) : chance - ((chance * rate) >>> 16)
-  cells[at] = (moved << 8) | (uses < slowest ? uses + 1 : uses)
+  cells[at] = (moved << 16) | (cell & checkBits) | (uses < slowest ? uses + 1 : uses)
 }

@@ -1,10 +1,11 @@
+import { type CodeMemory, ownLocal, ownNextLocal, ownOpcode, ownOpcodes } from './code-memory.ts'
 import type { Coder } from './coder.ts'
 import { context, Place, quickContext } from './contexts.ts'
 import { type Instruction, shape } from './instruction.ts'
 import { maxImmediates } from './limits.ts'
 import type { Maps } from './maps.ts'
 import type { NumberCoder } from './numbers.ts'
-import { isFixed, Kind, prefixed } from './opcodes.ts'
+import { isFixed, Kind, prefixed, prefixOf } from './opcodes.ts'
 
 /** How many things of a kind the new module has: an index needs as many bits [D 5.8]. */
 export interface IndexSpaces {
@@ -25,6 +26,7 @@ export class ImmediateCoder {
   readonly #coder: Coder
   readonly #maps: Maps
   readonly #spaces: IndexSpaces
+  readonly #memory: CodeMemory
   /** Whether numbers of the modules are padded at all. */
   readonly #padded: boolean
   /** The last three opcodes, ten bits each. */
@@ -33,16 +35,18 @@ export class ImmediateCoder {
   #constant = 0
   #offset = 0
 
-  constructor(numbers: NumberCoder, maps: Maps, spaces: IndexSpaces, padded: boolean) {
+  constructor(numbers: NumberCoder, maps: Maps, memory: CodeMemory, spaces: IndexSpaces, padded: boolean) {
     this.#numbers = numbers
     this.#coder = numbers.coder
     this.#maps = maps
+    this.#memory = memory
     this.#spaces = spaces
     this.#padded = padded
   }
 
   /** What an instruction tells for the next ones. */
   remember(instruction: Instruction): void {
+    this.#memory.push(instruction)
     this.#opcodes = ((this.#opcodes << 10) | instruction.op) & 0x3fffffff
     for (let i = 0; i < instruction.count; i++) {
       const kind = instruction.kind[i]!
@@ -55,7 +59,11 @@ export class ImmediateCoder {
   /** A whole instruction, where `expected` is the old opcode at this place, or -1. */
   *insert(now: Instruction, expected: number): Generator<void, void, void> {
     const given = this.#numbers.encoding
+    this.#memory.predict()
     now.op = this.#opcode(now.op, expected)
+    const told = this.#asExpected(now)
+    this.#memory.learn(now.op)
+    if (told) return
     if (given) {
       for (let i = 0; i < now.count; i++) this.#field(now, i)
       return
@@ -74,6 +82,28 @@ export class ImmediateCoder {
     }
   }
 
+  /** Whether all immediates are those of an old instruction that is expected here [D 5.9]; they are then. */
+  #asExpected(now: Instruction): boolean {
+    const coder = this.#coder
+    const { models } = this.#memory
+    let tried: Instruction | null = null
+    for (const which of [1, 0] as const) {
+      const { expected, length } = models[which]
+      if (expected.op !== now.op || expected.count === 0) continue
+      if (tried !== null && sameImmediates(tried, expected)) continue
+      const place = tried === null ? 1 : 2
+      tried = expected
+      coder.contexts[0] = context(Place.immediate, 77 + which, Math.min(length, 7), place)
+      coder.contexts[1] = context(Place.immediate, 79 + which, now.op, place)
+      coder.contexts[2] = context(Place.immediate, 81 + which, now.op, expected.low[expected.count - 1]!)
+      const same = coder.encoding && sameImmediates(expected, now)
+      if (coder.mix(3, 0, 80 + which, same ? 1 : 0) === 0) continue
+      if (!coder.encoding) copyImmediates(expected, now)
+      return true
+    }
+    return false
+  }
+
   #append(now: Instruction, kind: number): number {
     const i = now.count
     now.add(kind, 0)
@@ -89,9 +119,13 @@ export class ImmediateCoder {
     contexts[2] = quickContext(0x2127599b, expected)
     contexts[3] = quickContext(0x61c88647, 0)
     contexts[4] = quickContext(0x45d9f3b1, (this.#local << 11) | one)
+    const { body, models } = this.#memory
+    contexts[5] = quickContext(0x3ab1f9c5, (models[0].expected.op << 4) | models[0].length)
+    contexts[6] = quickContext(0x7b21f9e7, (models[1].expected.op << 4) | models[1].length)
+    contexts[7] = ownOpcode(body, this.#opcodes)
+    contexts[8] = ownOpcodes(body, this.#opcodes)
     const { fc, fd, fe } = prefixed
-    const prefix = given < fc ? given : given < fd ? 0xfc : given < fe ? 0xfd : 0xfe
-    const first = this.#numbers.mixedTree(5, expected < 0 ? 16 : 17, 8, prefix)
+    const first = this.#numbers.mixedTree(9, expected < 0 ? 16 : 17, 8, prefixOf(given))
     if (first < 0xfc || first > 0xfe) return first
     const base = first === 0xfc ? fc : first === 0xfd ? fd : fe
     return base + this.#numbers.tree(context(Place.opcode, first, 5), 9, given - base)
@@ -183,7 +217,9 @@ export class ImmediateCoder {
     contexts[2] = quickContext(0x1b56c4e9, this.#opcodes & 0xfffff)
     contexts[3] = quickContext(0x0c2b2ae3, expected)
     contexts[4] = quickContext(0x5851f42d, Math.imul(expected, 0x165667b1) ^ this.#local)
-    const local = this.#numbers.mixedTree(5, 32, 8, given >>> 0 >= manyLocals ? manyLocals : given)
+    contexts[5] = ownLocal(this.#memory.body, this.#opcodes, op)
+    contexts[6] = ownNextLocal(this.#memory.body, this.#local, op)
+    const local = this.#numbers.mixedTree(7, 32, 8, given >>> 0 >= manyLocals ? manyLocals : given)
     return local < manyLocals
       ? local
       : manyLocals + (this.#numbers.uint(context(Place.local, 0, 3), given - manyLocals) | 0)
@@ -203,6 +239,18 @@ export class ImmediateCoder {
     contexts[1] = context(Place.index, kind, 3, this.#opcodes & 0x3ff)
     return this.#numbers.mixedTree(2, 33, bits, given)
   }
+}
+
+function sameImmediates(a: Instruction, b: Instruction): boolean {
+  if (a.count !== b.count) return false
+  for (let i = 0; i < a.count; i++)
+    if (a.low[i] !== b.low[i] || a.high[i] !== b.high[i] || a.pad[i] !== b.pad[i]) return false
+  return true
+}
+
+function copyImmediates(from: Instruction, to: Instruction): void {
+  to.count = 0
+  for (let i = 0; i < from.count; i++) to.add(from.kind[i]!, from.low[i]!, from.high[i]!, from.pad[i]!)
 }
 
 /** The kinds of immediates of br_table, select and try_table, one at a time; each is answered with what was read. */

@@ -2,12 +2,13 @@ import { bytesEqual } from '../bytes/text.ts'
 import { BodyCodec, type BodyTarget } from './body-codec.ts'
 import { InstructionMapper } from './body-map.ts'
 import { ByteCodec } from './byte-codec.ts'
+import { CodeMemory } from './code-memory.ts'
 import { CodeReader } from './code-reader.ts'
 import { context, Place } from './contexts.ts'
 import { codeData, imageOf } from './data-section.ts'
 import { ImmediateCoder } from './immediates.ts'
 import { Instruction } from './instruction.ts'
-import { malformed } from './limits.ts'
+import { malformed, walkPerByte } from './limits.ts'
 import { Maps, type Plan } from './maps.ts'
 import { type Module, moduleHeader, type Section } from './module.ts'
 import { codeNames } from './name-section.ts'
@@ -161,9 +162,16 @@ function* codeBodies(parts: Parts, target: ModuleTarget | null, watcher: Watcher
   const imported = old.importedFunctions.length
   const padded = numbers.flag(context(Place.pad), now !== null && hasPadding(now))
   const spaces = { functions: plan.functions.length, globals: plan.globals.length, types: plan.types.length }
-  const immediates = new ImmediateCoder(numbers, maps, spaces, padded)
+  // Instructions of old bodies that may still be walked [D 5.6].
+  let walkLeft = walkPerByte * (old.bytes.length + sink.limit)
+  const walk = (instructions: number) => {
+    walkLeft -= instructions
+    if (walkLeft < 0) throw malformed('it walks the old module too often')
+  }
+  const memory = new CodeMemory(old.bytes, maps, coder, walk)
+  const immediates = new ImmediateCoder(numbers, maps, memory, spaces, padded)
   const mapper = new InstructionMapper(old.bytes, maps)
-  const editor = new BodyCodec(numbers, old, maps, immediates, mapper, sink.limit)
+  const editor = new BodyCodec(numbers, old, maps, immediates, mapper, memory, walk, sink.limit)
   const body = new Sink(sink.limit, 65_536)
   let history = 0
   sink.uleb(count)

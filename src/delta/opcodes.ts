@@ -28,6 +28,10 @@ export const Kind = {
 /** First numbers of the opcodes behind the prefixes 0xfc, 0xfd and 0xfe: an opcode is one number [D 5.1]. */
 export const prefixed = { fc: 0x100, fd: 0x300, fe: 0x500, end: 0x640 } as const
 
+/** The first byte of an opcode. */
+export const prefixOf = (op: number): number =>
+  op < prefixed.fc ? op : op < prefixed.fd ? 0xfc : op < prefixed.fe ? 0xfd : 0xfe
+
 /** Opcodes behind one prefix that are known. */
 export const mostSubOpcodes = 0x140
 

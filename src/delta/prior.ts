@@ -1,10 +1,10 @@
-import type { Learnt } from './coder.ts'
+import { freshCell, knownCheck, type Learnt } from './coder.ts'
 import { squash, stretch } from './logistic.ts'
 import { priorTable } from './prior-table.ts'
 
 /**
- * What a coder knows before its first bit [D 3.8]: cells that are used the most, from coding pairs of modules that aren't measured by (docs/delta.md names
- * them). Two bytes a cell, in base64: how far it is behind the last one, and its chance in steps of the logistic domain.
+ * What a coder knows before its first bit [D 3.8]: the cells that save the most, from coding pairs of modules that aren't measured by (docs/delta.md names
+ * them). Two bytes a cell, in base64: how far it is behind the last one, then its chance in 32 steps of the logistic domain and three bits of its check.
  */
 
 /** Chances are told in as many steps. */
@@ -13,15 +13,19 @@ const levels = 32
 const longGap = 255
 /** Cells begin as if they had been used this often. */
 const trust = 3
+/** The table that cells are told for. */
+const tableBits = 18
 
 const chanceOf = (level: number): number => squash[Math.round((level / (levels - 1)) * 4094) + 1]! * 16 + 8
 
 /** The state of a coder with a table of `bits`: of cells that fall on each other in smaller tables the last one stays. */
 export function initialState(bits: number): Learnt {
-  const cells = new Int32Array(1 << bits).fill(32_768 << 8)
+  const cells = new Int32Array(1 << bits).fill(freshCell)
   const mask = (1 << bits) - 1
-  const known = Int32Array.from({ length: levels }, (_, level) => (chanceOf(level) << 8) | trust)
-  const bytes = fromBase64(priorTable)
+  const known = Int32Array.from({ length: 256 }, (_, told) => {
+    return (chanceOf(told & (levels - 1)) << 16) | knownCheck((told >> 5) << 22) | trust
+  })
+  const bytes = priorBytes()
   let cell = 0
   for (let at = 0; at < bytes.length; ) {
     const gap = bytes[at++]!
@@ -31,23 +35,59 @@ export function initialState(bits: number): Learnt {
   return { cells }
 }
 
-/** The table for `prior-table.ts` from what a coder has learnt: `most` cells, those first that say the most. */
-export function packPrior({ cells }: Learnt, most: number): string {
-  const level = (cell: number): number => stretch[cells[cell]! >> 12]!
-  const uses = (cell: number): number => cells[cell]! & 255
-  const known = [...cells.keys()].filter((cell) => uses(cell) > 1)
-  const weight = (cell: number): number => uses(cell) * Math.abs(level(cell))
-  const chosen = known.sort((a, b) => weight(b) - weight(a) || a - b).slice(0, most)
+/** How often each context was a zero and a one while a pair was coded, and the bytes of its patch. */
+export interface Tally {
+  readonly contexts: ReadonlyMap<number, readonly [zeros: number, ones: number]>
+  readonly bytes: number
+}
+
+/** Of what one pair says of a context no more counts, and what only one of them says counts half. */
+const mostCounted = 30
+const mostSaved = 4
+
+/** The table for `prior-table.ts` from pairs that were coded without one: the `most` cells that save the largest shares of patches. */
+export function packPrior(tallies: readonly Tally[], most: number): string {
+  const sums = new Map<number, { zeros: number; ones: number; pairs: number }>()
+  for (const { contexts } of tallies) {
+    for (const [context, [zeros, ones]] of contexts) {
+      const sum = sums.get(context) ?? { zeros: 0, ones: 0, pairs: 0 }
+      const share = Math.min(1, mostCounted / (zeros + ones))
+      sum.zeros += zeros * share
+      sum.ones += ones * share
+      sum.pairs++
+      sums.set(context, sum)
+    }
+  }
+  const best = new Map<number, { told: number; saves: number }>()
+  for (const [context, { zeros, ones, pairs }] of sums) {
+    const chance = (ones + 0.4) / (zeros + ones + 0.8)
+    let saves = 0
+    for (const { contexts, bytes } of tallies) {
+      const [no, yes] = contexts.get(context) ?? [0, 0]
+      if (no + yes === 0) continue
+      const share = Math.min(1, mostSaved / (no + yes)) / Math.sqrt(bytes)
+      saves += share * (no * (1 + Math.log2(1 - chance)) + yes * (1 + Math.log2(chance)))
+    }
+    if (pairs === 1) saves /= 2
+    const cell = context & ((1 << tableBits) - 1)
+    if (saves <= (best.get(cell)?.saves ?? 0)) continue
+    const level = Math.round(((stretch[Math.floor(chance * 4096)]! + 2047) / 4094) * (levels - 1))
+    best.set(cell, { told: level | (((context >>> 22) & 7) << 5), saves })
+  }
+  const chosen = [...best].sort((a, b) => b[1].saves - a[1].saves || a[0] - b[0]).slice(0, most)
   const bytes: number[] = []
   let last = 0
-  for (const cell of chosen.sort((a, b) => a - b)) {
+  for (const [cell, { told }] of chosen.sort((a, b) => a[0] - b[0])) {
     let gap = cell - last
     for (; gap >= longGap; gap -= longGap) bytes.push(longGap)
-    bytes.push(gap, Math.round(((level(cell) + 2047) / 4094) * (levels - 1)))
+    bytes.push(gap, told)
     last = cell
   }
   return toBase64(Uint8Array.from(bytes))
 }
+
+/** The table as it is told. */
+export const priorBytes = (): Uint8Array => fromBase64(priorTable)
 
 const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
 
