@@ -801,6 +801,11 @@ export const errorTable = {
     means: 'More waits to be sent to a board than is kept for it.',
     mend: 'Wait until the board has taken what was sent.',
   },
+  'transfer-cancelled': {
+    act: 'later',
+    means: 'A transfer to a board was given up before it was complete.',
+    mend: 'Ask for it again: the board goes on where it has come to.',
+  },
   'transfer-out-of-order': {
     act: 'peer',
     means: 'A piece of a transfer does not follow on the one before it, or goes beyond its end.',

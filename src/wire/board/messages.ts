@@ -17,36 +17,32 @@ import { state } from './state.ts'
 import { time } from './time.ts'
 
 /** What a bridge says to a board, by the number of its kind. Only ever added to at the end. [S 8.2] */
-export const toBoard = message(
-  'message to the board',
-  union(
-    ['time', time],
-    ['offer', offer],
-    ['piece', piece],
-    ['abandon', abandon],
-    ['activation', activation],
-    ['ack', ack],
-    ['session', session],
-    ['input', input],
-    ['call', call],
-  ),
-  maxBoardMessageBytes,
+export const toBoardKinds = union(
+  ['time', time],
+  ['offer', offer],
+  ['piece', piece],
+  ['abandon', abandon],
+  ['activation', activation],
+  ['ack', ack],
+  ['session', session],
+  ['input', input],
+  ['call', call],
 )
 
+export const toBoard = message('message to the board', toBoardKinds, maxBoardMessageBytes)
+
 /** What a board says. Only ever added to at the end. [S 8.2] */
-export const fromBoard = message(
-  'message of the board',
-  union(
-    ['identify', identify],
-    ['state', state],
-    ['held', held],
-    ['refused', refused],
-    ['report', report],
-    ['session', session],
-    ['answer', answer],
-  ),
-  maxBoardMessageBytes,
+export const fromBoardKinds = union(
+  ['identify', identify],
+  ['state', state],
+  ['held', held],
+  ['refused', refused],
+  ['report', report],
+  ['session', session],
+  ['answer', answer],
 )
+
+export const fromBoard = message('message of the board', fromBoardKinds, maxBoardMessageBytes)
 
 export type ToBoard = TypeOf<typeof toBoard>
 export type FromBoard = TypeOf<typeof fromBoard>

@@ -1,0 +1,196 @@
+import { argv, exit, stderr, stdout } from 'node:process'
+import { parseArgs } from 'node:util'
+import { asHyphaError, exitCodes, HyphaError } from '@hypha/core/errors.ts'
+import { systemClock } from '@hypha/core/platform/clock.ts'
+import { AgentPort } from './agent-port/server.ts'
+import type { BridgeEvent } from './boards/bridge.ts'
+import { defaultBaudRate, openBridge } from './index.ts'
+import { usualPorts } from './link/ports.ts'
+
+const help = `hypha-bridge: speaks to the microcontrollers on this machine's serial ports
+
+  hypha-bridge ls             the boards that are connected, after two seconds of listening
+  hypha-bridge watch          what happens on the ports, until Ctrl-C
+  hypha-bridge read BOARD SENSOR    one value of a board's sensor
+  hypha-bridge serve SOCKET   the agent's side: a Unix socket; prints "ready" (started by hypha-agent run --serial)
+
+Options
+  --port PATH    a serial port; the last part may have * in it; may be given several times
+                 (default: ${usualPorts.join(' and ')})
+  --baud RATE    default ${defaultBaudRate}
+  --json         machine-readable output, one object a line
+  --help         this text
+
+Example
+  hypha-bridge ls --port '/dev/ttyUSB*'
+
+Only one program can have a port: end the agent before you use this by hand.
+Exit codes: 0 done, 2 wrong call, 4 the operator must act, 5 try again later; docs/errors.md has them all.
+`
+
+const options = {
+  port: { type: 'string', multiple: true },
+  baud: { type: 'string', default: String(defaultBaudRate) },
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const
+
+/** Boards answer within milliseconds, and say hello by themselves every five seconds at the latest. */
+const listenMs = 2_000
+const parentCheckMs = 1_000
+
+interface Settings {
+  readonly ports: readonly string[]
+  readonly baudRate: number
+  readonly json: boolean
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parse()
+  const [command, ...rest] = positionals
+  if (values.help || command === undefined) {
+    stdout.write(help)
+    return
+  }
+  const baudRate = Number(values.baud)
+  if (!Number.isInteger(baudRate) || baudRate < 300 || baudRate > 12_000_000) {
+    throw new HyphaError('argument-invalid', `--baud should be a rate from 300 to 12000000, not "${values.baud}"`)
+  }
+  const settings: Settings = { ports: values.port ?? usualPorts, baudRate, json: values.json }
+  const wants = { ls: 0, watch: 0, read: 2, serve: 1 }[command]
+  if (wants === undefined) {
+    throw new HyphaError('argument-invalid', `"${command}" is no command of hypha-bridge`, {
+      mend: 'See hypha-bridge --help.',
+    })
+  }
+  if (rest.length !== wants) {
+    throw new HyphaError('argument-invalid', `${command} takes ${wants} argument${wants === 1 ? '' : 's'}`, {
+      mend: 'See hypha-bridge --help.',
+    })
+  }
+  if (command === 'ls') await list(settings)
+  else if (command === 'read') await read(settings, rest[0]!, rest[1]!)
+  else if (command === 'watch') watch(settings)
+  else serve(settings, rest[0]!)
+}
+
+const listening = (): Promise<void> => new Promise((resolve) => systemClock.after(listenMs, resolve))
+
+async function list({ json, ...settings }: Settings): Promise<void> {
+  const failed: string[] = []
+  const bridge = openBridge({
+    ...settings,
+    on: (event) => {
+      if (event.kind === 'port' && event.status === 'failed') failed.push(event.message ?? event.path)
+    },
+  })
+  await listening()
+  const silent = bridge.lines().filter(({ board }) => board === null)
+  const rows = bridge.boards().map(({ id, path, identify, state }) => ({
+    board: id,
+    path,
+    hardware: identify.hardware,
+    firmware: identify.firmware,
+    fleet: identify.fleet,
+    memoryBytes: identify.memoryBytes,
+    slotBytes: identify.slotBytes,
+    running: state?.running.length ?? null,
+  }))
+  await bridge.close()
+  if (json) {
+    stdout.write(`${JSON.stringify({ boards: rows, silent: silent.map(({ path }) => path), failed })}\n`)
+    return
+  }
+  for (const row of rows) {
+    const fleet = row.fleet === null ? 'no fleet' : `fleet ${row.fleet}`
+    stdout.write(
+      `${row.board}  ${row.path}  ${row.hardware}, firmware ${row.firmware}, ${fleet}, ${row.memoryBytes} bytes for a module, slots of ${row.slotBytes}\n`,
+    )
+  }
+  for (const { path, counters } of silent) {
+    const what = counters.bytesIn === 0 ? 'nothing was heard' : `${counters.bytesIn} bytes came, no board has spoken`
+    stdout.write(`${path}: ${what}\n`)
+  }
+  for (const message of failed) stdout.write(`${message}\n`)
+  if (rows.length + silent.length + failed.length === 0) {
+    stdout.write(`There is no port such as ${settings.ports.join(' or ')}. Name one with --port.\n`)
+  }
+}
+
+async function read({ json, ...settings }: Settings, id: string, sensor: string): Promise<void> {
+  const bridge = openBridge({ ...settings, on: () => undefined })
+  try {
+    await listening()
+    const answer = await bridge.board(id).call(sensor, null)
+    if (answer.outcome !== 'ok') throw new HyphaError('board-away', `${id} answers for "${sensor}": ${answer.outcome}`)
+    stdout.write(json ? `${JSON.stringify({ board: id, sensor, value: answer.value })}\n` : `${answer.value}\n`)
+  } finally {
+    await bridge.close()
+  }
+}
+
+function watch({ json, ...settings }: Settings): void {
+  const line = (event: BridgeEvent) => {
+    const shown = show(event)
+    stdout.write(json ? `${JSON.stringify(shown)}\n` : `${Object.values(shown).filter(Boolean).join('  ')}\n`)
+  }
+  openBridge({ ...settings, on: line })
+}
+
+/** An event as words. */
+function show(event: BridgeEvent): Readonly<Record<string, string | null>> {
+  if (event.kind === 'port') return { event: `port ${event.status}`, path: event.path, message: event.message }
+  const { board } = event
+  const at = { board: board.id, path: board.path }
+  if (event.kind === 'left') return { event: 'left', ...at, message: event.why }
+  if (event.kind === 'impostor') return { event: 'impostor', board: board.id, path: event.path }
+  if (event.kind !== 'said') return { event: event.kind, ...at, message: `firmware ${board.identify.firmware}` }
+  const { message } = event
+  if (message.kind === 'refused') return { event: 'refused', ...at, message: `${message.of}: ${message.code}` }
+  return { event: message.kind, ...at }
+}
+
+function serve({ ports, baudRate }: Settings, socketPath: string): void {
+  const bridge = openBridge({ ports, baudRate, on: (event) => port.heard(event) })
+  const port: AgentPort = new AgentPort(bridge, socketPath, () => stdout.write('ready\n'))
+  const end = () => {
+    port.close()
+    bridge.close().then(
+      () => exit(0),
+      () => exit(1),
+    )
+  }
+  process.title = `hypha-bridge ${socketPath}`
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, end)
+  // Whoever started it reads only the first line.
+  stdout.on('error', () => undefined)
+  endWithParent(end)
+}
+
+/** The agent may be killed at any moment: its end shows in that this process gets another parent. */
+function endWithParent(end: () => void): void {
+  const parent = process.ppid
+  setInterval(() => {
+    if (process.ppid !== parent) end()
+  }, parentCheckMs)
+}
+
+function parse() {
+  try {
+    return parseArgs({ args: argv.slice(2), options, allowPositionals: true })
+  } catch (cause) {
+    throw new HyphaError('argument-invalid', (cause as Error).message, { cause, mend: 'See hypha-bridge --help.' })
+  }
+}
+
+try {
+  await main()
+} catch (thrown) {
+  const error = asHyphaError(thrown)
+  stderr.write(
+    argv.includes('--json')
+      ? `${JSON.stringify({ error })}\n`
+      : `hypha-bridge: ${error.message} [${error.code}]\n${error.mend}\n`,
+  )
+  exit(exitCodes[error.act])
+}
