@@ -21,8 +21,12 @@ $(board_out)/wasm/interpret.o: board_flags += $(wasm_loop_flags)
 $(host_out)/hypha-wasm: $(call host_object,$(wasm) $(hypha_wasm))
 	@$(CC) $(host_flags) $^ -o $@
 
-.PHONY: host-tools hypha-wasm
-hypha-wasm host-tools: $(host_out)/hypha-wasm
+$(host_out)/wasm-probe: $(call host_object,$(wasm) tools/wasm-probe.c tools/wasm/load.c tools/wasm/values.c)
+	@$(CC) $(host_flags) $^ -o $@
+
+.PHONY: host-tools hypha-wasm wasm-probe
+host-tools: hypha-wasm wasm-probe
+hypha-wasm wasm-probe: %: $(host_out)/%
 
 # The interpreter's part of a board's flash, object by object.
 .PHONY: wasm-size

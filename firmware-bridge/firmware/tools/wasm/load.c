@@ -59,11 +59,23 @@ enum wasm_error load_validate(struct loaded *loaded, uint8_t *bytes, uint32_t le
     uint64_t capacity = ((uint64_t)length * 24 + 4096) & ~(uint64_t)7;
     loaded->bytes = bytes;
     loaded->length = length;
-    loaded->table = load_reserve(capacity);
-    struct wasm_sink sink = {write_table, loaded->table, loaded->table, (uint32_t)(capacity < UINT32_MAX ? capacity : UINT32_MAX)};
+    loaded->table_capacity = (uint32_t)(capacity < UINT32_MAX ? capacity : UINT32_MAX & ~7u);
+    loaded->table = load_reserve(loaded->table_capacity);
+    struct wasm_sink sink = {write_table, loaded->table, loaded->table, loaded->table_capacity};
     enum wasm_error error = wasm_validate(&loaded->module, bytes, length, &sink, scratch, SCRATCH, &loaded->at);
-    if (error != wasm_ok) munmap(loaded->table, capacity);
+    if (error != wasm_ok) load_free(loaded);
     return error;
+}
+
+static void give_back(void *room, uint32_t bytes) {
+    if (room != NULL) munmap(room, bytes);
+}
+
+void load_free(struct loaded *loaded) {
+    give_back(loaded->table, loaded->table_capacity);
+    give_back(loaded->arena, loaded->arena_length);
+    give_back(loaded->memory, loaded->memory_length);
+    loaded->table = loaded->arena = loaded->memory = NULL;
 }
 
 enum wasm_error load_instantiate(struct loaded *loaded, const struct load_options *options) {
@@ -71,10 +83,12 @@ enum wasm_error load_instantiate(struct loaded *loaded, const struct load_option
     bool has_memory = module->memories > module->imported_memories;
     struct wasm_config config;
     memset(&config, 0, sizeof config);
-    config.arena = load_reserve(options->arena);
-    config.arena_length = options->arena;
-    config.memory = has_memory && options->memory > 0 ? load_reserve(options->memory) : NULL;
-    config.memory_length = has_memory ? options->memory : 0;
+    loaded->arena_length = config.arena_length = options->arena;
+    loaded->arena = config.arena = load_reserve(options->arena);
+    if (has_memory && options->memory > 0) {
+        loaded->memory_length = config.memory_length = options->memory;
+        loaded->memory = config.memory = load_reserve(options->memory);
+    }
     config.table_spare = options->table_spare;
     config.maximum_depth = MAXIMUM_DEPTH;
     config.store = options->store;

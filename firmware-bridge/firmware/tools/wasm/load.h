@@ -11,6 +11,9 @@ struct loaded {
     uint8_t *bytes;
     uint32_t length;
     void *table;
+    void *arena;
+    void *memory;
+    uint32_t arena_length, memory_length, table_capacity;
     /* Byte offset of a validation error. */
     uint32_t at;
 };
@@ -34,6 +37,8 @@ struct loaded *load_new(void);
 /* `bytes` stay in use. */
 enum wasm_error load_validate(struct loaded *loaded, uint8_t *bytes, uint32_t length);
 enum wasm_error load_instantiate(struct loaded *loaded, const struct load_options *options);
+/* Gives back what the two above took; the instance must not be used any more. */
+void load_free(struct loaded *loaded);
 /* What an instance exports, for another that imports it. */
 enum wasm_error load_link(struct wasm_instance *exporter, const struct wasm_import *import, struct wasm_extern *found);
 
