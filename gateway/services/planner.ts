@@ -21,6 +21,9 @@ export class Planner {
   /** Whether something has no place, and may have one when a node comes. */
   incomplete = false
   #cancelReplan: (() => void) | null = null
+  /** Something is decided that plans must take in before anything else changes; and what does it soon. */
+  #owed = false
+  #cancelOwed = (): void => undefined
 
   constructor(deps: GatewayDeps, feeds: Feeds, shop: Workshop) {
     this.#deps = deps
@@ -29,13 +32,32 @@ export class Planner {
   }
 
   stop(): void {
+    this.#cancelOwed()
+    this.#cancelSoon()
+  }
+
+  #cancelSoon(): void {
     this.#cancelReplan?.()
     this.#cancelReplan = null
   }
 
   /** Something that plans depend on has changed: places and directs anew, now. */
   replan(): void {
-    this.change(() => replan(this.shop))
+    const owed = this.#owed
+    this.#owed = false
+    try {
+      this.change(() => replan(this.shop))
+    } catch (error) {
+      this.#owed = owed
+      throw error
+    }
+  }
+
+  /** As `replanSoon`, only after so many ms; before that where anything else changes. */
+  replanLater(inMs: number): void {
+    this.#owed = true
+    this.#cancelOwed()
+    this.#cancelOwed = this.#deps.clock.after(Math.ceil(inMs), () => this.replanSoon())
   }
 
   /** As `replan`, a little later and once for many. */
@@ -76,6 +98,7 @@ export class Planner {
 
   /** One transaction: what it decided goes out after it was committed. */
   change(run: () => Outcome): Outcome {
+    if (this.#owed) this.replan()
     const { store, outlet, clock } = this.#deps
     const { outcome, events } = store.transaction(() => {
       const outcome = run()
@@ -83,6 +106,8 @@ export class Planner {
       const items = [...outcome.apps.values()].flatMap(changesOf)
       return { outcome, events: items.map((item) => store.events.add({ ...item, at })) }
     })
+    // It has taken in whatever another one was waited for.
+    this.#cancelSoon()
     this.#routes = new Map([...outcome.apps].map(([app, { after, routed }]) => [app, appRoutes(after, routed)]))
     this.#placed = new Set(
       [...outcome.apps].flatMap(([app, { after }]) =>

@@ -316,18 +316,20 @@ export class Rollouts implements RolloutServices {
   #carryOut(current: Rollout, { state, actions }: Step, text: string | null): void {
     const { store, outlet } = this.#deps
     const { app, value } = current
+    const nowMs = this.#deps.nowMs()
     const texts = [...(text === null ? [] : [text]), ...saysOf(value, state)]
-    let rollout = this.#drawnAnew(current, advanced(current, state, texts, this.#deps.nowMs()))
+    let rollout = this.#drawnAnew(current, advanced(current, state, texts, nowMs))
     for (const action of actions) {
       if (action.kind !== 'commit') continue
       const { wave, instantMs } = action
       rollout = { ...rollout, commit: this.#sign(app, value, wave, instantMs) }
     }
     if (rollout.commit !== current.commit && rollout.commit !== null) {
-      // Written down before it is sent, and sent before anything else is done.
+      // Written down before it is sent, and sent before anything else is done: in a large fleet a plan takes seconds.
       store.transaction(() => store.rollouts.put(rollout))
       outlet.commit(app, rollout.commit)
-      this.#planner.replanInBackground()
+      // From its instant on what runs is another plan, by which inputs are routed.
+      this.#planner.replanLater(Math.max(0, (dueMs(state, nowMs) ?? nowMs) - nowMs))
       return
     }
     this.#planner.change(() => {
