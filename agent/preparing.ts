@@ -292,7 +292,12 @@ export class Preparing {
     this.#standby = null
     this.#disarm()
     const instantMs = prepared.commit?.instantMs ?? null
-    const problem = await this.#activation.flip(next, { wave: prepared.wave, instantMs, late: this.#late })
+    const problem = await this.#activation.flip(next, {
+      wave: prepared.wave,
+      instantMs,
+      // Its directive says so once the instant has passed.
+      late: this.#late || instantMs === null,
+    })
     if (problem !== null) await this.#notFlipped(next.installed.epoch, problem)
     this.#hooks.again()
   }

@@ -99,8 +99,8 @@ function judge(known: RolloutNode, section: Section | undefined, reported: Secti
   const { node, directive, state } = known
   const waiting = (waitsFor: string): Judgement => ({ status: 'waiting', code: null, message: null, waitsFor })
   const behind = directive !== null && (state?.value.directive ?? 0) < directive.version
-  const refused = behind ? (state?.value.refused ?? null) : null
-  if (refused) {
+  const refused = state?.value.refused ?? null
+  if (refused && behind) {
     const waitsFor = `${node} refused its directive: ${refused.message}. It goes on with the next one that it can accept`
     return { status: 'refused', code: refused.code, message: refused.message, waitsFor }
   }
@@ -114,6 +114,11 @@ function judge(known: RolloutNode, section: Section | undefined, reported: Secti
     return { status, code, message, waitsFor: waitsForPrepare(known, prepared) }
   }
   if (!reported || !taken(section, reported)) {
+    // It has read it and can't write it down, such as on a full disk.
+    if (!behind && refused) {
+      const { code, message } = refused
+      return { ...waiting(`${reach(known)} to take directive ${directive!.version}: ${message}`), code, message }
+    }
     if (!behind) return waiting(`${reach(known)} to begin with epoch ${section.epoch}`)
     const holds = state ? `it holds ${state.value.directive}` : 'it has never reported'
     return waiting(`${reach(known)} to take directive ${directive!.version}; ${holds}`)

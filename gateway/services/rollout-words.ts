@@ -4,6 +4,7 @@ import {
   hasEnded,
   type RolloutContext,
   type RolloutState,
+  type RolloutVoter,
 } from '../distribute/rollout-machine.ts'
 import type { RolloutShown } from '../distribute/rollout-view.ts'
 import type { Rollout, RolloutRecord } from './rollout-record.ts'
@@ -51,7 +52,7 @@ function waitsForOf({ state, waves }: RolloutRecord, { voters }: RolloutContext)
     }
     case 'preparing': {
       const all = there(state.wave)
-      const missing = all.filter(({ stage }) => stage === 'waiting' || stage === 'refused').map(({ node }) => node)
+      const missing = all.filter(({ stage }) => stage === 'waiting' || stage === 'refused').map(withWhy)
       return `waits for ${names(missing)}${of(state.wave)} to prepare, until ${until(state.untilMs)}`
     }
     case 'committed': {
@@ -68,6 +69,9 @@ function waitsForOf({ state, waves }: RolloutRecord, { voters }: RolloutContext)
       return state.why
   }
 }
+
+/** A node, and what it says of itself. */
+const withWhy = ({ node, why }: RolloutVoter): string => (why === null ? node : `${node} (${why})`)
 
 const maxNames = 5
 

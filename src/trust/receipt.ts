@@ -38,7 +38,7 @@ export const receipt = message(
     pauseMs: [11, nullable(float)],
     /** Null where the agent ended before it was known what became of them: they are in its journal, or come again from the gateway. */
     inputs: [12, nullable(inputCounts)],
-    /** It came to know of the commit after the instant. */
+    /** It came to know of the commit after the instant, or runs it by its directive alone, which says so only then. */
     late: [13, bool],
   }),
   1_024,
