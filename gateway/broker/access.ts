@@ -24,6 +24,13 @@ export interface AccessRules {
 }
 
 export function accessRules(topics: FleetTopics, grantsOf: GrantsOf): AccessRules {
+  // Null where it depends on the node. What goes to ten thousand of them is asked for as often, one after the other.
+  let last: { readonly filter: string; readonly may: boolean | null } = { filter: '', may: null }
+  const mayEveryNode = (filter: string): boolean | null => {
+    if (filter !== last.filter)
+      last = { filter, may: topics.isForAll(filter) ? topics.maySubscribe('any', filter) : null }
+    return last.may
+  }
   return {
     mayPublish(party, topic) {
       if (party.kind === 'node') return topics.mayPublish(party.id, topic)
@@ -32,6 +39,8 @@ export function accessRules(topics: FleetTopics, grantsOf: GrantsOf): AccessRule
     },
     mayRetain: (party, topic) => party.kind === 'client' || topics.mayRetain(party.id, topic),
     maySubscribe(party, filter) {
+      const every = party.kind === 'node' ? mayEveryNode(filter) : null
+      if (every !== null) return every
       if (party.kind === 'node') return topics.maySubscribe(party.id, filter)
       if (!topics.isWorld(filter)) return false
       return grantsOf(party.id)?.read.some((grant) => filterCovers(grant, filter)) === true

@@ -139,7 +139,10 @@ class AedesBroker implements Broker {
         done(null, granted ? subscription : null)
       },
       // Once more at delivery: a queue may hold what was granted only when it was filled.
-      authorizeForward: (client, packet) => (gatekeeper.mayRead(client, packet.topic) ? packet : null),
+      authorizeForward: (client, packet) => {
+        this.#fanout.sends(client)
+        return gatekeeper.mayRead(client, packet.topic) ? packet : null
+      },
     })
   }
 

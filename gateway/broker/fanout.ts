@@ -61,6 +61,8 @@ interface Reader {
   caughtUp: () => void
   /** It was waited for in vain. */
   slow: boolean
+  /** The next packet id of those that are its own. */
+  readonly ownId: () => number
 }
 
 interface Subscribed {
@@ -112,10 +114,14 @@ export class Fanout {
       behind: null,
       caughtUp: () => undefined,
       slow: false,
+      ownId: () => {
+        keepBelow(inside)
+        return inside._nextId++
+      },
     }
     this.#readers.set(client, reader)
     inside.conn.once('close', () => this.#end(reader))
-    keepBelow(firstCommonId, inside)
+    inside._nextId = (inside._nextId % (firstCommonId - 1)) + 1
     takeAcknowledgements(client, (messageId) => this.#ports.acknowledge(inside.id, messageId))
     // Not its name: a connection that is taken over ends its subscriptions when its successor has made its own.
     const owner = `${++this.#connections}`
@@ -130,6 +136,11 @@ export class Fanout {
         return Reflect.deleteProperty(target, filter)
       },
     })
+  }
+
+  /** aedes is about to send it a message of its own. */
+  sends(client: Client): void {
+    keepBelow(client as unknown as Inside)
   }
 
   /** The client's session queue has been sent: what came meanwhile follows. */
@@ -209,11 +220,11 @@ export class Fanout {
   }
 
   /** False when the socket is full. */
-  #write({ inside }: Reader, { frame, delivery }: Message, qos: 0 | 1): boolean {
+  #write({ inside, ownId }: Reader, { frame, delivery }: Message, qos: 0 | 1): boolean {
     if (qos === 0) return inside.conn.write(frame.plain(inside.version))
     const { conn, version, clean, id } = inside
-    if (clean || delivery === null) return conn.write(frame.numbered(version, ownId(inside)))
-    const messageId = delivery.begin(id, () => ownId(inside))
+    if (clean || delivery === null) return conn.write(frame.numbered(version, ownId()))
+    const messageId = delivery.begin(id, ownId)
     // Sent already with the session's queue, or acknowledged, or it has made room.
     if (messageId === null) return true
     return conn.write(
@@ -289,20 +300,7 @@ export class Fanout {
   }
 }
 
-/** The next packet id of those that are a client's own. */
-function ownId(inside: Inside): number {
-  const id = inside._nextId
-  inside._nextId = id + 1
-  return id
-}
-
-/** aedes, too, takes a client's packet ids from here: they are to stay below those that all clients have in common. */
-function keepBelow(end: number, inside: Inside): void {
-  let next = (inside._nextId % (end - 1)) + 1
-  Object.defineProperty(inside, '_nextId', {
-    get: () => next,
-    set: (id: number) => {
-      next = id < end ? id : 1
-    },
-  })
+/** aedes, too, takes a client's packet ids from `_nextId`: they are to stay below those that all clients have in common. */
+function keepBelow(inside: Inside): void {
+  if (inside._nextId >= firstCommonId) inside._nextId = 1
 }

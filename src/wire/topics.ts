@@ -50,6 +50,8 @@ export function fleetTopics(fleet: string) {
       topic === `${root}/n/${node}/presence` || topic === `${root}/n/${node}/state`,
     /** What a node may subscribe to: a filter that could match anything else is refused. */
     maySubscribe: (node: string, filter: string) => mayNodeSubscribe(root, node, filter),
+    /** Whether every node may read it, or none. */
+    isForAll: (filter: string) => filter.startsWith(`${root}/b/`),
     /** The transfer whose chunks a filter or topic asks for, in lower-case hex; null for any other. */
     transferOf: (filter: string) => (filter.startsWith(`${root}/b/c/`) ? filter.split('/')[4]! : null),
     /** The part of a topic that belongs to the world: clients that are no nodes reach only these, by grant. */
