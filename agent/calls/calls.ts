@@ -124,6 +124,7 @@ export class Calls {
   receive(from: string, payload: Uint8Array): void {
     try {
       const message = linkMessage.decode(payload)
+      this.#remote.heard(from)
       if (message.kind === 'reply') this.#remote.reply(from, message)
       else if (message.kind === 'cancel') this.#incoming.cancel(from, message.id)
       else void this.#answer({ ...message, from })

@@ -6,6 +6,8 @@ import { type CallOutcome, type End, endName, failed, type OutgoingCall } from '
 
 /** A call is sent again after so long without an answer, then after twice as long each time. [P 11.3] */
 const firstResendMs = 250
+/** What a call of a node may take that has let the one before run out, so that those who wait for the caller aren't kept by a device that is off. [P 11.3] */
+const silentBudgetMs = 500
 
 export interface RemotePorts {
   readonly node: string
@@ -29,6 +31,8 @@ export class Remote {
   readonly #ports: RemotePorts
   /** By id. */
   readonly #awaited = new Map<string, Awaited>()
+  /** Nodes that let a call run out, and have not been heard of since. */
+  readonly #silent = new Set<string>()
 
   constructor(ports: RemotePorts) {
     this.#ports = ports
@@ -38,8 +42,9 @@ export class Remote {
   }
 
   /** Never rejects. */
-  async call(to: string, callee: End, call: OutgoingCall, budgetMs: number): Promise<CallOutcome> {
+  async call(to: string, callee: End, call: OutgoingCall, fullBudgetMs: number): Promise<CallOutcome> {
     const { clock } = this.#ports
+    const budgetMs = this.#silent.has(to) ? Math.min(silentBudgetMs, fullBudgetMs) : fullBudgetMs
     const { promise, resolve } = Promise.withResolvers<CallOutcome>()
     const since = clock.monotonic()
     const untilMs = since + budgetMs
@@ -63,6 +68,7 @@ export class Remote {
     }
     const cancelEnd = clock.after(budgetMs, () => {
       this.#cancel(to, call.id)
+      if (budgetMs >= silentBudgetMs) this.#silent.add(to)
       const what = sent ? `${to} did not answer within ${Math.round(budgetMs)} ms` : `there is no connection to ${to}`
       resolve(
         failed(
@@ -80,6 +86,11 @@ export class Remote {
     cancelResend()
     this.#awaited.delete(key)
     return outcome
+  }
+
+  /** A node has sent something. */
+  heard(from: string): void {
+    this.#silent.delete(from)
   }
 
   /** What a node answers that nobody asked is nothing. */

@@ -69,6 +69,23 @@ test('A call to a device that is off fails when its time is over, and the caller
   expect(edge.samplesOf({ module: 'keeper' })).toEqual([])
 })
 
+test('A node that let a call run out gets less time for the next ones, until it is heard of again.', async () => {
+  await start({ deadlineMs: 900 })
+  edge.online = false
+  give(1, 'x')
+  give(2, 'x')
+  await handled(2)
+  expect(said()[0]).toContain('edge did not answer within 900 ms')
+  expect(said()[1]).toContain('edge did not answer within 500 ms')
+  edge.online = true
+  give(3, 'x')
+  await handled(3)
+  edge.online = false
+  give(4, 'x')
+  await handled(4)
+  expect(said()[2]).toContain('edge did not answer within 900 ms')
+})
+
 test('A callee that dies in mid-call leaves its caller with the truth: nobody can know; after its restart the same call is not begun again.', async () => {
   await start({ deadlineMs: 700 })
   // It has begun, and its answer is lost with the process: what it journaled last is that it began.
