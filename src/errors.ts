@@ -727,7 +727,8 @@ export const errorTable = {
   },
   'link-failed': {
     act: 'author',
-    means: 'A call over a link failed, and neither its result nor the policy of its link can say so to the module: the turn is discarded.',
+    means:
+      'A call over a link failed, and neither its result nor the policy of its link can say so to the module: the turn is discarded.',
     mend: 'Give the function a result<_, string>, or its link a policy in hypha.toml.',
   },
   'no-home': {
@@ -781,6 +782,11 @@ export const errorTable = {
     means: "The node's file says something that can't be.",
     mend: 'Mend the line that the message names.',
   },
+  'bridge-unreachable': {
+    act: 'operator',
+    means: 'The bridge process, which speaks to the boards on serial ports for the agent, does not start.',
+    mend: 'See what it said before; `hypha-bridge ls` tells what is on the ports.',
+  },
   'serial-port-failed': {
     act: 'operator',
     means: 'A serial port can not be opened.',
@@ -795,6 +801,33 @@ export const errorTable = {
     act: 'later',
     means: 'A board is not connected now, or left before it answered.',
     mend: 'Connect it again; what it held is still there.',
+  },
+  'board-full': {
+    act: 'operator',
+    means:
+      'A board has no room in its flash for what it is to keep: a module with its side table, state, or a setting.',
+    mend: 'Make the module smaller, or let it run on another node; hypha node tells what the board can hold.',
+  },
+  'board-flash': {
+    act: 'operator',
+    means: "A board's flash can't be written or erased any more.",
+    mend: 'Replace the board: its flash is worn out or damaged. What it ran goes to another node.',
+  },
+  'board-key': {
+    act: 'operator',
+    means: 'A board has no key: it has no entropy of its own to make one, and none was burnt in.',
+    mend: 'Build its firmware again with hypha mcu build, for this board alone, and flash it.',
+  },
+  'board-instances': {
+    act: 'hypha',
+    means: 'A directive asks a board for another number of instances than the one that it runs.',
+    mend: 'Let one module alone be placed on the board.',
+  },
+  'board-reverted': {
+    act: 'author',
+    means:
+      'What was on trial on a board failed, or the board started anew before it was confirmed: what ran before runs again.',
+    mend: 'See the event before this one for why; mend the module and push again.',
   },
   'board-busy': {
     act: 'later',

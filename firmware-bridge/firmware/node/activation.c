@@ -27,6 +27,9 @@ static code activate(node *n, cbor fields) {
     if (found != code_ok) slots_revert(all, &n->held.store);
   }
   if (found != code_ok) cell_start(&n->cell);
+  n->cell.restarts = 0;
+  n->cell.turns = 0;
+  n->cell.error = found;
   n->cell.paused_ms = board_millis() - begun;
   n->cell.paused_known = true;
   return found;

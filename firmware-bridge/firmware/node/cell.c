@@ -97,6 +97,7 @@ code cell_start(cell *c) {
     host_undo(c);
     c->used = 0;
     c->status = cell_failed;
+    c->changed = true;
     c->error = code_of(error);
     report_event(c, c->error, wasm_error_words(error));
     return c->error;
@@ -104,7 +105,7 @@ code cell_start(cell *c) {
   host_keep(c);
   ring_keep(c->ring);
   c->status = cell_running;
-  c->error = code_ok;
+  c->changed = true;
   c->saved_at = board_millis();
   c->next_tick_at = board_millis() + c->period_ms;
   return code_ok;
@@ -199,6 +200,7 @@ static bool end_turn(cell *c, enum wasm_error error) {
   c->restarts++;
   c->used = 0;
   c->status = cell_backoff;
+  c->changed = true;
   c->restart_at = board_millis() + (wait < most_backoff_ms ? wait : most_backoff_ms);
   return false;
 }

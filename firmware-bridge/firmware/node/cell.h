@@ -15,9 +15,11 @@ typedef struct {
   held *held;
   ring *ring;
   uint8_t status;
+  /** Something happened to it that the bridge wasn't told of yet. */
+  bool changed;
   uint32_t restarts;
   uint64_t turns;
-  /** Why it failed last. */
+  /** Why it failed last, since it became active. */
   code error;
   uint32_t next_tick_at, restart_at, saved_at;
   /** How long the last change of modules kept it from running. */

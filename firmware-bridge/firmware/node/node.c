@@ -2,6 +2,8 @@
 
 #include "random.h"
 
+enum { state_every_ms = 5000 };
+
 static uint32_t wire_random(void *context) {
   (void)context;
   uint32_t number;
@@ -92,9 +94,10 @@ uint32_t node_step(node *n) {
     see_transfer(n);
     messages_send(n);
   }
-  uint8_t status = n->cell.status;
   cell_run(&n->cell);
-  if (status != n->cell.status) n->state_owed = true;
+  // Also when nothing changed: how many turns there were, and what waits.
+  if (n->cell.changed || board_millis() - n->state_at >= state_every_ms) n->state_owed = true;
+  n->cell.changed = false;
   for (;;) {
     if (n->line_at == n->line_end) {
       n->line_at = 0;

@@ -1,7 +1,8 @@
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { toHex, toUtf8 } from '@hypha/core/bytes/text.ts'
 import { rootMetadata } from '@hypha/core/trust/root.ts'
 import { type FromBoard, fromBoard, type ToBoard, toBoard } from '@hypha/core/wire/board/messages.ts'
 import type { Offer } from '@hypha/core/wire/board/offer.ts'
@@ -16,29 +17,45 @@ import { crypto, makeRoot } from '../../support/signed.ts'
 type Of<K extends FromBoard['kind']> = Extract<FromBoard, { kind: K }>
 
 /** Builds the board that is this machine, with the root metadata of the tests' fleet and the id `mcu-1`. Answers the program's path. */
-export function buildBoard(): string {
+function buildBoard(): string {
   const out = join(firmwareFolder, '../../dist/firmware-test')
-  const source = join(tmpdir(), `hypha-burnt-${process.getuid?.()}.c`)
-  const text = burntSource({
-    root: rootMetadata.encode(makeRoot()),
-    invite: null,
-    id: 'mcu-1',
-    seed: null,
-    version: '0.1.0',
-  })
-  writeFileSync(source, text)
+  const burnt = { root: rootMetadata.encode(makeRoot()), invite: null, id: 'mcu-1', seed: null, version: '0.1.0' }
+  const text = burntSource(burnt)
+  const source = join(tmpdir(), `hypha-burnt-${toHex(crypto.sha256(toUtf8(text))).slice(0, 16)}.c`)
+  // Made once: a newer file would have the program linked anew while other tests run it.
+  if (!existsSync(source)) {
+    const own = `${source}.${process.pid}`
+    writeFileSync(own, text)
+    renameSync(own, source)
+  }
   const make = ['make', '-s', '-C', firmwareFolder, 'SANITIZE=1', `OUT=${out}`, `BURNT=${source}`, 'host']
   execFileSync('flock', [join(tmpdir(), `hypha-firmware-${process.getuid?.()}.lock`), ...make], { stdio: 'pipe' })
   return join(out, 'host-checked/board-host')
 }
 
-/** A folder for a board's flash. */
-export function flashFolder(): { readonly file: string; remove(): void } {
-  const folder = mkdtempSync(join(tmpdir(), 'hypha-board-'))
-  return { file: join(folder, 'flash'), remove: () => rmSync(folder, { recursive: true }) }
+/** Boards of a test file: each on a flash of its own, which is gone with `cleanUp`. */
+export function boards() {
+  const program = buildBoard()
+  const ends: (() => unknown)[] = []
+  return {
+    /** A board, and how it is started again on the same flash. */
+    newBoard(...args: string[]): { board: Board; again(...more: string[]): Board } {
+      const folder = mkdtempSync(join(tmpdir(), 'hypha-board-'))
+      ends.push(() => rmSync(folder, { recursive: true }))
+      const start = (...more: string[]) => {
+        const board = new Board(program, ['--flash', join(folder, 'flash'), ...args, ...more])
+        ends.unshift(() => board.kill())
+        return board
+      }
+      return { board: start(), again: start }
+    },
+    async cleanUp(): Promise<void> {
+      for (const end of ends.splice(0)) await end()
+    },
+  }
 }
 
-export type BoardReport = TypeOf<typeof report>
+type BoardReport = TypeOf<typeof report>
 
 /** A board of this machine on its standard input and output, and a bridge's side of the line that remembers what the board said. */
 export class Board {
@@ -47,18 +64,19 @@ export class Board {
   readonly #heard: FromBoard[] = []
   readonly reports: BoardReport[] = []
   readonly macs: (Uint8Array | null)[] = []
+  readonly bodies: Uint8Array[] = []
   readonly #wakes = new Set<() => void>()
   #timer: NodeJS.Timeout
   #transfer = 0
   #stderr = ''
+  readonly #started = performance.now()
   /** How the process ended; null while it runs. */
   exit: number | null = null
   readonly ended: Promise<void>
 
   constructor(program: string, args: readonly string[]) {
     this.#child = spawn(program, args)
-    const started = performance.now()
-    const now = () => Math.floor(performance.now() - started) + 1
+    const now = () => this.#now()
     let incarnation = 0
     const options = { limits: bridgeLimits, incarnation: () => ++incarnation + Math.floor(Math.random() * 0xffff_0000) }
     this.#session = new Session(options, now(), (event) => {
@@ -82,6 +100,13 @@ export class Board {
     })
     this.#timer = setInterval(pump, 5)
     this.ended = new Promise((resolve) => {
+      this.#child.on('error', (error) => {
+        this.#stderr += error.message
+        this.exit = -1
+        clearInterval(this.#timer)
+        this.#wake()
+        resolve()
+      })
       this.#child.on('close', (code) => {
         this.exit = code ?? -1
         clearInterval(this.#timer)
@@ -91,11 +116,16 @@ export class Board {
     })
   }
 
+  #now(): number {
+    return Math.floor(performance.now() - this.#started) + 1
+  }
+
   #hear(message: FromBoard): void {
     this.#heard.push(message)
     if (message.kind !== 'report') return
     this.reports.push(report.decode(message.body))
     this.macs.push(message.mac)
+    this.bodies.push(message.body)
   }
 
   #wake(): void {
@@ -183,6 +213,16 @@ export class Board {
       const newest = this.heard('state').at(-1)
       return newest !== undefined && fits(newest) ? newest : undefined
     })
+  }
+
+  /** Ends what is open on the line; it opens again by itself. */
+  reopen(): void {
+    this.#session.end('closing', this.#now())
+  }
+
+  /** Bytes on the line beside all frames. */
+  noise(bytes: Uint8Array): void {
+    this.#child.stdin.write(bytes)
   }
 
   kill(): Promise<void> {

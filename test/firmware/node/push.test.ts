@@ -1,26 +1,11 @@
 import { toHex } from '@hypha/core/bytes/text.ts'
 import { afterEach, describe, expect, it } from 'vitest'
 import { wat } from '../../support/wasm-guest.ts'
-import { Board, buildBoard, flashFolder } from './board.ts'
+import { boards } from './board.ts'
 import { activate, contentDigest, deliver, makePush } from './story.ts'
 
-const program = buildBoard()
-const ends: (() => unknown)[] = []
-afterEach(async () => {
-  for (const end of ends.splice(0)) await end()
-})
-
-/** A board on a flash of its own, which is gone after the test. */
-function newBoard(...args: string[]): { board: Board; again(): Board } {
-  const flash = flashFolder()
-  ends.push(() => flash.remove())
-  const start = () => {
-    const board = new Board(program, ['--flash', flash.file, ...args])
-    ends.unshift(() => board.kill())
-    return board
-  }
-  return { board: start(), again: start }
-}
+const { newBoard, cleanUp } = boards()
+afterEach(cleanUp)
 
 const quiet = await wat(`(module (memory (export "memory") 0)
   (func (export "hypha:module/timer@0.1.0#tick") (param i64)))`)
