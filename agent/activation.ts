@@ -204,6 +204,8 @@ export class Activation {
   }
 
   async #afterFlip(next: RunningApp, flip: Flip): Promise<void> {
+    // It runs by now, whatever is still to be written down.
+    this.#ports.ran(next.section, { pause: Math.round(flip.pauseMs! * 10) / 10 })
     this.#watchTrial()
     await this.#ports.flipped(flip)
     try {
@@ -212,7 +214,6 @@ export class Activation {
       // A full disk passes: it is written down with the next step, and a boot before that starts it by its commit.
       this.#status.tell('flip-not-written', asHyphaError(thrown))
     }
-    this.#ports.ran(next.section, { pause: Math.round(flip.pauseMs! * 10) / 10 })
     this.#ports.settled()
     this.#ports.changed()
   }
