@@ -8,6 +8,7 @@ import type { GatewayDeps } from './deps.ts'
 import type { Feeds } from './feeds.ts'
 import { PatchRefusals } from './holdings.ts'
 import { notFound } from './not-found.ts'
+import { PendingOptions } from './pending-options.ts'
 import { Planner } from './planner.ts'
 import { type Learned, learn } from './proof.ts'
 import { Pushes } from './pushes.ts'
@@ -118,6 +119,7 @@ export class Pipeline {
     if (!store.apps.has(app) && !carried) throw notFound('app', app)
     const epoch = Math.max(store.apps.latestPlan(app)?.epoch ?? 0, store.epochs.of(app).floor)
     store.meta.put(epochFloorKey, Math.max(epoch, Number(store.meta.get(epochFloorKey) ?? 0)))
+    new PendingOptions(store.meta).forget(app)
     const removed = store.removeApp(app)
     this.planner.change(() => replan(this.#shop))
     outlet.appRemoved(app)

@@ -9,6 +9,7 @@ import { digestOf } from '../store/contents.ts'
 import type { GatewayDeps } from './deps.ts'
 import { basesOf } from './holdings.ts'
 import { notFound } from './not-found.ts'
+import { PendingOptions } from './pending-options.ts'
 import type { Planner } from './planner.ts'
 import type { Signed, StoredRelease } from './releases.ts'
 import { type Outcome, type Replanned, replan, tryPlace } from './replan.ts'
@@ -32,9 +33,11 @@ export class Pushes {
   readonly #deps: GatewayDeps
   readonly #planner: Planner
   readonly #rollouts: Rollouts
+  readonly #pending: PendingOptions
 
   constructor(deps: GatewayDeps, planner: Planner, rollouts: Rollouts) {
     this.#deps = deps
+    this.#pending = new PendingOptions(deps.store.meta)
     this.#planner = planner
     this.#rollouts = rollouts
   }
@@ -70,7 +73,7 @@ export class Pushes {
         keepTransfers()
         return this.#planner.shop.releases.byDigest(digest)!
       }
-      return enough ? this.#run(keep, options) : this.#wait(keep, plan)
+      return enough ? this.#run(keep, options) : this.#wait(keep, plan, options)
     })
   }
 
@@ -116,16 +119,19 @@ export class Pushes {
       return run && enough ? this.#run(kept, options) : this.#resign(kept)
     }
     const plan = refuseImpossible(tryPlace(this.#planner.shop, found))
-    if (!enough) return this.#wait(keep({ envelope: merged, collecting: null, pending: true }), plan)
+    if (!enough) return this.#wait(keep({ envelope: merged, collecting: null, pending: true }), plan, options)
     const contents = new Map(
       store.apps.contentsOf(app, number).map((digest) => [digest, store.contents.get(digest)!] as const),
     )
     const keepTransfers = await this.#prepare({ release: found.release, envelope: merged, contents })
-    return this.#run(() => {
-      const release = whole()
-      keepTransfers()
-      return release
-    }, options)
+    return this.#run(
+      () => {
+        const release = whole()
+        keepTransfers()
+        return release
+      },
+      { ...this.#pending.of(app, number), ...options },
+    )
   }
 
   /** Has ready what nodes are sent of it. */
@@ -139,6 +145,7 @@ export class Pushes {
     let release: StoredRelease | null = null
     const outcome = this.#planner.change(() => {
       release = keep()
+      this.#pending.forget(release.app)
       return this.#bring(release, { kind: 'push', options })
     })
     const { plan, epoch } = this.#broughtBy(outcome, release!)
@@ -182,9 +189,13 @@ export class Pushes {
     return { release: release!, pending: false, plan, epoch: current?.epoch ?? 0, ...this.signed(release!) }
   }
 
-  /** Keeps a release that has too few signatures to run. */
-  #wait(keep: () => StoredRelease, plan: Plan): Pushed {
-    const release = this.#deps.store.transaction(keep)
+  /** Keeps a release that has too few signatures to run, with what was said of its rollout. */
+  #wait(keep: () => StoredRelease, plan: Plan, options: RolloutOptions): Pushed {
+    const release = this.#deps.store.transaction(() => {
+      const kept = keep()
+      this.#pending.keep(kept.app, kept.number, options)
+      return kept
+    })
     const epoch = this.#deps.store.apps.latestPlan(release.app)?.epoch ?? 0
     return { release, pending: true, plan, epoch, ...this.signed(release) }
   }

@@ -7,9 +7,11 @@ import type { ReleaseToMake } from '../../push/release.ts'
 import type { Status } from '../api/schemas/access.ts'
 import type { AppSummary, PushAnswer } from '../api/schemas/apps.ts'
 import type { NodeSummary } from '../api/schemas/nodes.ts'
+import type { ReceiptView } from '../api/schemas/rollouts.ts'
 import { type Cli, parseDuration, wholeNumber } from './cli.ts'
 import { lastNumber, rememberNumber } from './numbers.ts'
 import type { Tiers } from './plan-tree.ts'
+import { type FlipTime, flippedLine, spreads } from './spread.ts'
 import { travelLines } from './travels.ts'
 import type { Outcome } from './wait.ts'
 
@@ -100,9 +102,18 @@ export async function pushFolder(cli: Cli, folder: string, options: PushOptions)
           const onRunning = stages.begin('activate')
           return wait.awaitRollout(cli, { ...answer, timeoutMs, onRunning })
         })
-  cli.print({ ...answer, outcome, startedAt: performance.timeOrigin, timingsMs: stages.timings() }, () =>
-    told(answer, outcome, stages),
+  const flips = outcome === null || outcome.waitsFor !== null ? [] : await fetchFlips(cli, answer)
+  cli.print(
+    { ...answer, outcome, flips: spreads(flips), startedAt: performance.timeOrigin, timingsMs: stages.timings() },
+    () => told(answer, outcome, flips, stages),
   )
+}
+
+/** When nodes have flipped to what was pushed, by the receipts that have come. */
+async function fetchFlips(cli: Cli, { app, epoch }: PushAnswer): Promise<FlipTime[]> {
+  const path = `/v1/apps/${encodeURIComponent(app)}/receipts`
+  const receipts = await cli.api.request<ReceiptView[]>('GET', path, { query: { epoch: `${epoch}` } })
+  return receipts.map((each) => ({ ...each, errorMs: each.errorMs ?? Number.POSITIVE_INFINITY }))
 }
 
 /** What is said over the release's own rollout. */
@@ -141,7 +152,7 @@ function nextRelease(
 export const waitsFor = ({ app, number, signed, threshold }: PushAnswer): string =>
   `${app} ${number}: signed ${signed} of ${threshold}. It runs when another hand has signed: hypha sign ${app}@${number}`
 
-function told(answer: PushAnswer, outcome: Outcome | null, stages: Stages): string {
+function told(answer: PushAnswer, outcome: Outcome | null, flips: readonly FlipTime[], stages: Stages): string {
   const { app, number, plan } = answer
   const lines = [answer.pending ? waitsFor(answer) : `${app} ${number} is accepted.`]
   if (outcome !== null) {
@@ -149,6 +160,8 @@ function told(answer: PushAnswer, outcome: Outcome | null, stages: Stages): stri
     lines[0] = `${app} ${number} ${outcome.waitsFor ?? runs}.`
     if (outcome.offline.length > 0) lines.push(`Away, and to follow once back: ${outcome.offline.join(', ')}.`)
   }
+  const spread = flippedLine(flips)
+  if (spread !== null) lines.push(spread)
   lines.push(...travelLines(answer.travels))
   if (!plan.complete) lines.push(`Not everything has a place: see hypha why MODULE --app ${app}.`)
   const { total, ...rest } = stages.timings()

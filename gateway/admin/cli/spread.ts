@@ -47,6 +47,15 @@ export function spreadLines(times: readonly FlipTime[]): string[] {
   return lines
 }
 
+/** For who has just pushed; null where there is nothing to compare. */
+export function flippedLine(times: readonly FlipTime[]): string | null {
+  const [first, ...more] = spreads(times)
+  if (first === undefined || times.length < 2) return null
+  if (more.length > 0 || first.nodes < times.length) return spreadLines(times).join('\n')
+  const { nodes, withinMs, errorMs } = first
+  return `${nodes} nodes flipped within ${withinMs.toFixed(1)} ms, each clock known to ± ${errorMs.toFixed(1)} ms.`
+}
+
 function distance(times: readonly FlipTime[]): number {
   const all = times.map(({ flippedMs }) => flippedMs)
   return Math.max(...all) - Math.min(...all)
