@@ -13,6 +13,11 @@ const programs: Readonly<Record<string, string>> = {
   ip: 'iproute2',
   shellcheck: 'shellcheck',
   'systemd-analyze': 'systemd',
+  gcc: 'gcc libc6-dev',
+  make: 'make',
+  'arm-none-eabi-gcc': 'gcc-arm-none-eabi',
+  wast2json: 'wabt',
+  'wasm-opt': 'binaryen',
 }
 
 const isInstalled = (program: string) => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0

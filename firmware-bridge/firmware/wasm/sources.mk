@@ -19,14 +19,17 @@ $(board_out)/wasm/%.o: board_flags += $(wasm_flags)
 $(board_out)/wasm/interpret.o: board_flags += $(wasm_loop_flags)
 
 $(host_out)/hypha-wasm: $(call host_object,$(wasm) $(hypha_wasm))
-	@$(CC) $(host_flags) $^ -o $@
+	@$(CC) $(host_flags) $^ -lm -o $@
 
 $(host_out)/wasm-probe: $(call host_object,$(wasm) tools/wasm-probe.c tools/wasm/load.c tools/wasm/values.c)
-	@$(CC) $(host_flags) $^ -o $@
+	@$(CC) $(host_flags) $^ -lm -o $@
 
-.PHONY: host-tools hypha-wasm wasm-probe
-host-tools: hypha-wasm wasm-probe
-hypha-wasm wasm-probe: %: $(host_out)/%
+$(host_out)/wasm-guest: $(call host_object,$(wasm) tools/wasm-guest.c tools/wasm/load.c)
+	@$(CC) $(host_flags) $^ -lm -o $@
+
+.PHONY: host-tools hypha-wasm wasm-probe wasm-guest
+host-tools: hypha-wasm wasm-probe wasm-guest
+hypha-wasm wasm-probe wasm-guest: %: $(host_out)/%
 
 # The interpreter's part of a board's flash, object by object.
 .PHONY: wasm-size

@@ -26,7 +26,7 @@ test('The sampler gets a list of names, reads its sensors, and publishes texts a
       'publish climate/indoor {"value":21.5,"at":1700000000000}',
       'emit outdoor -0.375',
       'publish climate/outdoor {"value":-0.375,"at":1700000000000}',
-      'read 3 emitted 2 published 2 set 0 got 0 logged 0 memory 19004 fuel 496\n',
+      'read 3 emitted 2 published 2 set 0 got 0 logged 0 memory 19004 fuel 1000\n',
     ].join('\n'),
   )
 })

@@ -59,7 +59,10 @@ export function generatedModules(count: number, seed: number): Uint8Array[] {
         Uint8Array.from({ length: 200 + Math.floor(random() * 3000) }, () => Math.floor(random() * 256)),
       )
       const level = ['-O0', '-O2', '-Os'][index % 3]!
-      const run = spawnSync('wasm-opt', [input, '-ttf', level, ...flags, ...more, '-o', output], { encoding: 'utf8' })
+      const run = spawnSync('wasm-opt', [input, '-ttf', level, ...flags, ...more, '-o', output], {
+        encoding: 'utf8',
+        env: { ...process.env, BINARYEN_CORES: '1' },
+      })
       if (run.status !== 0) throw new Error(`wasm-opt: ${run.stderr.slice(0, 500)}`)
       return new Uint8Array(readFileSync(output))
     })
