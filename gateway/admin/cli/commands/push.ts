@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { Plan } from '../../../plan.ts'
+import type { RolloutView } from '../../api/schemas/apps.ts'
 import { defineCommand, parseDuration } from '../cli.ts'
 import type { PushOptions } from '../push.ts'
 import type { SignOptions } from '../sign.ts'
@@ -17,15 +18,21 @@ export function registerPush(program: Command): void {
     },
     async (cli, { app }, folder) => {
       const { fetchTiers, planFolder } = await import('../push.ts')
-      const { planTree, refusalTree } = await import('../plan-tree.ts')
-      const tiers = fetchTiers(cli)
-      const [plan, tierOf] = await Promise.all([
-        app === undefined
-          ? planFolder(cli, folder ?? '.')
-          : cli.api.request<Plan>('GET', `/v1/apps/${encodeURIComponent(app)}/plan`),
-        tiers,
+      const [{ planTree, refusalTree }, { prepareText }] = await Promise.all([
+        import('../plan-tree.ts'),
+        import('../prepare-text.ts'),
       ])
-      cli.print(plan, () => [planTree(plan, tierOf), refusalTree(plan)].filter((part) => part !== '').join('\n\n'))
+      const tiers = fetchTiers(cli)
+      const of = `/v1/apps/${encodeURIComponent(app ?? '')}`
+      const [plan, tierOf, rollout] = await Promise.all([
+        app === undefined ? planFolder(cli, folder ?? '.') : cli.api.request<Plan>('GET', `${of}/plan`),
+        tiers,
+        app === undefined ? null : cli.api.request<RolloutView>('GET', `${of}/rollout`),
+      ])
+      const unprepared = rollout === null ? '' : prepareText(rollout)
+      cli.print(plan, () =>
+        [planTree(plan, tierOf), refusalTree(plan), unprepared].filter((part) => part !== '').join('\n\n'),
+      )
     },
   )
   defineCommand<[string | undefined] & string[], PushOptions>(
