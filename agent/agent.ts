@@ -16,6 +16,7 @@ import { type SectionState, state } from '@hypha/core/wire/messages/state.ts'
 import { want } from '@hypha/core/wire/messages/want.ts'
 import { fleetTopics } from '@hypha/core/wire/topics.ts'
 import { believes } from './authority.ts'
+import { openBoards } from './boards/boards.ts'
 import { Calls } from './calls/calls.ts'
 import { tellLinks } from './calls/telling.ts'
 import { openGatewayClock } from './clock-sync.ts'
@@ -199,8 +200,10 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
       sections,
       contents: contents.list(),
       refused: pipeline!.refused,
+      children: boards.children(),
     })
   const bootedMs = systemClock.now()
+  const boards = openBoards(process.env.HYPHA_BRIDGE, log, publishState)
   const update = selfUpdate(
     home,
     () => link.state === 'online',
@@ -371,6 +374,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     await patches.close()
     shipper.close()
     await journal.close()
+    boards.close()
     machine.close()
   }
   const end = (code: number) => {

@@ -14,6 +14,7 @@ const help = `hypha-agent: runs modules on this machine for a Hypha fleet
 
 Options
   --home DIR    the agent's folder (default: $HYPHA_AGENT_HOME, else ~/.hypha-agent)
+  --serial PORT with run: boards on this serial port are children of this node; /dev/ttyUSB* names several
   --json        machine-readable output; with run, one JSON object a log line
   --help        this text
 
@@ -28,6 +29,7 @@ const options = {
   home: { type: 'string' },
   json: { type: 'boolean', default: false },
   yes: { type: 'boolean', default: false },
+  serial: { type: 'string', multiple: true },
   again: { type: 'boolean', default: false },
   // For a parent process: the agent ends when the pipe to its standard input does, however the parent dies.
   'until-stdin-ends': { type: 'boolean', default: false },
@@ -63,6 +65,7 @@ async function main(): Promise<void> {
         home,
         json: values.json,
         untilStdinEnds: values['until-stdin-ends'],
+        serial: values.serial ?? [],
         program: import.meta.filename,
         execPath,
       })

@@ -8,6 +8,8 @@ export interface RunOptions {
   readonly home: string
   readonly json: boolean
   readonly untilStdinEnds: boolean
+  /** Serial ports whose boards are children of this node. */
+  readonly serial: readonly string[]
   /** The program that was started, and the Node that runs it. */
   readonly program: string
   readonly execPath: string
@@ -32,6 +34,8 @@ export async function run(options: RunOptions): Promise<void> {
   const home = realpathSync(options.home)
   const { startHelper } = await import('./helper/start.ts')
   const helper = await startHelper(home)
+  const { startBridge } = await import('./boards/start.ts')
+  const bridge = await startBridge(home, options.serial)
   const bound = boundPaths(readNodeFile(home))
   const flags = [
     '--permission',
@@ -53,6 +57,7 @@ export async function run(options: RunOptions): Promise<void> {
   process.execve!(options.execPath, [options.execPath, ...flags, options.program, ...args], {
     ...process.env,
     ...(helper === null ? {} : { HYPHA_HELPER: helper }),
+    ...(bridge === null ? {} : { HYPHA_BRIDGE: bridge }),
   })
 }
 

@@ -802,6 +802,21 @@ export const errorTable = {
     means: 'A board is not connected now, or left before it answered.',
     mend: 'Connect it again; what it held is still there.',
   },
+  'mcu-board-unknown': {
+    act: 'caller',
+    means: 'There is no firmware for a board of this name.',
+    mend: 'Name one that there is (hypha mcu build --help); docs/microcontrollers.md tells how to add another.',
+  },
+  'mcu-toolchain-missing': {
+    act: 'caller',
+    means: "What the firmware is built with isn't on this machine.",
+    mend: 'Install what the message names, then run the same command again.',
+  },
+  'mcu-build-failed': {
+    act: 'hypha',
+    means: "The firmware couldn't be built or run.",
+    mend: 'Report it with the whole message; make clean in firmware-bridge/firmware may help.',
+  },
   'board-full': {
     act: 'operator',
     means:

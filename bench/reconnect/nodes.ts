@@ -34,6 +34,7 @@ const stateOf = (): Uint8Array =>
     sections: [],
     contents: [],
     refused: null,
+    children: null,
   })
 
 const counts = { online: 0, full: 0, resumed: 0, failed: 0 }

@@ -381,6 +381,7 @@ export class LightNode {
       sections,
       contents: this.#receiver!.contents.list(),
       refused: this.#refused && { code: this.#refused.code, message: this.#refused.message },
+      children: null,
     })
   }
 

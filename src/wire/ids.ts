@@ -38,3 +38,6 @@ export function instanceName(instance: { app: string; module: string; home: stri
 
 /** The app that is the agent's own program: nodes install it themselves, and nobody else may have its name. */
 export const agentApp = 'hypha-agent'
+
+/** The app that is the firmware of boards. */
+export const firmwareApp = 'hypha-firmware'

@@ -1,4 +1,4 @@
-import { float, list, message, nullable, oneOf, record, type TypeOf, text, uint } from '../codec.ts'
+import { bool, bytes, float, list, message, nullable, oneOf, record, type TypeOf, text, uint } from '../codec.ts'
 import { digest, id, incarnation, interfaceName } from '../ids.ts'
 
 export const tiers = ['mcu', 'device', 'edge', 'cloud'] as const
@@ -70,6 +70,31 @@ const sectionState = record({
   prepare: [9, nullable(prepareState)],
 })
 
+/** Boards that one node may have. */
+export const maxChildren = 16
+
+/** A microcontroller at a serial port of the node: it has no connection of its own, and speaks through its node's. */
+const childState = record({
+  /** Its own id, which it keeps on whatever node. */
+  node: [1, id],
+  /** Its Ed25519 key: with another key it is another board. */
+  key: [2, bytes({ exact: 32 })],
+  /** What it was flashed with to be accepted by; null where somebody has to. */
+  invite: [3, nullable(bytes({ max: 64 }))],
+  /** Whether it is connected to the node now; what follows is as it was last seen. */
+  connected: [4, bool],
+  incarnation: [5, incarnation],
+  inventory: [6, inventory],
+  /** The largest content that it takes, and the longest envelope. */
+  slotBytes: [7, uint(0xffff_ffff)],
+  envelopeBytes: [8, uint(0xffff_ffff)],
+  /** Versions of the root metadata and of the directive that it holds; 0 for none. */
+  root: [9, uint(0xffff_ffff)],
+  directive: [10, uint(0xffff_ffff)],
+  sections: [11, list(sectionState, 16)],
+  contents: [12, list(digest, 16)],
+})
+
 /** Retained on `n/<node>/state`: what the node is, and what runs on it. */
 export const state = message(
   'state',
@@ -85,6 +110,8 @@ export const state = message(
     contents: [7, list(digest, 512)],
     /** Why the last directive was refused; null where it wasn't. */
     refused: [8, nullable(record({ code: [1, text(40)], message: [2, text(1_000)] }))],
+    /** Its boards, connected or not, of those that it has seen since it started; null where it has no bridge. */
+    children: [9, nullable(list(childState, maxChildren))],
   }),
 )
 
@@ -92,4 +119,5 @@ export type NodeState = TypeOf<typeof state>
 export type Inventory = TypeOf<typeof inventory>
 export type PrepareState = TypeOf<typeof prepareState>
 export type SectionState = TypeOf<typeof sectionState>
+export type ChildState = TypeOf<typeof childState>
 export type InstanceState = TypeOf<typeof instanceState>

@@ -198,6 +198,7 @@ export function reports(
     sections: [],
     contents: [],
     refused: null,
+    children: null,
     ...changes,
   }
   gateway.store.nodes.setPresence(id, { connection: 1, online: true, run: null, journal: null }, gateway.clock.now())

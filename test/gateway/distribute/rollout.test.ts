@@ -51,6 +51,7 @@ const stateOf = (sections: SectionState[], over: Partial<NodeState> = {}): Rollo
     sections,
     contents: [],
     refused: null,
+    children: null,
     ...over,
   },
 })

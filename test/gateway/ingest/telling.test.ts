@@ -156,6 +156,7 @@ it('A state is stored with its inventory', () => {
     sections: [],
     contents: [],
     refused: null,
+    children: null,
   })
   ingest.onState('pi-7', bytes)
   expect(store.nodes.get('pi-7')).toMatchObject({ inventory })

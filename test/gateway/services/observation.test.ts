@@ -31,6 +31,7 @@ test('Only what belongs to the new epoch, or happened since the flip, is observe
     sections: [{ ...section, ...rest, instances: [instance] }],
     contents: [],
     refused: null,
+    children: null,
   })
   store.nodes.setState('pi-7', said, inventory, t0)
 

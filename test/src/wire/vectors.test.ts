@@ -51,6 +51,7 @@ const said: NodeState = {
   ],
   contents: [digest],
   refused: null,
+  children: null,
 }
 const published = { app: 'greenhouse', release: digest, attachments: [Uint8Array.of(1, 2, 3)] }
 

@@ -117,6 +117,7 @@ const word = (agentVersion: string): Uint8Array =>
     sections: [],
     contents: [],
     refused: null,
+    children: null,
   })
 
 /** Speaks in the neighbour's name, then in its own: when the gateway shows the second, it has passed over the first or believed it. */
