@@ -87,10 +87,13 @@ export const untilValue = (
   })
 
 /** Publishes on the meter's topic, as a client of the world. */
-export async function say(fleet: Fleet, number: number): Promise<void> {
+export const say = (fleet: Fleet, number: number): Promise<void> => sayTo(fleet, 'meter', number)
+
+/** The same to an app that subscribes to `say`; one app of a fleet only. */
+export async function sayTo(fleet: Fleet, app: string, number: number): Promise<void> {
   const path = (name: string) => join(fleet.folder, name)
   if ((await ask<{ name: string }[]>(fleet, '/v1/clients')).length === 0) {
-    await fleet.hypha(['client', 'create', 'sayer', '--publish', 'm/meter/#', '--out', fleet.folder])
+    await fleet.hypha(['client', 'create', 'sayer', '--publish', `m/${app}/#`, '--out', fleet.folder])
   }
   const tls = ['--cafile', path('ca.pem'), '--cert', path('sayer.pem'), '--key', path('sayer.key')]
   const where = ['-h', '127.0.0.1', '-p', `${fleet.mqttPort}`, '-i', 'sayer', '-V', 'mqttv311', '-q', '1']
@@ -98,7 +101,7 @@ export async function say(fleet: Fleet, number: number): Promise<void> {
     ...where,
     ...tls,
     '-t',
-    `hypha/${fleet.name}/m/meter/say`,
+    `hypha/${fleet.name}/m/${app}/say`,
     '-m',
     `${number}`,
   ])

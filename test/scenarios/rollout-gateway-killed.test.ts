@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { Fleet } from '../support/fleet.ts'
-import { inState, push, show, twoNodes } from './rollout-support.ts'
+import { eventually, Fleet } from '../support/fleet.ts'
+import { inState, nodeAt, push, receiptsOf, rolloutOf, show, ticking, twoNodes } from './rollout-support.ts'
+import { eventOf } from './support.ts'
 
 let fleet: Fleet
 
@@ -31,4 +32,50 @@ test('A gateway that is killed after a commit sees it through when it is back', 
   const { nodes } = await inState(fleet, 'app', 3, 'done')
   expect(nodes.map(({ status }) => status)).toEqual(['confirmed', 'confirmed'])
   await show(fleet, 'app', 3, ['pi-1', 'pi-2'])
+})
+
+test('A gateway that is killed while it watches how the nodes do ends the rollout when it is back', async () => {
+  const { epoch } = await push(fleet, 'app', 4, '', `[rollout]\nsoak = "5s"\n\n${ticking}`)
+  await inState(fleet, 'app', 4, 'soaking')
+  await fleet.gateway!.end('SIGKILL')
+  await fleet.startGateway()
+  await inState(fleet, 'app', 4, 'done')
+  await show(fleet, 'app', 4, ['pi-1', 'pi-2'])
+  await receiptsOf(fleet, 'app', epoch, ['pi-1', 'pi-2'])
+})
+
+test('A gateway that is killed once it has aborted tells the nodes when it is back: what they prepared is dropped', async () => {
+  const slow = fleet.agents.get('pi-2')!.child
+  slow.kill('SIGSTOP')
+  await push(fleet, 'app', 5)
+  await nodeAt(fleet, 'app', 'pi-1', 'prepared')
+  // Whom it would tell hears nothing before it is gone.
+  const other = fleet.agents.get('pi-1')!.child
+  other.kill('SIGSTOP')
+  await fleet.hypha(['rollout', 'abort', 'app'])
+  await fleet.gateway!.end('SIGKILL')
+  slow.kill('SIGCONT')
+  other.kill('SIGCONT')
+  await fleet.startGateway()
+  const { phases } = await inState(fleet, 'app', 5, 'aborted')
+  expect(phases!.why).toMatch(/has aborted it/)
+  await fleet.reached('app', 'confirmed')
+  await show(fleet, 'app', 4, ['pi-1', 'pi-2'])
+  expect((await rolloutOf(fleet, 'app')).release).toBe(4)
+  await push(fleet, 'app', 6)
+  await inState(fleet, 'app', 6, 'done')
+})
+
+test('A gateway that is killed while it takes a release back goes on with that when it is back', async () => {
+  await push(fleet, 'app', 7, 'if (ticks > 3) unreachable();')
+  await eventually('it is taken back', async () => {
+    const { phases } = await rolloutOf(fleet, 'app')
+    return phases?.state === 'rolled-back' || undefined
+  })
+  await fleet.gateway!.end('SIGKILL')
+  await fleet.startGateway()
+  await eventOf(fleet, 'app', 'rollout-rolled-back', /release 7/)
+  await show(fleet, 'app', 6, ['pi-1', 'pi-2'])
+  await fleet.reached('app', 'confirmed')
+  expect((await rolloutOf(fleet, 'app')).release).toBe(6)
 })

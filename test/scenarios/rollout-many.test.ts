@@ -43,7 +43,7 @@ test(
     // So that the wave waits, whatever becomes of the one that is away when the second comes.
     const slow = fleet.agents.get('pi-1')!.child
     slow.kill('SIGSTOP')
-    proxy.holdAfter(0)
+    proxy.hold()
     proxy.cut()
     await push(fleet, 'app', 2)
     for (const node of five.slice(1)) await nodeAt(fleet, 'app', node, 'prepared')

@@ -7,7 +7,12 @@ import { ask, steadySensor, writeApp } from './support.ts'
 export interface RolloutAnswer {
   readonly release: number
   readonly done: boolean
-  readonly phases: { readonly release: number; readonly state: string; readonly why: string | null } | null
+  readonly phases: {
+    readonly release: number
+    readonly state: string
+    readonly why: string | null
+    readonly waitsFor: string | null
+  } | null
   readonly nodes: readonly {
     readonly node: string
     readonly online: boolean

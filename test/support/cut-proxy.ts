@@ -1,56 +1,56 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 
-/** A network path to a port on this machine that a test can cut, hold up, or make long. */
+/** A network path to a port on this machine that a test can cut, hold up, and make long or narrow. */
 export class CutProxy {
   readonly #server: Server
   readonly #ends = new Set<Socket>()
+  /** Those of them on the other side. */
+  readonly #fars = new Set<Socket>()
   readonly #held = new Set<Socket>()
-  /** What still goes to those that have connected, in bytes, until it is held up. */
-  #left = Number.POSITIVE_INFINITY
+  #holding = false
   /** One way, in ms. */
   delayMs = 0
+  /** To those that have connected; what they send isn't slowed down. */
+  bytesPerS = Number.POSITIVE_INFINITY
 
   private constructor(toPort: number) {
     this.#server = createServer((near) => {
       const far = connect(toPort, '127.0.0.1')
-      this.#forward(near, far, () => undefined)
-      this.#forward(far, near, (bytes) => {
-        this.#left -= bytes
-        if (this.#left > 0) return
-        this.#held.add(far)
-        far.pause()
-      })
+      this.#fars.add(far)
+      this.#forward(near, far, () => 0)
+      this.#forward(far, near, (bytes) => (bytes / this.bytesPerS) * 1_000)
+      if (this.#holding) this.#pause(far)
     }).listen(0, '127.0.0.1')
   }
 
-  #forward(from: Socket, to: Socket, passed: (bytes: number) => void): void {
+  #forward(from: Socket, to: Socket, takesMs: (bytes: number) => number): void {
     this.#ends.add(from)
     from.setNoDelay(true)
     from.on('error', () => from.destroy())
     from.on('close', () => {
       this.#ends.delete(from)
+      this.#fars.delete(from)
       this.#held.delete(from)
       to.destroy()
     })
     // In order, also where the delay changes in between.
     let due = 0
-    const later = (run: () => void) => {
-      due = Math.max(due, performance.now() + this.delayMs)
+    const later = (bytes: number, run: () => void) => {
+      due = Math.max(due, performance.now() + this.delayMs) + takesMs(bytes)
       const inMs = due - performance.now()
       if (inMs <= 0) run()
       else setTimeout(run, inMs)
     }
     from.on('data', (chunk) => {
-      passed(chunk.length)
-      later(() => {
+      later(chunk.length, () => {
         if (!to.write(chunk) && !this.#held.has(from)) {
           from.pause()
           to.once('drain', () => this.#held.has(from) || from.resume())
         }
       })
     })
-    from.on('end', () => later(() => to.end()))
+    from.on('end', () => later(0, () => to.end()))
   }
 
   static async to(port: number): Promise<CutProxy> {
@@ -67,18 +67,19 @@ export class CutProxy {
     return this.#ends.size > 0
   }
 
-  /** Whether something waits to go through. */
-  get holds(): boolean {
-    return this.#held.size > 0
+  /** Lets nothing more through to those that have connected, or do; what they send goes on. */
+  hold(): void {
+    this.#holding = true
+    for (const far of this.#fars) this.#pause(far)
   }
 
-  /** Lets about so many bytes more through to those that have connected; all else goes on. */
-  holdAfter(bytes: number): void {
-    this.#left = bytes
+  #pause(far: Socket): void {
+    this.#held.add(far)
+    far.pause()
   }
 
   letGo(): void {
-    this.#left = Number.POSITIVE_INFINITY
+    this.#holding = false
     for (const socket of this.#held) socket.resume()
     this.#held.clear()
   }
