@@ -1,5 +1,5 @@
 import { toHex } from '@hypha/core/bytes/text.ts'
-import { type NodeState, type SectionState, state } from '@hypha/core/wire/messages/state.ts'
+import { type ChildState, type NodeState, type SectionState, state } from '@hypha/core/wire/messages/state.ts'
 import type { NodeDetail, NodeSummary, SectionView } from '../admin/api/schemas/nodes.ts'
 import type { Plan } from '../plan.ts'
 import type { NodeRecord } from '../store/nodes.ts'
@@ -48,8 +48,24 @@ export function nodeDetail(store: Store, node: NodeRecord): NodeDetail {
     bootedAt: reported?.bootedMs ?? null,
     sections: (reported?.sections ?? []).map((section) => sectionView(store, section)),
     refused: reported?.refused ? { code: reported.refused.code, message: reported.refused.message } : null,
+    boards: (reported?.children ?? []).map((board) => boardView(store, board)),
   }
 }
+
+const boardView = (store: Store, board: ChildState): NodeDetail['boards'][number] => ({
+  id: board.node,
+  key: toHex(board.key),
+  connected: board.connected,
+  hardware: board.inventory.arch,
+  firmware: board.inventory.agentVersion,
+  memoryBytes: board.inventory.memoryBytes,
+  slotBytes: board.slotBytes,
+  interfaces: [...board.inventory.interfaces],
+  sensors: [...board.inventory.sensors],
+  actuators: [...board.inventory.actuators],
+  directive: board.directive,
+  sections: board.sections.map((section) => sectionView(store, section)),
+})
 
 function memoryUsedOn(store: Store, node: string): number {
   const plans = store.apps.list().map(({ id }) => store.apps.latestPlan(id)?.json as Plan | undefined)

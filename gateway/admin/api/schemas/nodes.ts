@@ -58,6 +58,21 @@ const Inventory = Type.Object({
   updates: nullable(Type.Array(Id, { description: 'Built-in apps whose releases it installs by itself' })),
 })
 
+const BoardView = Type.Object({
+  id: Id,
+  key: Type.String({ description: 'Its Ed25519 key, in hex: with another key it is another board' }),
+  connected: Type.Boolean({ description: 'To its node, when that last said so' }),
+  hardware: Type.String(),
+  firmware: Type.String(),
+  memoryBytes: Type.Integer({ description: 'What a module may have' }),
+  slotBytes: Type.Integer({ description: 'The largest module that it takes' }),
+  interfaces: Type.Array(Type.String()),
+  sensors: Type.Array(Type.String()),
+  actuators: Type.Array(Type.String()),
+  directive: Type.Integer({ description: 'Version that it holds; 0 for none' }),
+  sections: Type.Array(SectionView),
+})
+
 export const NodeDetail = Type.Object({
   ...NodeSummary.properties,
   certificate: Type.Object({ fingerprint: Digest, expiresAt: Time }),
@@ -66,6 +81,7 @@ export const NodeDetail = Type.Object({
   bootedAt: nullable(Time),
   sections: Type.Array(SectionView),
   refused: nullable(Type.Object({ code: Type.String(), message: Type.String() })),
+  boards: Type.Array(BoardView, { description: 'Microcontrollers at its serial ports' }),
 })
 export type NodeDetail = Static<typeof NodeDetail>
 

@@ -164,6 +164,13 @@ function describeNode(node: NodeDetail): string {
     ])
   }
   if (node.refused !== null) lines.push(['refused', `${node.refused.message} [${node.refused.code}]`])
+  for (const board of node.boards) {
+    const away = board.connected ? '' : ', away'
+    lines.push([
+      'board',
+      `${board.id}${away}: ${board.hardware}, firmware ${board.firmware}, ${board.memoryBytes} bytes for a module of at most ${board.slotBytes}`,
+    ])
+  }
   // Also where nothing of the app runs, and so no line below tells of it.
   for (const { app, status, message, code } of node.sections) {
     if (code !== null) lines.push([status, `${app}: ${message ?? 'no reason given'} [${code}]`])
