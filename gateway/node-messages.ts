@@ -30,7 +30,7 @@ export interface NodeMessagePorts {
 }
 
 type Word =
-  | { readonly kind: 'presence' | 'state'; readonly node: string; readonly bytes: Uint8Array }
+  | { readonly kind: 'presence' | 'state' | 'receipt'; readonly node: string; readonly bytes: Uint8Array }
   | { readonly kind: 'begun'; readonly node: string; readonly will: Uint8Array | null }
 
 interface NodeMessages {
@@ -75,24 +75,38 @@ export function createNodeMessages(ports: NodeMessagePorts): NodeMessages {
     for (const node of new Set(nodes)) void sender.flush(node)
   }
 
-  /** What nodes say of themselves: after a restart of the gateway all of them at once. */
+  /** What nodes say of themselves: after a restart of the gateway, or at a flip, all of them at once. */
   const words = createTurnBatch<Word>(
     // Each presence counts: a node that went and came is another than one that stayed.
     ({ kind, node }) => (kind === 'state' ? node : null),
     (items) => {
+      const tell: (() => void)[] = []
       try {
         ingest.together(() => {
           for (const item of items) {
             if (item.kind === 'begun') ingest.onConnection(item.node, item.will)
             else if (item.kind === 'state') ingest.onState(item.node, item.bytes)
-            else ingest.onPresence(item.node, item.bytes)
+            else if (item.kind === 'presence') ingest.onPresence(item.node, item.bytes)
+            else tell.push(keepReceipt(item.node, item.bytes))
           }
         })
+        for (const run of tell) run()
       } catch (thrown) {
         onProblem(items.at(-1)!.node, asHyphaError(thrown))
       }
     },
   )
+
+  /** One that is wrong is told of, and keeps nothing of the others from being written. */
+  function keepReceipt(node: string, envelope: Uint8Array): () => void {
+    try {
+      return reports.receipts.keep(node, envelope)
+    } catch (thrown) {
+      // Anything else is the store's: then nothing of them is written.
+      if (!(thrown instanceof HyphaError)) throw thrown
+      return () => onProblem(node, thrown)
+    }
+  }
 
   const first = createFirstWords({
     clock,

@@ -23,9 +23,14 @@ export class Receipts {
    * `receipt-wrong` for one of another node, fleet or app, or of an epoch that was never given out. [P 10.8]
    */
   take(node: string, envelope: Uint8Array): void {
+    this.keep(node, envelope)()
+  }
+
+  /** The same within a transaction of the caller, who calls the result when that is through: then it is told of. */
+  keep(node: string, envelope: Uint8Array): () => void {
     const { store, clock, crypto } = this.#deps
     const record = store.nodes.get(node)
-    if (record === null) return
+    if (record === null) return () => undefined
     const role = { threshold: 1, keys: [record.publicKey] }
     const payload = verifyThreshold(openEnvelope(envelope, 'receipt', maxReceiptBytes), 'receipt', role, node, crypto)
     const signed = receipt.decode(payload)
@@ -45,7 +50,9 @@ export class Receipts {
       })
       return added ? [store.events.add(event)] : []
     })
-    if (events.length > 0) this.#feeds.events.publish(events)
+    return () => {
+      if (events.length > 0) this.#feeds.events.publish(events)
+    }
   }
 
   /** Of one epoch, by default the newest that has any. Throws `not-found`. */
@@ -64,7 +71,7 @@ export class Receipts {
     if (!store.apps.has(app)) throw wrong(`speaks of ${app}, which this fleet hasn't`)
     if (from !== null && from.epoch >= to.epoch) throw wrong(`goes from epoch ${from.epoch} of ${app} to ${to.epoch}`)
     // Whoever may make epochs up could fill the table with them.
-    const highest = Math.max(store.apps.latestPlan(app)?.epoch ?? 0, store.epochs.of(app).floor)
+    const highest = Math.max(store.apps.latestEpoch(app) ?? 0, store.epochs.of(app).floor)
     if (to.epoch > highest) throw wrong(`speaks of epoch ${to.epoch} of ${app}, which is at ${highest}`)
   }
 }

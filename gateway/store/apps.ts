@@ -82,6 +82,9 @@ export function createApps(db: Database, fleet: string, contents: ContentStore) 
   const latestPlan = db.prepare<[string, string], PlanRow>(
     'SELECT * FROM plans WHERE fleet = ? AND app = ? ORDER BY epoch DESC LIMIT 1',
   )
+  const latestEpoch = db.prepare<[string, string], { epoch: number | null }>(
+    'SELECT max(epoch) AS epoch FROM plans WHERE fleet = ? AND app = ?',
+  )
   const dropOldPlans = db.prepare('DELETE FROM plans WHERE fleet = ? AND app = ? AND epoch < ?')
 
   const addRelease = db.transaction((release: NewRelease): ReleaseRecord => {
@@ -159,6 +162,8 @@ export function createApps(db: Database, fleet: string, contents: ContentStore) 
       const row = latestPlan.get(fleet, app)
       return row ? toPlan(row) : null
     },
+    /** Its epoch, without the plan itself; null where there is none. */
+    latestEpoch: (app: string): number | null => latestEpoch.get(fleet, app)!.epoch,
     removePlansBefore: (app: string, epoch: number): number => dropOldPlans.run(fleet, app, epoch).changes,
   }
 }
