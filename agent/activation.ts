@@ -1,15 +1,14 @@
 import { asHyphaError, type HyphaError } from '@hypha/core/errors.ts'
-import type { Section } from '@hypha/core/trust/directive.ts'
-import { instanceName } from '@hypha/core/wire/ids.ts'
 import type { AppPorts } from './app-ports.ts'
 import type { AppStatus, Why } from './app-status.ts'
-import { clearStaleMark, describeFlip, describeFlipBefore, type FlipOrder, restoreMark } from './flip.ts'
-import { type Installed, type InstallInput, type InstallState, type Prepared, toRun } from './install/machine.ts'
+import { planBoot } from './boot.ts'
+import { describeFlip, type FlipOrder, restoreMark } from './flip.ts'
+import type { Installed, Prepared } from './install/machine.ts'
 import type { Laps } from './laps.ts'
 import type { Flip } from './receipts.ts'
 import { RunningApp } from './running-app.ts'
+import { Trial } from './trial.ts'
 import type { InboxInput, InstanceKey } from './turns.ts'
-import { decodeStored } from './verify/stored.ts'
 import type { VerifiedRelease } from './verify/verifier.ts'
 import { type Waiting, WaitingRoom } from './waiting-room.ts'
 
@@ -36,7 +35,7 @@ export class Activation {
   /** For inputs that come while what ran has stopped and what is to run hasn't begun. */
   readonly #between = new WaitingRoom()
   #cancelReopen = (): void => undefined
-  #cancelTrial = (): void => undefined
+  readonly #trial: Trial
 
   constructor(app: string, ports: AppPorts, status: AppStatus, { inTurn, missing }: ActivationHooks) {
     this.#app = app
@@ -44,6 +43,14 @@ export class Activation {
     this.#status = status
     this.#inTurn = inTurn
     this.#missing = missing
+    this.#trial = new Trial(app, ports, status, {
+      inTurn,
+      running: () => this.#running,
+      givenUp: async () => {
+        await this.#revert(null, (await this.#running?.prepared.stop({ save: false })) ?? [])
+        ports.settled()
+      },
+    })
   }
 
   get running(): RunningApp | null {
@@ -57,7 +64,7 @@ export class Activation {
   /** Ends what runs, with its state saved where asked; until `boot` or `switchTo` nothing does. */
   async stop({ save }: { readonly save: boolean }): Promise<void> {
     this.#cancelReopen()
-    this.#cancelTrial()
+    this.#trial.stop()
     this.#between.empty()
     await this.#running?.prepared
       .stop({ save })
@@ -71,26 +78,14 @@ export class Activation {
    */
   async boot(due: Prepared | null = null): Promise<void> {
     if (this.#running !== null) return
-    const before = this.#ports.installs.state(this.#app)
-    const mark = this.#ports.journal.flipOf(this.#app)
-    const state = await this.#countStart(due)
-    if (state.trial === null) clearStaleMark(this.#app, state, this.#ports, this.#status)
-    const installed = toRun(state)
-    if (installed === null) return this.#status.set('receiving')
-    const since = this.#ports.clock.monotonic()
+    const plan = await planBoot(this.#app, due, this.#ports, this.#status)
+    if (plan === null) return this.#status.set('receiving')
+    const { installed, state } = plan
     try {
-      const marked = mark === installed.epoch && state.trial?.flip === true
-      const told = () => {
-        const from = (due && before.trial?.installed) ?? before.confirmed
-        const order = { wave: due?.wave ?? 0, instantMs: due?.commit?.instantMs ?? null, late: true }
-        void this.#ports.flipped(
-          describeFlipBefore(this.#ports, { app: this.#app, from, to: installed, order, since, marked }),
-        )
-      }
-      if (marked) told()
+      if (plan.flipped) plan.tellFlip()
       await this.#open(installed)
-      if (!marked && due !== null && state.trial?.installed.epoch === due.installed.epoch) told()
-      if (state.trial !== null) this.#watchTrial()
+      if (plan.flips) plan.tellFlip()
+      if (state.trial !== null) this.#trial.watch()
       else if (state.failed !== null) this.#status.set('reverted', state.failed)
       else this.#status.set('confirmed')
     } catch (thrown) {
@@ -99,22 +94,6 @@ export class Activation {
       if (state.trial === null) return await this.#reopenLater(error)
       if (isDamage(error)) await this.#ports.installs.step(this.#app, { kind: 'drop' })
       await this.#revert(isDamage(error) ? null : error, [])
-    }
-  }
-
-  /** A trial may be started so many times. Where the count can't be written down, what is confirmed runs. */
-  async #countStart(due: Prepared | null): Promise<InstallState> {
-    const { installs, journal } = this.#ports
-    const state = installs.state(this.#app)
-    const flipped = due?.installed ?? (state.trial?.flip ? state.trial.installed : null)
-    try {
-      // Before anything of it is journaled; where the mark stands already, it stays as it is.
-      if (flipped !== null) journal.markFlip(this.#app, flipped.epoch)
-      if (due !== null) return await installs.step(this.#app, { kind: 'flip', epoch: due.installed.epoch })
-      return state.trial === null ? state : await installs.step(this.#app, { kind: 'start' })
-    } catch (thrown) {
-      this.#status.tell('boot-failed', asHyphaError(thrown))
-      return state.confirmed === null ? state : { ...state, trial: null }
     }
   }
 
@@ -142,17 +121,20 @@ export class Activation {
   /** What runs is what is wanted: says so where something else was refused, or awaited, in its place. */
   restate(): void {
     if (this.#running === null) return
-    const status = this.#onTrial ? 'trial' : 'confirmed'
+    const status = this.#trial.on ? 'trial' : 'confirmed'
     if (this.#status.now.status !== status) this.#status.set(status)
   }
 
   /** Makes ready what was verified; nothing of it runs yet. */
   async prepare(installed: Installed, verified: VerifiedRelease): Promise<RunningApp> {
-    const prepared = await this.#ports.sandbox.prepare(this.#ports.runnable(verified), this.#ports.journal)
+    const ports = this.#ports
+    const prepared = await ports.sandbox.prepare(ports.runnable(verified), ports.journal)
     prepared.onChange(() => {
-      if (this.#running?.prepared === prepared) this.#onChange(this.#running)
+      if (this.#running?.prepared !== prepared) return
+      ports.changed()
+      this.#trial.changed(this.#running)
     })
-    prepared.onRoom(() => this.#ports.room())
+    prepared.onRoom(() => ports.room())
     return new RunningApp(installed, verified, prepared)
   }
 
@@ -180,7 +162,7 @@ export class Activation {
     const { sandbox, journal, flipBudgetMs: budgetMs, clock } = this.#ports
     const old = this.#running
     const since = clock.monotonic()
-    this.#cancelTrial()
+    this.#trial.stop()
     this.#cancelReopen()
     let about: ReturnType<typeof describeFlip> | null = null
     const saved = () => {
@@ -198,7 +180,7 @@ export class Activation {
     } catch (thrown) {
       this.#running = old
       if (journal.flipOf(this.#app) === next.section.epoch) journal.settleFlip(this.#app)
-      if (old !== null && this.#onTrial) this.#watchTrial()
+      if (old !== null && this.#trial.on) this.#trial.watch()
       return asHyphaError(thrown)
     }
   }
@@ -206,10 +188,10 @@ export class Activation {
   async #afterFlip(next: RunningApp, flip: Flip): Promise<void> {
     // It runs by now, whatever is still to be written down.
     this.#ports.ran(next.section, { pause: Math.round(flip.pauseMs! * 10) / 10 })
-    this.#watchTrial()
+    this.#trial.watch()
     await this.#ports.flipped(flip)
     try {
-      await this.#step()
+      await this.#trial.step()
     } catch (thrown) {
       // A full disk passes: it is written down with the next step, and a boot before that starts it by its commit.
       this.#status.tell('flip-not-written', asHyphaError(thrown))
@@ -218,21 +200,8 @@ export class Activation {
     this.#ports.changed()
   }
 
-  /** Whether what runs isn't confirmed yet; a flip may not have been written down. */
-  get #onTrial(): boolean {
-    const { trial, prepared } = this.#ports.installs.state(this.#app)
-    return trial !== null || (prepared !== null && prepared.installed.epoch === this.#running?.installed.epoch)
-  }
-
-  /** Steps of what runs; its flip first where that isn't written down yet. */
-  #step(...inputs: readonly InstallInput[]): Promise<InstallState> {
-    const epoch = this.#running?.installed.epoch
-    const flip = epoch === undefined ? [] : [{ kind: 'flip' as const, epoch }]
-    return this.#ports.installs.step(this.#app, ...flip, ...inputs)
-  }
-
   async #replace(next: RunningApp, laps: Laps): Promise<void> {
-    this.#cancelTrial()
+    this.#trial.stop()
     const old = this.#running
     try {
       this.#between.open((await old?.prepared.stop({ save: true })) ?? [])
@@ -240,7 +209,7 @@ export class Activation {
       await this.#activate(next)
       laps.end('activate')
       this.#ports.ran(next.section, laps.ms)
-      this.#watchTrial()
+      this.#trial.watch()
     } catch (thrown) {
       // Where it could not save, it goes on still; it begins anew from its last checkpoint.
       const left = (await old?.prepared.stop({ save: false })) ?? []
@@ -274,60 +243,9 @@ export class Activation {
     }
   }
 
-  /** Confirmed once it has run for a while without a failure. */
-  #watchTrial(): void {
-    this.#status.set('trial')
-    this.#cancelTrial()
-    this.#cancelTrial = this.#ports.clock.after(this.#ports.trialMs, () => {
-      void this.#inTurn(() => this.#confirm())
-    })
-  }
-
-  async #confirm(): Promise<void> {
-    const { installs, journal } = this.#ports
-    if (this.#running === null || !this.#onTrial) return
-    if (this.#running.instances().some(({ status }) => status !== 'running')) return this.#watchTrial()
-    const before = installs.state(this.#app).confirmed
-    try {
-      await this.#step({ kind: 'confirm' })
-      journal.settleFlip(this.#app)
-    } catch (thrown) {
-      this.#status.tell('confirm-failed', asHyphaError(thrown))
-      return this.#watchTrial()
-    }
-    if (before !== null) this.#forgetInstancesOf(before, this.#running.section)
-    this.#status.set('confirmed')
-    this.#ports.settled()
-  }
-
-  #forgetInstancesOf(before: Installed, now: Section): void {
-    const { crypto, journal } = this.#ports
-    const stay = new Set(now.instances.map((instance) => nameOf(this.#app, instance)))
-    try {
-      for (const instance of decodeStored(before.record, crypto).section.instances) {
-        if (!stay.has(nameOf(this.#app, instance))) journal.forgetInstance({ app: this.#app, ...instance })
-      }
-    } catch (thrown) {
-      this.#status.tell('forget-failed', asHyphaError(thrown))
-    }
-  }
-
-  #onChange(running: RunningApp): void {
-    this.#ports.changed()
-    const message = running.takeFailure()
-    if (message === null || !this.#onTrial) return
-    void this.#inTurn(async () => {
-      if (this.#running !== running || !this.#onTrial) return
-      const { trial } = await this.#step({ kind: 'trap', message })
-      if (trial !== null) return this.#watchTrial()
-      await this.#revert(null, await running.prepared.stop({ save: false }))
-      this.#ports.settled()
-    })
-  }
-
   /** Gives up what is on trial, for a reason unless that is written down already, and goes back to what was confirmed: as it stood by, or opened anew. */
   async #revert(why: Why | null, left: readonly Waiting[], old: RunningApp | null = null): Promise<void> {
-    this.#cancelTrial()
+    this.#trial.stop()
     this.#running = null
     this.#between.open(left)
     const { installs } = this.#ports
@@ -365,5 +283,3 @@ const isDamage = ({ code }: HyphaError): boolean =>
   code === 'message-malformed' ||
   code === 'bytes-malformed' ||
   code === 'bytes-truncated'
-
-const nameOf = (app: string, instance: { module: string; home: string | null }) => instanceName({ app, ...instance })

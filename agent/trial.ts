@@ -1,0 +1,102 @@
+import { asHyphaError } from '@hypha/core/errors.ts'
+import type { Section } from '@hypha/core/trust/directive.ts'
+import { instanceName } from '@hypha/core/wire/ids.ts'
+import type { AppPorts } from './app-ports.ts'
+import type { AppStatus } from './app-status.ts'
+import type { Installed, InstallInput, InstallState } from './install/machine.ts'
+import type { RunningApp } from './running-app.ts'
+import { decodeStored } from './verify/stored.ts'
+
+export interface TrialHooks {
+  /** Runs it when all that was begun before is done. */
+  inTurn(run: () => Promise<void>): Promise<void>
+  running(): RunningApp | null
+  /** It has trapped too often, and that is written down. */
+  givenUp(): Promise<void>
+}
+
+/** What becomes of a release that runs and isn't confirmed yet: it is when it has run for a while without a failure, and given up when it fails again and again. */
+export class Trial {
+  readonly #app: string
+  readonly #ports: AppPorts
+  readonly #status: AppStatus
+  readonly #hooks: TrialHooks
+  #cancel = (): void => undefined
+
+  constructor(app: string, ports: AppPorts, status: AppStatus, hooks: TrialHooks) {
+    this.#app = app
+    this.#ports = ports
+    this.#status = status
+    this.#hooks = hooks
+  }
+
+  /** Whether what runs isn't confirmed yet; a flip may not have been written down. */
+  get on(): boolean {
+    const { trial, prepared } = this.#ports.installs.state(this.#app)
+    return trial !== null || (prepared !== null && prepared.installed.epoch === this.#hooks.running()?.installed.epoch)
+  }
+
+  /** Steps of what runs; its flip first where that isn't written down yet. */
+  step(...inputs: readonly InstallInput[]): Promise<InstallState> {
+    const epoch = this.#hooks.running()?.installed.epoch
+    const flip = epoch === undefined ? [] : [{ kind: 'flip' as const, epoch }]
+    return this.#ports.installs.step(this.#app, ...flip, ...inputs)
+  }
+
+  /** Its time begins, or begins anew. */
+  watch(): void {
+    this.#status.set('trial')
+    this.#cancel()
+    this.#cancel = this.#ports.clock.after(this.#ports.trialMs, () => {
+      void this.#hooks.inTurn(() => this.#confirm())
+    })
+  }
+
+  stop(): void {
+    this.#cancel()
+  }
+
+  /** What runs has failed where it says so: that counts while it is on trial. */
+  changed(running: RunningApp): void {
+    const message = running.takeFailure()
+    if (message === null || !this.on) return
+    void this.#hooks.inTurn(async () => {
+      if (this.#hooks.running() !== running || !this.on) return
+      const { trial } = await this.step({ kind: 'trap', message })
+      if (trial !== null) return this.watch()
+      await this.#hooks.givenUp()
+    })
+  }
+
+  async #confirm(): Promise<void> {
+    const { installs, journal } = this.#ports
+    const running = this.#hooks.running()
+    if (running === null || !this.on) return
+    if (running.instances().some(({ status }) => status !== 'running')) return this.watch()
+    const before = installs.state(this.#app).confirmed
+    try {
+      await this.step({ kind: 'confirm' })
+      journal.settleFlip(this.#app)
+    } catch (thrown) {
+      this.#status.tell('confirm-failed', asHyphaError(thrown))
+      return this.watch()
+    }
+    if (before !== null) this.#forgetInstancesOf(before, running.section)
+    this.#status.set('confirmed')
+    this.#ports.settled()
+  }
+
+  #forgetInstancesOf(before: Installed, now: Section): void {
+    const { crypto, journal } = this.#ports
+    const stay = new Set(now.instances.map((instance) => nameOf(this.#app, instance)))
+    try {
+      for (const instance of decodeStored(before.record, crypto).section.instances) {
+        if (!stay.has(nameOf(this.#app, instance))) journal.forgetInstance({ app: this.#app, ...instance })
+      }
+    } catch (thrown) {
+      this.#status.tell('forget-failed', asHyphaError(thrown))
+    }
+  }
+}
+
+const nameOf = (app: string, instance: { module: string; home: string | null }) => instanceName({ app, ...instance })
