@@ -49,7 +49,7 @@ export function tick(nowMs: u64): void {
   let watered: f64 = 0;
   for (let i = 0; i < all.length; i++) {
     if (!target(all[i]).isOk) continue;
-    const done = water(0.5);
+    const done = water(1.0);
     if (done.isOk) watered += 1.0;
   }
   emit("watered", watered);
@@ -120,7 +120,7 @@ test('A shared advisor answers each device through that device’s own valve, an
   })
   await lastValue(fleet, { app: 'garden', metric: 'watered' }, ({ value }) => value === 2)
   expect(await lastValue(fleet, { app: 'garden', metric: 'homeless' })).toMatchObject({ home: null })
-  expect([20, 0.5]).toContain(pump('pi-1'))
+  expect([20, 1]).toContain(pump('pi-1'))
   const used = await eventually('links in use', async () => {
     const found = await links()
     return found.length >= 4 ? found : undefined
@@ -140,7 +140,9 @@ test('A device that is off fails its own calls and nobody else’s, and answers 
   await lastValue(fleet, { app: 'garden', metric: 'watered' }, ({ value }) => value === 1)
   const before = await lastValue(fleet, { app: 'garden', metric: 'advised' }, ({ home }) => home === 'pi-1')
   await lastValue(fleet, { app: 'garden', metric: 'advised' }, ({ home, at }) => home === 'pi-1' && at > before.at)
+  const back = Date.now()
   await fleet.startAgent('pi-2')
+  await lastValue(fleet, { app: 'garden', metric: 'advised' }, ({ home, at }) => home === 'pi-2' && at > back)
   await lastValue(fleet, { app: 'garden', metric: 'watered' }, ({ value }) => value === 2)
 })
 
