@@ -19,6 +19,7 @@ const themes: Readonly<Record<string, readonly Part[]>> = {
     part('invite invites invitation', async () => (await import('./commands/invites.ts')).registerInvites),
     part('runtimes runtime', async () => (await import('./commands/runtimes.ts')).registerRuntimes),
     part('nodes node', async () => (await import('./commands/nodes.ts')).registerNodes),
+    part('mcu', async () => (await import('./commands/mcu.ts')).registerMcu),
     part('agent', async () => (await import('./commands/agent.ts')).registerAgent),
   ],
   'Apps:': [

@@ -74,7 +74,7 @@ async function onDirective(next: Uint8Array, held?: Uint8Array, root = makeRoot(
 /** A release under a directive that names it (or `named` in its place). */
 async function onRelease(
   value: Release,
-  envelope = signRelease(value),
+  envelope: Uint8Array<ArrayBuffer> = signRelease(value),
   named = makeSection(value, envelope),
   floor = 0,
 ) {
@@ -234,7 +234,7 @@ describe('A release on a board', () => {
   const elsewhere = makeRelease({ number: 7, fleet: 'orchard' })
   const swapped = (of: Release) => makeSection(of, signRelease(of), { app: 'greenhouse' })
 
-  it.each<[string, Release, Uint8Array, ReturnType<typeof makeSection>]>([
+  it.each<[string, Release, Uint8Array<ArrayBuffer>, ReturnType<typeof makeSection>]>([
     [
       'threshold-not-met',
       value,
@@ -290,7 +290,7 @@ describe('A release on a board', () => {
 })
 
 /** An envelope whose payload has one bit changed; its form is still right. */
-function damagedPayload(envelope: Uint8Array): Uint8Array {
+function damagedPayload(envelope: Uint8Array): Uint8Array<ArrayBuffer> {
   const bytes = Uint8Array.from(envelope)
   const { unverifiedPayload } = openEnvelope(envelope, 'directive', 65_536)
   const at = Buffer.from(bytes).indexOf(unverifiedPayload)
