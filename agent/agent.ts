@@ -170,7 +170,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     clock: systemClock,
     commit: (turn) => pipeline!.commit(turn),
     event: (event) => tell(journal, log, event),
-    call: (call) => machine.drivers.call(call),
+    call: (call) => boards.call(call) ?? machine.drivers.call(call),
     calls: { make: (call) => calls.make(call), devices: (app) => calls.devices(app) },
     componentProcess: machine.componentProcess,
   })
@@ -203,7 +203,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
       children: boards.children(),
     })
   const bootedMs = systemClock.now()
-  const boards = openBoards(process.env.HYPHA_BRIDGE, log, publishState)
+  const boards = openBoards(process.env.HYPHA_BRIDGE, systemClock, log, publishState)
   const update = selfUpdate(
     home,
     () => link.state === 'online',
