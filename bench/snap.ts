@@ -9,15 +9,18 @@ import { buildApp } from '../gateway/push/build/build.ts'
 import { Roots } from '../gateway/roots.ts'
 import { eventually, Fleet } from '../test/support/fleet.ts'
 import { seeded } from '../test/support/random.ts'
-import { type BenchOptions, type BenchResult, median, quantile } from './bench.ts'
+import type { BenchOptions, BenchResult } from './bench.ts'
 import { enrolNodes } from './reconnect/enrol.ts'
 import { Crowd } from './snap/crowd.ts'
-import { type Activation, machineMs, type Shape } from './snap/messages.ts'
+import { figuresOf, type Round, spreadOf } from './snap/figures.ts'
+import { machineMs, type Shape } from './snap/messages.ts'
 
 const processes = 2
 const realAgents = 4
 const app = 'kill'
 const longestWayMs = 150
+/** A machine with a thousand nodes on it may be busy for a while. */
+const busyMs = 180_000
 
 /** ± 1 h, ± 100 ppm; of each way's at most 150 ms one half is always the same, and the other by chance: what is always the same no measurement can tell from an offset. */
 function shapeOf(random: () => number, slow: boolean): Shape {
@@ -79,17 +82,6 @@ class EditedApp {
   }
 }
 
-/** One push to all of them. */
-interface Round {
-  readonly pushToActiveMs: number
-  readonly light: readonly Activation[]
-  /** By the machine's monotonic clock. */
-  readonly real: readonly number[]
-  /** To the gateway's clock from the machine's monotonic one, as the bench's own process sees it. */
-  readonly gatewayOffsetMs: number
-  readonly notPrepared: number
-}
-
 class Bed {
   readonly fleet: Fleet
   crowd: Crowd
@@ -106,17 +98,29 @@ class Bed {
     this.#edited = new EditedApp(join(fleet.folder, 'app'))
   }
 
+  async #confirmed(): Promise<void> {
+    await eventually(
+      'all have confirmed it',
+      async () => {
+        const { nodes } = await this.fleet.json<{ nodes: { status: string }[] }>(['rollout', app])
+        return nodes.every(({ status }) => status === 'confirmed') || undefined
+      },
+      busyMs,
+    )
+  }
+
   async push(): Promise<Round> {
     await this.#edited.edit()
     const pushedAt = machineMs()
     await this.fleet.hypha(['push', '--snap', '--no-wait', this.#edited.folder])
-    const epoch = await this.crowd.next(this.#epoch, this.#count, 120_000)
+    const epoch = await this.crowd.next(this.#epoch, this.#count, busyMs)
     this.#epoch = epoch
     await eventually(
       'the real agents run it',
       () => this.agents.every(({ activeAt }) => activeAt.has(epoch)) || undefined,
+      busyMs,
     )
-    await this.fleet.reached(app, 'confirmed')
+    await this.#confirmed()
     const light = this.crowd.activations(epoch)
     const wallOffsetMs = performance.timeOrigin + performance.now() - machineMs()
     const real = this.agents.map(({ activeAt }) => activeAt.get(epoch)! - wallOffsetMs)
@@ -134,60 +138,6 @@ class Bed {
       gatewayOffsetMs: wallOffsetMs,
       notPrepared: late,
     }
-  }
-}
-
-/** How much later than the first, for each. */
-function spreadOf(times: readonly number[]): { p50: number; p99: number; max: number } {
-  const first = Math.min(...times)
-  const after = times.map((time) => time - first)
-  return { p50: median(after), p99: quantile(after, 0.99), max: Math.max(...after) }
-}
-
-/** Over the rounds the worst, but for the push itself: there the median. */
-function figuresOf(rounds: readonly Round[], prefix: string): Record<string, number | null> {
-  const committed = rounds.flatMap((round) =>
-    round.light.flatMap(({ at, commit }) => (commit === null ? [] : [{ at, round, ...commit }])),
-  )
-  const worst = (of: (round: Round) => number) => Math.max(...rounds.map(of))
-  const light = (round: Round) => round.light.map(({ at }) => at)
-  const came = (round: Round) => round.light.flatMap(({ commit }) => (commit === null ? [] : [commit.cameAt]))
-  const errors = committed.map(({ at, round, estimatedMs }) => Math.abs(estimatedMs - (at + round.gatewayOffsetMs)))
-  const bounds = committed.map(({ errorMs }) => errorMs)
-  const nowSpread = committed.length === 0 ? null : worst((round) => spreadOf(came(round)).p99)
-  const p99 = worst((round) => spreadOf(light(round)).p99)
-  const some = <T>(of: (values: number[]) => T, values: number[]) => (values.length === 0 ? null : of(values))
-  return {
-    [`${prefix}push_to_active_ms`]: median(rounds.map(({ pushToActiveMs }) => pushToActiveMs)),
-    [`${prefix}spread_p50_ms`]: worst((round) => spreadOf(light(round)).p50),
-    [`${prefix}spread_p99_ms`]: p99,
-    [`${prefix}spread_max_ms`]: worst((round) => spreadOf(light(round)).max),
-    [`${prefix}real_agents_spread_max_ms`]: worst(({ real }) => spreadOf(real).max),
-    [`${prefix}real_agents_from_light_median_ms`]: worst(({ real, light }) => {
-      const middle = median(light.map(({ at }) => at))
-      return Math.max(...real.map((at) => Math.abs(at - middle)))
-    }),
-    [`${prefix}bound_p50_ms`]: some(median, bounds),
-    [`${prefix}bound_max_ms`]: some((values) => Math.max(...values), bounds),
-    [`${prefix}clock_error_p50_ms`]: some(median, errors),
-    [`${prefix}clock_error_max_ms`]: some((values) => Math.max(...values), errors),
-    [`${prefix}clock_errors_over_bound`]: committed.filter(({ errorMs }, index) => errors[index]! > errorMs + 0.2)
-      .length,
-    [`${prefix}timer_late_p99_ms`]: some(
-      (values) => quantile(values, 0.99),
-      committed.map(({ estimatedMs, instantMs }) => estimatedMs - instantMs),
-    ),
-    [`${prefix}lead_ms`]: some(
-      median,
-      committed.map(({ instantMs, issuedMs }) => instantMs - issuedMs),
-    ),
-    [`${prefix}commit_travel_p99_ms`]: some(
-      (values) => quantile(values, 0.99),
-      committed.map(({ cameAt, round, issuedMs }) => cameAt + round.gatewayOffsetMs - issuedMs),
-    ),
-    [`${prefix}commit_arrival_spread_p99_ms`]: nowSpread,
-    [`${prefix}ratio_to_commit_arrival`]: nowSpread === null ? null : p99 / nowSpread,
-    [`${prefix}not_prepared`]: worst(({ notPrepared }) => notPrepared),
   }
 }
 
@@ -227,7 +177,7 @@ export async function run({ quick, nodes: asked }: BenchOptions): Promise<BenchR
           const { nodes } = await fleet.json<{ nodes: { online: number } }>(['status'])
           return nodes.online === count + realAgents || undefined
         },
-        120_000,
+        busyMs,
       )
       return crowd
     }
