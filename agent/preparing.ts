@@ -1,20 +1,18 @@
 import { toHex } from '@hypha/core/bytes/text.ts'
 import { asHyphaError, type HyphaError } from '@hypha/core/errors.ts'
 import type { Content, Section } from '@hypha/core/trust/directive.ts'
-import type { CommitOutcome } from '@hypha/core/trust/judge-commit.ts'
 import type { PrepareState } from '@hypha/core/wire/messages/state.ts'
 import type { Activation } from './activation.ts'
 import type { AppPorts } from './app-ports.ts'
 import type { AppStatus, Why } from './app-status.ts'
+import { HeldCommit } from './held-commit.ts'
 import type { Prepared } from './install/machine.ts'
+import { Instant } from './instant.ts'
 import type { RunningApp } from './running-app.ts'
 import { isOf, sameSection, sameWork } from './sections.ts'
 import { decodeStored } from './verify/stored.ts'
 
 const retryMs = 5_000
-/** How long a first answer of the gateway's clock is awaited before an instant is judged by the node's own. */
-const firstAnswerMs = 5_000
-
 export interface PreparingHooks {
   /** Runs it when all that was begun before is done. */
   inTurn(run: () => Promise<void>): Promise<void>
@@ -39,10 +37,8 @@ export class Preparing {
   #incoming: Section | null = null
   #standby: RunningApp | null = null
   #rehearsal: PrepareState['rehearsal'] = null
-  /** The newest commit that came, judged again with each directive until it is over; and whether it was told that it is refused. */
-  #commit: { readonly envelope: Uint8Array; told: boolean } | null = null
-  #late = false
-  #cancelInstant: (() => void) | null = null
+  readonly #commit: HeldCommit
+  readonly #instant: Instant
   #cancelRetry = (): void => undefined
   #closing = false
 
@@ -57,6 +53,8 @@ export class Preparing {
     this.#activation = parts.activation
     this.#status = parts.status
     this.#hooks = parts.hooks
+    this.#commit = new HeldCommit(app, parts.ports, parts.status)
+    this.#instant = new Instant(parts.ports)
   }
 
   /** What the newest directive asks to prepare; null where nothing: then what was prepared is dropped. The caller converges afterwards. */
@@ -70,10 +68,10 @@ export class Preparing {
 
   /** A commit as it came. It is kept until its directive has come, and what it is about stands ready. [P 10.4] */
   commit(envelope: Uint8Array): void {
-    this.#commit = { envelope: Uint8Array.from(envelope), told: false }
+    this.#commit.hold(envelope)
     void this.#hooks.inTurn(async () => {
       if (this.#closing) return
-      this.#judge()
+      this.#commit.judge()
       await this.#proceed()
     })
   }
@@ -108,7 +106,7 @@ export class Preparing {
     const { prepared } = this.#ports.installs.state(this.#app)
     if (prepared?.notFlipped && this.#isWork(prepared, section)) return this.#set('not-flipped', prepared.notFlipped)
     if (this.#standby !== null && sameWork(this.#standby.section, section)) {
-      this.#set(this.#cancelInstant === null ? 'prepared' : 'committed')
+      this.#set(this.#instant.awaited ? 'committed' : 'prepared')
       await this.#move(section)
       return await this.#proceed()
     }
@@ -230,7 +228,7 @@ export class Preparing {
     if (section === null || this.#standby === null || !sameWork(this.#standby.section, section)) return
     const { installs } = this.#ports
     try {
-      await this.#writeCommit(section)
+      if (section.phase === 'prepare') await this.#commit.writeDown()
     } catch (thrown) {
       return this.#later(asHyphaError(thrown))
     }
@@ -240,48 +238,9 @@ export class Preparing {
     if (section.phase === 'run') await this.#flip()
   }
 
-  /** Durable before the instant. */
-  async #writeCommit(section: Section): Promise<void> {
-    const { installs, keepTrust } = this.#ports
-    if (section.phase === 'run' || installs.state(this.#app).prepared?.commit !== null) return
-    const outcome = this.#judge()
-    if (outcome?.kind !== 'acts') return
-    const { epoch, instantMs } = outcome.commit
-    await keepTrust()
-    await installs.step(this.#app, { kind: 'commit', epoch, instantMs })
-  }
-
-  /** What the commit that came last means by now. One that is refused is told once, and judged again with newer metadata. */
-  #judge(): CommitOutcome | null {
-    const commit = this.#commit
-    if (commit === null) return null
-    try {
-      const outcome = this.#ports.verifier.verifyCommit(this.#app, commit.envelope)
-      if (outcome.kind === 'over') this.#commit = null
-      return outcome
-    } catch (thrown) {
-      if (!commit.told) this.#status.tell('commit-refused', asHyphaError(thrown))
-      commit.told = true
-      return null
-    }
-  }
-
   #arm(instantMs: number): void {
-    if (this.#cancelInstant !== null) return
-    const { gatewayClock, clock, verifier } = this.#ports
-    this.#late = (this.#gatewayNowMs() ?? verifier.timeMs) > instantMs
-    this.#set('committed')
-    const flip = () => void this.#hooks.inTurn(() => this.#flip())
-    const cancels = [
-      gatewayClock.after(instantMs, flip),
-      // With no network the gateway's clock stays unknown, and the promise is kept by the node's own.
-      clock.after(Math.max(firstAnswerMs, instantMs - verifier.timeMs), () => {
-        if (gatewayClock.estimate() === null) flip()
-      }),
-    ]
-    this.#cancelInstant = () => {
-      for (const cancel of cancels) cancel()
-    }
+    const begins = this.#instant.wait(instantMs, () => void this.#hooks.inTurn(() => this.#flip()))
+    if (begins) this.#set('committed')
   }
 
   async #flip(): Promise<void> {
@@ -290,13 +249,13 @@ export class Preparing {
     const { prepared } = installs.state(this.#app)
     if (next === null || prepared === null || this.#closing) return
     this.#standby = null
-    this.#disarm()
+    this.#instant.cancel()
     const instantMs = prepared.commit?.instantMs ?? null
     const problem = await this.#activation.flip(next, {
       wave: prepared.wave,
       instantMs,
       // Its directive says so once the instant has passed.
-      late: this.#late || instantMs === null,
+      late: this.#instant.late || instantMs === null,
     })
     if (problem !== null) await this.#notFlipped(next.installed.epoch, problem)
     this.#hooks.again()
@@ -314,15 +273,10 @@ export class Preparing {
   }
 
   async #endStandby(): Promise<void> {
-    this.#disarm()
+    this.#instant.cancel()
     const ended = this.#standby
     this.#standby = null
     await ended?.prepared.stop({ save: false })
-  }
-
-  #disarm(): void {
-    this.#cancelInstant?.()
-    this.#cancelInstant = null
   }
 
   #refuse(section: Section, error: HyphaError): void {
@@ -340,11 +294,6 @@ export class Preparing {
   #later(error: HyphaError): void {
     this.#status.tell('prepare-failed', error)
     this.#cancelRetry = this.#ports.clock.after(retryMs, () => this.#hooks.again())
-  }
-
-  #gatewayNowMs(): number | null {
-    const estimate = this.#ports.gatewayClock.estimate()
-    return estimate && this.#ports.clock.monotonic() + estimate.offsetMs
   }
 
   /** It runs, or it was given up after it did. */
