@@ -29,7 +29,7 @@ test('A commit makes a node flip while inputs come: none is lost, none is handle
   expect(counts()).toEqual(handled().map(({ number }) => number))
   const [flip] = node.flips
   const atFlip = handled().filter(({ epoch }) => epoch === 1).length
-  expect(flip).toMatchObject({ before: atFlip, late: false, to: { release: toHex(two.release) } })
+  expect(flip).toMatchObject({ before: atFlip, to: { release: toHex(two.release) } })
   expect(await flip!.settled).toEqual({ after: flip!.carried, lost: 0, doubled: 0 })
 
   await close()
