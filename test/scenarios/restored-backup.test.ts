@@ -129,9 +129,10 @@ test('A node that was away meanwhile is not put back unawares either, until a ro
   const { directive } = await ask<{ directive: { wanted: number; held: number } }>(fleet, '/v1/nodes/pi-1')
   await fleet.startAgent('pi-1')
   await eventOf(fleet, 'counter', 'release-unknown', /./, 'pi-1')
+  // Until it has reported, what it said before the backup stands there.
   const { running } = await eventually('what runs is reported', async () => {
     const now = await section()
-    return now?.running ? now : undefined
+    return now?.running?.digest === digest ? now : undefined
   })
   expect(running).toEqual({ digest, number: null })
   expect(directive.wanted).toBeGreaterThan(6)
