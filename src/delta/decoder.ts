@@ -1,5 +1,6 @@
 import { HyphaError } from '../errors.ts'
 import type { Compressor } from '../ports/compressor.ts'
+import type { PatchKernel } from '../ports/patch-kernel.ts'
 import { Coder } from './coder.ts'
 import { codeComponent, readComponent } from './component-codec.ts'
 import { context, Place } from './contexts.ts'
@@ -8,7 +9,7 @@ import { McuApplier } from './mcu/applier.ts'
 import { readModule } from './module.ts'
 import { codeModule, type Watcher } from './module-codec.ts'
 import { NumberCoder } from './numbers.ts'
-import { initialState } from './prior.ts'
+import { initialState, priorBytes } from './prior.ts'
 import { Sink } from './sink.ts'
 
 /** What the first byte of a patch says of what follows [D 2.1]. */
@@ -173,6 +174,18 @@ export function codeContentLength(numbers: NumberCoder, base: number, given: num
 export function checkLength(bytes: Uint8Array, what: string): Uint8Array {
   if (bytes.length <= maxContentBytes) return bytes
   throw new HyphaError('delta-too-large', `${what} has ${bytes.length} bytes, of at most ${maxContentBytes}`)
+}
+
+/** What a kernel makes of a patch, at most `maxBytes`; null where it can't: `PatchDecoder` then does it, or says what is wrong. */
+export function applyByKernel(
+  kernel: PatchKernel,
+  base: Uint8Array,
+  patch: Uint8Array,
+  maxBytes: number = maxContentBytes,
+): Uint8Array<ArrayBuffer> | null {
+  const { kind, tableBits } = readPatchHeader(patch[0])
+  if (kind !== 'module' || tableBits === null) return null
+  return kernel.apply({ base, patch: patch.subarray(1), prior: priorBytes(), tableBits, maxBytes })
 }
 
 /** Applies a patch that is there as a whole; errors as of `PatchDecoder`. */

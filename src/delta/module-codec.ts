@@ -68,6 +68,7 @@ export function* codeModule(
   const now = target?.module.sections
   const count = codeCount(parts, Place.sections, 0, old.sections.length, now?.length ?? 0, length)
   let next = 0
+  const seen = new Set<number>()
   for (let i = 0; i < count; i++) {
     while (numbers.coder.starved) yield
     const section = now?.[i]
@@ -82,6 +83,9 @@ export function* codeModule(
       was = old.sections[at]
       if (at >= 0) next = at + 1
     }
+    // Whoever told one again and again would have its old one read as often.
+    if (id > 0 && seen.has(id)) throw malformed(`section ${id} comes twice`)
+    seen.add(id)
     const pad = numbers.flag(context(Place.sections, 3), (section?.pad ?? 0) > 0)
       ? numbers.tree(context(Place.sections, 4), 3, section?.pad ?? 0)
       : 0

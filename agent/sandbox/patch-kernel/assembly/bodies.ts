@@ -1,0 +1,291 @@
+// Function bodies [D 5]: the same after mapping, or edited, or anew.
+
+import { beginBody, bodyId, walk } from './code-memory'
+import { mix, setContext } from './coder'
+import {
+  clearFrame,
+  closeBoth,
+  closeNew,
+  closeOld,
+  learnLocal,
+  mapLabel,
+  mapLocal,
+  openBlocks,
+  openBoth,
+  openNew,
+  openOld,
+} from './frame'
+import { change, insert, remember } from './immediates'
+import {
+  countOf,
+  expectedPad,
+  func,
+  global,
+  highOf,
+  i32Const,
+  kindOf,
+  label,
+  local,
+  lowOf,
+  makeInstruction,
+  needInstruction,
+  offset,
+  opOf,
+  padOf,
+  setCount,
+  setField,
+  setOp,
+  writeInstruction,
+} from './instruction'
+import { walked, writeMapped } from './mapper'
+import { learnMap, predict } from './maps'
+import {
+  fail,
+  here,
+  isBroken,
+  limit,
+  open,
+  pad,
+  put,
+  putSleb,
+  putUleb,
+  sleb,
+  sleb64,
+  slebLength,
+  take,
+  uleb,
+  writeAt,
+  written,
+} from './memory'
+import { context, flag, quick, sint, uint } from './numbers'
+
+const localsPlace = 12
+const actionPlace = 13
+const fieldPlace = 14
+const copyAction = 0
+const fieldAction = 1
+const insertAction = 2
+const deleteAction = 3
+const firstBlock = 16
+const longestBlock = 1024
+
+let was: usize = 0
+let now: usize = 0
+let expected: usize = 0
+let have = false
+let at: usize = 0
+let end: usize = 0
+let fetchedAt: usize = 0
+let wasOp = 0
+let earlierOp = 0
+
+export function beginBodies(): void {
+  was = makeInstruction()
+  now = makeInstruction()
+  expected = take(4 * 4096)
+}
+
+/** Where the instructions of a body begin. */
+export function behindLocals(from: usize, to: usize): usize {
+  open(from, to)
+  for (let left = uleb(); left > 0; left--) {
+    uleb()
+    sleb64()
+    if (isBroken()) fail()
+  }
+  return here()
+}
+
+function fetch(): void {
+  have = at < end
+  if (!have) return
+  walk(1)
+  fetchedAt = at
+  open(at, end)
+  needInstruction(was)
+  at = here()
+  earlierOp = wasOp
+  wasOp = opOf(was)
+}
+
+function opens(op: i32): bool {
+  return (op >= 2 && op <= 4) || op === 6 || op === 0x1f
+}
+
+/** A body that follows the old one between `from` and `to`, or none where both are 0. */
+export function codeBody(from: usize, to: usize): void {
+  at = codeLocals(from, to)
+  end = to
+  clearFrame()
+  beginBody(at, end)
+  let history: u32 = 0xff
+  let last = copyAction
+  let streak = 0
+  let size = firstBlock
+  wasOp = earlierOp = 0
+  fetch()
+  while (openBlocks() >= 0) {
+    if (have && streak >= 12) {
+      if (flag(context(actionPlace, min(size, longestBlock), 0, 10))) {
+        at = writeMapped(fetchedAt, end, size, true)
+        if (at === 0) fail()
+        walk(walked())
+        size = min(longestBlock, size * 2)
+        if (openBlocks() < 0) break
+        fetch()
+        continue
+      }
+      size = firstBlock
+      streak = -24
+    }
+    let action = insertAction
+    if (have) {
+      expectImmediates()
+      action = codeAction(history, last)
+    }
+    streak = action === copyAction ? streak + 1 : min(streak, 0)
+    history = ((history << 1) | (action === copyAction ? 1 : 0)) & 0xffff
+    last = action
+    if (action === deleteAction) {
+      if (opens(wasOp)) openOld()
+      else if (wasOp === 0x0b) closeOld()
+      fetch()
+      continue
+    }
+    if (action === copyAction && copyAsItWas()) {
+      remember(was)
+      enter(wasOp, true)
+      fetch()
+      continue
+    }
+    if (action === fieldAction) codeFields()
+    else if (action === insertAction) insert(now, have ? wasOp : -1)
+    writeInstruction(now)
+    remember(now)
+    enter(opOf(now), action !== insertAction)
+    if (action !== insertAction) fetch()
+  }
+}
+
+function enter(op: i32, both: bool): void {
+  if (opens(op)) {
+    if (both) openBoth()
+    else openNew()
+  } else if (op === 0x0b) {
+    if (both) closeBoth()
+    else closeNew()
+  }
+}
+
+function codeAction(history: u32, last: i32): i32 {
+  const count = countOf(was)
+  const kind: u32 = count === 0 ? 0 : count > 7 ? 31 : kindOf(was, count - 1)
+  const low: u32 = count === 0 ? 0 : lowOf(was, count - 1)
+  const op: u32 = wasOp
+  const seen = (low * 0x165667b1) ^ ((op << 5) | kind)
+  setContext(0, quick(0x1b873593, ((history & 0xff) << 5) | kind))
+  setContext(1, quick(0x19d699a5, (op << 2) | (history & 3)))
+  setContext(2, quick(0x7ed55d16, ((<u32>last) << 9) | (kind << 4) | (history & 15)))
+  setContext(3, quick(0x4cf5ad43, (op << 12) | ((<u32>earlierOp) << 1) | (history & 1)))
+  setContext(4, quick(0x27d4eb2f, seen))
+  setContext(5, quick(0x3c2d1e0f, seen + bodyId() * 0x9e3779b1))
+  if (mix(6, 0, history & 15) === 1) return copyAction
+  if (flag(context(actionPlace, last, history & 3, 8))) return insertAction
+  if (count === 0) return deleteAction
+  return flag(context(actionPlace, last, kind, 9)) ? deleteAction : fieldAction
+}
+
+/** What the old instruction's immediates are expected to be [D 5.3]. */
+function expectImmediates(): void {
+  const count = countOf(was)
+  for (let i = 0; i < count; i++) {
+    const kind = kindOf(was, i)
+    const value = lowOf(was, i)
+    store<i32>(
+      expected + 4 * i,
+      kind === local ? mapLocal(value) : kind === label ? mapLabel(value) : predict(kind, value),
+    )
+  }
+}
+
+/** The old instruction as it is expected; true where that is how it was, which is written then. */
+function copyAsItWas(): bool {
+  const count = countOf(was)
+  let moved = false
+  for (let i = 0; i < count; i++) if (lowOf(was, i) !== load<i32>(expected + 4 * i)) moved = true
+  if (!moved) {
+    put(fetchedAt, at)
+    return true
+  }
+  setOp(now, wasOp)
+  setCount(now, count)
+  for (let i = 0; i < count; i++) expectOne(i)
+  return false
+}
+
+function expectOne(i: i32): void {
+  const value = load<i32>(expected + 4 * i)
+  setField(now, i, kindOf(was, i), value, highOf(was, i), padOf(was, i) === 0 ? 0 : expectedPad(was, i, value))
+}
+
+/** The same opcode with other immediates; at least one isn't as expected [D 5.4]. */
+function codeFields(): void {
+  const count = countOf(was)
+  let changed = 0
+  setOp(now, wasOp)
+  setCount(now, count)
+  for (let i = 0; i < count; i++) {
+    const kind = kindOf(was, i)
+    const forced = i === count - 1 && changed === 0
+    if (!forced && !flag(context(fieldPlace, kind, min(i, 8)))) {
+      expectOne(i)
+      continue
+    }
+    changed++
+    setField(now, i, kind, 0, 0, 0)
+    const old = lowOf(was, i)
+    change(now, i, load<i32>(expected + 4 * i), old)
+    const to = lowOf(now, i)
+    if (kind === local) learnLocal(old, to)
+    else if (kind === func || kind === global || kind === i32Const || kind === offset) learnMap(kind, old, to)
+  }
+}
+
+/** Declarations of locals, as the old ones or anew [D 5.7]; answers where the old instructions begin. */
+function codeLocals(from: usize, to: usize): usize {
+  let groups: u32 = 0
+  let first: usize = 0
+  if (from !== 0) {
+    open(from, to)
+    groups = uleb()
+    if (isBroken() || pad() > 0 || groups > 4096) fail()
+    first = here()
+    for (let i: u32 = 0; i < groups; i++) {
+      uleb()
+      const padding = pad()
+      sleb()
+      if (isBroken() || padding > 0 || pad() > 0) fail()
+    }
+  }
+  const behind: usize = from === 0 ? 0 : here()
+  if (from !== 0 && flag(context(localsPlace))) {
+    put(from, behind)
+    return behind
+  }
+  const count = uint(context(localsPlace, 1))
+  if (count > 4096) fail()
+  putUleb(count, 0)
+  if (from !== 0) open(first, behind)
+  for (let i: u32 = 0; i < count; i++) {
+    let before: i32 = 0
+    if (i < groups) {
+      before = uleb()
+      sleb()
+    }
+    const kind = sint(context(localsPlace, 2))
+    const many = <u32>before > 0 ? before + sint(context(localsPlace, 3)) : <i32>uint(context(localsPlace, 4))
+    putUleb(many, 0)
+    putSleb(kind, kind >> 31, 0)
+  }
+  return behind
+}
