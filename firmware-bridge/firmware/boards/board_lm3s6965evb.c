@@ -77,5 +77,3 @@ bool board_entropy(uint8_t *bytes, uint32_t count) {
   (void)count;
   return false;
 }
-
-void board_alive(void) {}

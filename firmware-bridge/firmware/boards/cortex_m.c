@@ -7,10 +7,10 @@
 #define NVIC_ISER ((volatile uint32_t *)0xe000e100)
 #define SCB_AIRCR (*(volatile uint32_t *)0xe000ed0c)
 
-extern uint32_t image_stack_end[], image_data_from[], image_data[], image_data_end[], image_bss[], image_bss_end[];
+extern uint32_t image_stack[], image_stack_end[], image_data_from[], image_data[], image_data_end[], image_bss[], image_bss_end[];
 int main(void);
 
-enum { ring_bytes = 1024 };
+enum { ring_bytes = 1024, stack_painted = 1024, stack_paint = 0x5ac3e1f0 };
 static volatile uint8_t ring[ring_bytes];
 static volatile uint32_t ring_in, ring_out;
 static volatile uint32_t millis;
@@ -19,8 +19,14 @@ static uint32_t ticks_per_ms;
 void reset_handler(void) {
   for (uint32_t *from = image_data_from, *to = image_data; to < image_data_end;) *to++ = *from++;
   for (uint32_t *to = image_bss; to < image_bss_end;) *to++ = 0;
+  for (uint32_t *at = image_stack; at < image_stack + stack_painted; at++) *at = stack_paint;
   main();
   board_reset();
+}
+
+/** The watchdog's place: a stack that went over its end makes the board start anew. */
+void board_alive(void) {
+  if (image_stack[0] != stack_paint) board_reset();
 }
 
 void tick_handler(void) { millis++; }

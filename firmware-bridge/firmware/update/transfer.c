@@ -240,7 +240,7 @@ uint32_t transfer_scratch(const held *in) {
   return state > least_scratch ? state : least_scratch;
 }
 
-static code judge_root(held *in, span bytes) {
+static __attribute__((noinline)) code judge_root(held *in, span bytes) {
   trust by = held_trust(in);
   // What the first one is was burnt in: nobody on the line can say it.
   if (by.root.length == 0) return code_join_root_mismatch;
@@ -254,7 +254,7 @@ static code judge_root(held *in, span bytes) {
   return records_put(&in->store, record_root, no_name, &payload, 1);
 }
 
-static code judge_directive(held *in, span bytes) {
+static __attribute__((noinline)) code judge_directive(held *in, span bytes) {
   trust by = held_trust(in);
   if (by.root.length == 0) return code_rules_order;
   span payload;
@@ -267,19 +267,11 @@ static code judge_directive(held *in, span bytes) {
   return records_put(&in->store, record_directive, no_name, pieces, 2);
 }
 
-static code judge_release(held *in, span bytes) {
-  trust by = held_trust(in);
-  cbor section = trust_section(&by, span_of(in->transfer.offer.digest, 32));
-  if (!cbor_there(section)) return code_rules_order;
-  risen seen = held_risen(in, content_of(section, section_app));
-  span payload;
-  TRY(trust_release(&by, section, bytes, transfer_most_release(), seen.floor, &payload));
-  cbor instance = cbor_get(section, section_instances);
-  if (count_of(instance) != 1) return code_board_instances;
-  instance = cbor_first(instance);
-  if (number_of(instance, instance_form) != 0) return code_content_unlisted;
+/** Writes down what the spare slot is for. Apart from the check of signatures, which needs the stack for itself. */
+static __attribute__((noinline)) code accept_release(held *in, cbor section, span payload, uint32_t envelope_bytes) {
   slots next = in->slots;
   slot_facts *facts = &next.slot[slots_spare(&next)];
+  cbor instance = cbor_first(cbor_get(section, section_instances));
   span app = content_of(section, section_app), module = content_of(instance, instance_module);
   memset(facts, 0, sizeof *facts);
   facts->status = slot_receiving;
@@ -290,16 +282,28 @@ static code judge_release(held *in, span bytes) {
   facts->epoch = (uint32_t)number_of(section, section_epoch);
   facts->number = (uint32_t)number_of(payload, release_number);
   memcpy(facts->release, content_of(section, section_release).at, 32);
-  facts->envelope_bytes = bytes.length;
+  facts->envelope_bytes = envelope_bytes;
   cbor artifact = cbor_get(release_module(payload, module), module_core);
   memcpy(facts->digest, content_of(artifact, artifact_digest).at, 32);
   facts->bytes = (uint32_t)number_of(artifact, artifact_size);
-  facts->at = module_at(bytes.length);
+  facts->at = module_at(envelope_bytes);
   risen raised = {(uint32_t)number_of(payload, release_floor), facts->number, facts->epoch};
-  TRY(held_raise(in, app, raised));
+  // The slot's facts first: a counter's record may move all others to the other bank, the directive with them.
   TRY(slots_write(&next, &in->store));
   in->slots = next;
-  return code_ok;
+  return held_raise(in, slot_app(&in->slots.slot[slots_spare(&in->slots)]), raised);
+}
+
+static __attribute__((noinline)) code judge_release(held *in, span bytes) {
+  trust by = held_trust(in);
+  cbor section = trust_section(&by, span_of(in->transfer.offer.digest, 32));
+  if (!cbor_there(section)) return code_rules_order;
+  span payload;
+  TRY(trust_release(&by, section, bytes, transfer_most_release(), held_risen(in, content_of(section, section_app)).floor, &payload));
+  cbor instance = cbor_get(section, section_instances);
+  if (count_of(instance) != 1) return code_board_instances;
+  if (number_of(cbor_first(instance), instance_form) != 0) return code_content_unlisted;
+  return accept_release(in, section, payload, bytes.length);
 }
 
 static bool emit(void *context, uint8_t byte) { return writer_add(context, span_of(&byte, 1)) == code_ok; }
@@ -354,7 +358,7 @@ static code validate(held *in, slot_facts *facts, uint8_t *scratch, uint32_t scr
   return code_ok;
 }
 
-static code judge_content(held *in, uint8_t *scratch, uint32_t scratch_bytes) {
+static __attribute__((noinline)) code judge_content(held *in, uint8_t *scratch, uint32_t scratch_bytes) {
   const transfer_offer *offer = &in->transfer.offer;
   trust by = held_trust(in);
   TRY(check_listed(spare_section(in, &by), offer));

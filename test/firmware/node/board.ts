@@ -16,11 +16,11 @@ import { crypto, makeRoot } from '../../support/signed.ts'
 
 type Of<K extends FromBoard['kind']> = Extract<FromBoard, { kind: K }>
 
-/** Builds the board that is this machine, with the root metadata of the tests' fleet and the id `mcu-1`. Answers the program's path. */
-function buildBoard(): string {
-  const out = join(firmwareFolder, '../../dist/firmware-test')
-  const burnt = { root: rootMetadata.encode(makeRoot()), invite: null, id: 'mcu-1', seed: null, version: '0.1.0' }
-  const text = burntSource(burnt)
+const folder = join(firmwareFolder, '../../dist/firmware-test')
+
+/** Runs make for a board with the root metadata of the tests' fleet in it, and the id `mcu-1`. */
+function make(target: string, seed: Uint8Array | null, ...variables: readonly string[]): void {
+  const text = burntSource({ root: rootMetadata.encode(makeRoot()), invite: null, id: 'mcu-1', seed, version: '0.1.0' })
   const source = join(tmpdir(), `hypha-burnt-${toHex(crypto.sha256(toUtf8(text))).slice(0, 16)}.c`)
   // Made once: a newer file would have the program linked anew while other tests run it.
   if (!existsSync(source)) {
@@ -28,9 +28,20 @@ function buildBoard(): string {
     writeFileSync(own, text)
     renameSync(own, source)
   }
-  const make = ['make', '-s', '-C', firmwareFolder, 'SANITIZE=1', `OUT=${out}`, `BURNT=${source}`, 'host']
-  execFileSync('flock', [join(tmpdir(), `hypha-firmware-${process.getuid?.()}.lock`), ...make], { stdio: 'pipe' })
-  return join(out, 'host-checked/board-host')
+  const command = ['make', '-s', '-C', firmwareFolder, `OUT=${folder}`, `BURNT=${source}`, ...variables, target]
+  execFileSync('flock', [join(tmpdir(), `hypha-firmware-${process.getuid?.()}.lock`), ...command], { stdio: 'pipe' })
+}
+
+/** The board that is this machine, with sanitizers. Answers the program's path. */
+function buildBoard(): string {
+  make('host', null, 'SANITIZE=1')
+  return join(folder, 'host-checked/board-host')
+}
+
+/** The image of a microcontroller. Answers its path. */
+export function buildImage(board: string): string {
+  make('board', new Uint8Array(32).fill(9), `BOARD=${board}`)
+  return join(folder, board, 'firmware.elf')
 }
 
 /** Boards of a test file: each on a flash of its own, which is gone with `cleanUp`. */
