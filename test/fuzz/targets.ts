@@ -1,5 +1,6 @@
 import type { Target } from './target.ts'
 import { abiTarget } from './targets/abi.ts'
+import { boardTargets } from './targets/board.ts'
 import { cborTarget } from './targets/cbor.ts'
 import { clientHelloTarget } from './targets/client-hello.ts'
 import { coseTargets } from './targets/cose.ts'
@@ -43,6 +44,7 @@ export const targets: readonly Target[] = [
   recordTarget,
   checkpointTarget,
   serialTarget,
+  ...boardTargets,
   ingestTarget,
   httpTarget,
   clientHelloTarget,
