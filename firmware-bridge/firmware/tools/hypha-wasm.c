@@ -1,9 +1,10 @@
 /*
  * Runs modules on this machine with the firmware's interpreter, the same source:
  *
- *     hypha-wasm FILE.wasm [--invoke NAME ARGS…] [--fuel N] [--memory BYTES]
+ *     hypha-wasm FILE.wasm [--invoke NAME ARGS…] [--fuel N] [--memory BYTES] [--time]
  *     hypha-wasm --spec FILE.json
  *
+ * With --time the nanoseconds of CPU that the call took are the last line.
  * Exit code: 0, 1 if the module was refused or trapped or a command of the suite failed, 2 for wrong use.
  */
 
@@ -14,6 +15,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define ARENA (8u << 20)
 #define MEMORY (1u << 30)
@@ -25,11 +27,12 @@ struct arguments {
     const char *invoke;
     char **values;
     int value_count;
+    bool is_timed;
     struct load_options options;
 };
 
 static int usage(void) {
-    fputs("usage: hypha-wasm FILE.wasm [--invoke NAME ARGS...] [--fuel N] [--memory BYTES] [--spec FILE.json]\n", stderr);
+    fputs("usage: hypha-wasm FILE.wasm [--invoke NAME ARGS...] [--fuel N] [--memory BYTES] [--time] [--spec FILE.json]\n", stderr);
     return 2;
 }
 
@@ -61,6 +64,8 @@ static bool parse(int count, char **texts, struct arguments *arguments) {
             if (!parse_number(*next, UINT32_MAX & ~7u, &number)) return false;
             arguments->options.memory = (uint32_t)number;
             index++;
+        } else if (strcmp(text, "--time") == 0) {
+            arguments->is_timed = true;
         } else if (strcmp(text, "--spec") == 0) {
             if (*next == NULL) return false;
             arguments->spec = *next;
@@ -111,12 +116,16 @@ static int invoke(struct loaded *loaded, const struct arguments *arguments) {
         }
     }
     loaded->instance.fuel = arguments->options.fuel;
+    struct timespec from, to;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
     enum wasm_error error = wasm_call(&loaded->instance, export.index, values);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
     if (error != wasm_ok) return refused(arguments->file, name, error, loaded->instance.trapped_at);
     for (int index = 0; index < signature.result_count; index++) {
         value_print(stdout, signature.results[index], values[index]);
         putchar('\n');
     }
+    if (arguments->is_timed) printf("%lld\n", (to.tv_sec - from.tv_sec) * 1000000000LL + to.tv_nsec - from.tv_nsec);
     return 0;
 }
 
