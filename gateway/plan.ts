@@ -118,8 +118,8 @@ export interface PlannedInstance {
 
 /** Nodes that can't hold a module, for the same reasons. */
 export interface Refused {
-  /** Places in the plan's `kinds`. */
-  readonly kinds: readonly number[]
+  /** Places in the plan's `kinds`: from the first to the last of each run. */
+  readonly kinds: readonly (readonly number[])[]
   /** Single nodes: those that are full of what was placed there before. */
   readonly nodes: readonly string[]
   readonly reasons: readonly Reason[]
@@ -173,4 +173,7 @@ export interface PlaceInput {
 
 /** The nodes that a refusal is of, sorted. */
 export const nodesOf = ({ kinds }: Pick<Plan, 'kinds'>, refused: Refused): string[] =>
-  [...refused.kinds.flatMap((index) => kinds[index] ?? []), ...refused.nodes].sort()
+  [
+    ...refused.kinds.flatMap(([first = 0, last = first]) => kinds.slice(first, last + 1).flat()),
+    ...refused.nodes,
+  ].sort()

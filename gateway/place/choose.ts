@@ -2,9 +2,9 @@ import type { FleetNode, Reason } from '../plan.ts'
 import { costOn } from './cost.ts'
 import { distance } from './distance.ts'
 import { isDevice, refusalsOf } from './fit.ts'
-import { likeIt } from './kinds.ts'
+import { type Kind, likeIt } from './kinds.ts'
 import { compare, isBound } from './links.ts'
-import { type Scene, spotKey } from './scene.ts'
+import { type RankedNode, type Scene, spotKey } from './scene.ts'
 
 export interface Choice {
   /** Null where no node can hold it. */
@@ -13,49 +13,84 @@ export interface Choice {
   readonly why: readonly string[]
 }
 
-interface Candidate {
-  readonly node: FleetNode
-  readonly cost: number
-  readonly stays: boolean
-}
-
 const none: Choice = { node: null, cost: 0, why: [] }
 const atHome: readonly string[] = ['its home provides all that it imports']
 
 /** The node where an instance's links cost least among those that can hold it; at equal cost the one where it is already, then the first by name. */
 export function choose(module: string, home: string | null, scene: Scene): Choice {
   const was = scene.previous.get(spotKey(module, home))
-  const candidates = fitting(module, home, was, scene).map(
-    (node): Candidate => ({ node, cost: costOn(module, home, node, scene), stays: node.id === was }),
-  )
-  const [best, next] = twoBest(candidates)
-  if (best === undefined) return none
-  return { node: best.node, cost: best.cost, why: explain(module, home, best, next, candidates, scene) }
+  const ranked = home === null ? rankShared(module, was, scene) : rankOwn(module, home, was, scene)
+  const best = firstWithRoom(ranked, 0, module, home, scene)
+  if (best < 0) return none
+  const { node, cost } = ranked[best]!
+  if (node.id === home) return { node, cost, why: atHome }
+  const next = firstWithRoom(ranked, best + 1, module, home, scene)
+  return { node, cost, why: explain(module, home, ranked[best]!, ranked[next], ranked, scene) }
 }
 
-/** The first two in the order of preference. */
-function twoBest(candidates: readonly Candidate[]): Candidate[] {
-  let best: Candidate | undefined
-  let next: Candidate | undefined
-  for (const each of candidates) {
-    if (best === undefined || order(each, best) < 0) [best, next] = [each, best]
-    else if (next === undefined || order(each, next) < 0) next = each
+function firstWithRoom(
+  ranked: readonly RankedNode[],
+  from: number,
+  module: string,
+  home: string | null,
+  scene: Scene,
+): number {
+  for (let at = from; at < ranked.length; at++) if (hasRoom(module, home, ranked[at]!.node, scene)) return at
+  return -1
+}
+
+/** Nodes that could hold a shared instance, cheapest first: what is shared takes nothing from devices while another node can hold it, so these come last. */
+function rankShared(module: string, was: string | undefined, scene: Scene): RankedNode[] {
+  const rank = (nodes: readonly FleetNode[]) => rankOf(module, null, was, nodes, scene)
+  const devices = scene.kinds.all.filter((kind) => isDevice(kind.sample) && scene.kinds.holds(module, kind))
+  const upper = rank(scene.upper)
+  return upper.some(({ node }) => hasRoom(module, null, node, scene))
+    ? upper
+    : rank(devices.flatMap(({ nodes }) => nodes))
+}
+
+/** The same for what belongs to a device. It is found once for all devices in like places whose own instances are in like places, too. */
+function rankOwn(module: string, home: string, was: string | undefined, scene: Scene): readonly RankedNode[] {
+  const own = scene.nodes.get(home)!
+  const kind = scene.kinds.of(home)
+  const like = `${was === home ? '.' : (was ?? '')} ${scene.kinds.holds(module, kind)} ${scene.positions.placeKey(own)}`
+  const name = `${module} ${like} ${likePlaces(module, home, kind, scene)}`
+  const known = scene.ranks.get(name)
+  if (known === undefined) {
+    const ranked = rankOf(module, home, was, reachableFrom(module, home, scene), scene)
+    scene.ranks.set(name, { home: own, ranked })
+    return ranked
   }
-  return [best, next].filter((each) => each !== undefined)
+  if (known.home === own) return known.ranked
+  const at = known.ranked.findIndex(({ node }) => node === known.home)
+  return at < 0 ? known.ranked : known.ranked.with(at, { ...known.ranked[at]!, node: own })
 }
 
-const order = (a: Candidate, b: Candidate): number =>
+/** Where the instances of the same device are that it exchanges calls and messages with, and whether those could be there that are nowhere yet. */
+function likePlaces(module: string, home: string, kind: Kind, { flows, positions, kinds }: Scene): string {
+  let places = ''
+  for (const { other } of flows.ties.get(module)!) {
+    const at = positions.at(other, home)
+    places += at === undefined ? (kinds.holds(other, kind) ? ' +' : ' -') : at.id === home ? ' .' : ` ${at.id}`
+  }
+  return places
+}
+
+function rankOf(
+  module: string,
+  home: string | null,
+  was: string | undefined,
+  nodes: readonly FleetNode[],
+  scene: Scene,
+): RankedNode[] {
+  return nodes
+    .filter((node) => mayHold(module, home, node, was, scene))
+    .map((node) => ({ node, cost: costOn(module, home, node, scene), stays: node.id === was }))
+    .sort(order)
+}
+
+const order = (a: RankedNode, b: RankedNode): number =>
   a.cost - b.cost || Number(b.stays) - Number(a.stays) || compare(a.node.id, b.node.id)
-
-/** Nodes that can hold an instance now. What is shared takes nothing from devices while another node can. */
-function fitting(module: string, home: string | null, was: string | undefined, scene: Scene): FleetNode[] {
-  if (home !== null) return reachableFrom(module, home, scene).filter((node) => holds(module, home, node, was, scene))
-  const upper = scene.upper.filter((node) => holds(module, home, node, was, scene))
-  if (upper.length > 0) return upper
-  return scene.kinds.all
-    .filter((kind) => isDevice(kind.sample) && scene.kinds.holds(module, kind))
-    .flatMap(({ nodes }) => nodes.filter((node) => holds(module, home, node, was, scene)))
-}
 
 /** What belongs to a device runs there, or on a tier above it; never on another device, but for the one that a microcontroller is attached to. What is bound to it runs only there. */
 export function reachableFrom(module: string, home: string, { graph, nodes, upper }: Scene): readonly FleetNode[] {
@@ -65,25 +100,27 @@ export function reachableFrom(module: string, home: string, { graph, nodes, uppe
   return [own, ...(parent !== undefined && isDevice(parent) ? [parent] : []), ...upper]
 }
 
-function holds(module: string, home: string | null, node: FleetNode, was: string | undefined, scene: Scene): boolean {
+/** Whether a node could hold an instance, if it had room. */
+function mayHold(module: string, home: string | null, node: FleetNode, was: string | undefined, scene: Scene): boolean {
   if (!scene.kinds.holds(module, scene.kinds.of(node.id))) return false
   // A device comes back to what is its own; what is placed anew goes where somebody answers.
-  if (!node.online && node.id !== was && node.id !== home) return false
+  return node.online || node.id === was || node.id === home
+}
+
+function hasRoom(module: string, home: string | null, node: FleetNode, scene: Scene): boolean {
   if (scene.ledger.hasRoom(module, home, node)) return true
-  noteCrowded(module, node, scene)
+  const full = scene.full.get(module) ?? new Set<FleetNode>()
+  scene.full.set(module, full.add(node))
   return false
 }
 
-function noteCrowded(module: string, node: FleetNode, { crowded, ledger }: Scene): void {
-  const ofModule = crowded.get(module) ?? new Map()
-  crowded.set(module, ofModule)
-  const key = ledger
-    .missing(module, node, '')
-    .map(({ text }) => text)
-    .join()
-  const alike = ofModule.get(key) ?? { nodes: new Set<string>(), reasons: ledger.missing(module, node, '\0') }
-  ofModule.set(key, alike)
-  alike.nodes.add(node.id)
+/** Nodes that could hold a module, and are full of what was placed there before; those together that lack the same. */
+export function crowded(module: string, { full, ledger }: Scene): { nodes: string[]; reasons: Reason[] }[] {
+  const alike = Map.groupBy(full.get(module) ?? [], (node) => ledger.lacks(module, node))
+  return [...alike.values()].map((members) => {
+    const nodes = members.map(({ id }) => id).sort(compare)
+    return { nodes, reasons: ledger.missing(module, members[0]!, likeIt(nodes[0]!, nodes.length)) }
+  })
 }
 
 /** Why a node can't hold an instance now, whatever its links cost there; none where it can. */
@@ -111,31 +148,20 @@ export function whyNowhere(module: string, home: string | null, scene: Scene): R
     return reachable.flatMap((node) => whyNotOn(module, home, node, scene))
   }
   const refusing = scene.kinds.refusing(module).flatMap(({ reasons }) => reasons)
-  const crowded = [...(scene.crowded.get(module)?.values() ?? [])].flatMap(crowdedReasons)
+  const full = crowded(module, scene).flatMap(({ reasons }) => reasons)
   const away = scene.fleet.filter((node) => !node.online && scene.kinds.holds(module, scene.kinds.of(node.id)))
-  return [...refusing, ...crowded, ...(away.length > 0 ? [offline(likeIt(away[0]!.id, away.length))] : [])]
+  return [...refusing, ...full, ...(away.length > 0 ? [offline(likeIt(away[0]!.id, away.length))] : [])]
 }
 
 /** Nodes of which an unplaced instance of a device says one by one why it isn't there. */
 const mostNamed = 5
 
-export const crowdedReasons = ({
-  nodes,
-  reasons,
-}: {
-  nodes: ReadonlySet<string>
-  reasons: readonly Reason[]
-}): Reason[] => {
-  const name = likeIt([...nodes].sort(compare)[0]!, nodes.size)
-  return reasons.map(({ code, text }) => ({ code, text: text.replace('\0', name) }))
-}
-
 function explain(
   module: string,
   home: string | null,
-  best: Candidate,
-  next: Candidate | undefined,
-  candidates: readonly Candidate[],
+  best: RankedNode,
+  next: RankedNode | undefined,
+  candidates: readonly RankedNode[],
   scene: Scene,
 ): readonly string[] {
   const { node, cost } = best
@@ -152,15 +178,17 @@ function explain(
 function explainAway(
   module: string,
   home: string,
-  { node }: Candidate,
-  candidates: readonly Candidate[],
+  { node }: RankedNode,
+  candidates: readonly RankedNode[],
   scene: Scene,
 ): string {
   const own = scene.nodes.get(home)!
   const there = candidates.find((each) => each.node === own)
   const reasons = whyNotOn(module, home, own, scene).map(({ text }) => text)
   const cause =
-    there === undefined ? reasons.join(', and ') : `its links would cost ${rounded(there.cost)} on its home ${home}`
+    reasons.length > 0 || there === undefined
+      ? reasons.join(', and ')
+      : `its links would cost ${rounded(there.cost)} on its home ${home}`
   const bound = scene.flows.ties
     .get(module)!
     .map(({ other }) => other)
@@ -171,11 +199,10 @@ function explainAway(
   return `${cause}: placed on ${node.id}, ${steps} ${steps === 1 ? 'step' : 'steps'} from ${home}${stays}`
 }
 
-function explainCost(best: Candidate, next: Candidate | undefined, count: number): string {
+function explainCost(best: RankedNode, next: RankedNode | undefined, count: number): string {
   if (next === undefined) return `${best.node.id} is the only node that can hold it`
-  const rest = count > 2 ? ` and more on ${count - 2} others` : ''
   const cost = rounded(best.cost)
-  const compared = next.cost === best.cost ? `as on ${next.node.id}` : `on ${next.node.id} ${rounded(next.cost)}${rest}`
+  const compared = next.cost === best.cost ? `as on ${next.node.id}` : `on ${next.node.id} ${rounded(next.cost)}`
   return `${best.node.id} has the cheapest links of ${count} nodes that can hold it: they cost ${cost}, ${compared}`
 }
 

@@ -1,9 +1,8 @@
 import type { FleetNode } from '../plan.ts'
-import { distance, distanceFromSite } from './distance.ts'
+import { apart, distance, distanceFromSite } from './distance.ts'
 import { isDevice } from './fit.ts'
 import type { Tie } from './flows.ts'
-import type { Kind, Kinds } from './kinds.ts'
-import type { Scene } from './scene.ts'
+import type { Estimate, Scene } from './scene.ts'
 
 /**
  * What an instance costs on a node: its distance from its home or its site, and for each module that it exchanges calls or messages with the distance to that one's instances, times what flows a second. What has no
@@ -47,18 +46,28 @@ function towardsHome(other: string, home: string, node: FleetNode, scene: Scene)
 }
 
 /** How far it is to the nearest node that can hold a module; what is shared takes nothing from devices while another node can. 0 where none can. */
-function nearest(module: string, node: FleetNode, { kinds, estimates }: Scene): number {
+function nearest(module: string, node: FleetNode, scene: Scene): number {
+  const { kinds, estimates } = scene
   const here = kinds.of(node.id)
-  const known = estimates.get(module) ?? []
+  const known = estimates.get(module) ?? { from: holdersOf(module, scene), steps: [] }
   estimates.set(module, known)
-  known[here.index] ??= nearestOf(module, here, kinds)
-  return known[here.index]!
+  known.steps[here.index] ??= known.from.kinds.has(here)
+    ? 0
+    : known.from.points.reduce((least, point) => Math.min(least, apart(point, here.sample)), maxSteps)
+  const steps = known.steps[here.index]!
+  return steps === maxSteps ? 0 : steps
 }
 
-function nearestOf(module: string, here: Kind, kinds: Kinds): number {
+/** Above every distance. */
+const maxSteps = 1_000_000
+
+/** Where a module could be; of kinds in the same place one point. */
+function holdersOf(module: string, { kinds, positions }: Scene): Estimate['from'] {
   const holding = kinds.all.filter((kind) => kinds.holds(module, kind) && kind.sample.online)
   const upper = holding.filter(({ sample }) => !isDevice(sample))
   const from = upper.length > 0 ? upper : holding
-  if (from.length === 0 || from.includes(here)) return 0
-  return Math.min(...from.map(({ sample }) => distance(sample, here.sample)))
+  return {
+    kinds: new Set(from),
+    points: [...new Map(from.map(({ sample }) => [positions.placeKey(sample), sample])).values()],
+  }
 }

@@ -1,7 +1,7 @@
 import { serves } from '@hypha/core/wasm/versions.ts'
 import type { FleetNode } from '../plan.ts'
 import { isDevice, labelsOf } from './fit.ts'
-import type { Kind, Kinds } from './kinds.ts'
+import type { Kinds } from './kinds.ts'
 import { compare, isBound, isDeviceBound, type LinkGraph, type ModuleLinks } from './links.ts'
 import type { ScopeDecision } from './scope.ts'
 
@@ -20,18 +20,27 @@ type Scopes = ReadonlyMap<string, ScopeDecision>
  * of the same.
  */
 export function homesOf(graph: LinkGraph, scopes: Scopes, kinds: Kinds): Homes {
-  const ofKind = kinds.all.map((kind) => modulesOf(kind, graph, scopes))
+  const bound = [...graph.modules.values()].filter(isBound)
+  const known = new Map<string, string[]>()
+  const ofKind = kinds.all.map(({ sample }) => {
+    const own = isDevice(sample) ? bound.filter((links) => isHome(links, sample)).map(({ module }) => module.name) : []
+    const key = own.join(' ')
+    const all = known.get(key) ?? withCallees(own, graph, scopes)
+    known.set(key, all)
+    return all
+  })
   const count = new Map<string, number>()
   for (const [name, { scope }] of scopes) if (scope === 'device') count.set(name, 0)
   for (const { index, nodes } of kinds.all)
     for (const name of ofKind[index]!) count.set(name, count.get(name)! + nodes.length)
-  return { ofKind: ofKind.map((names) => names.filter((name) => !scopes.get(name)!.copied)), count }
+  const copied = (name: string) => scopes.get(name)!.copied
+  const own = new Map([...known.values()].map((names) => [names, names.filter((name) => !copied(name))]))
+  return { ofKind: ofKind.map((names) => own.get(names)!), count }
 }
 
-function modulesOf({ sample }: Kind, { modules }: LinkGraph, scopes: Scopes): string[] {
-  if (!isDevice(sample)) return []
-  const own = new Set<string>()
-  for (const [name, links] of modules) if (isBound(links) && isHome(links, sample)) own.add(name)
+/** Modules that are bound to a device, and those that belong to it because these call them. */
+function withCallees(bound: readonly string[], { modules }: LinkGraph, scopes: Scopes): string[] {
+  const own = new Set(bound)
   for (let before = -1; before !== own.size; ) {
     before = own.size
     for (const [name, links] of modules) {

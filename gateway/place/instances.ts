@@ -65,22 +65,22 @@ function instanceOf(name: string, spot: Spot, why: readonly string[], scene: Sce
 }
 
 function linksOf(name: string, spot: Spot, scene: Scene): readonly PlannedLink[] {
-  const { hostLinks } = scene
-  const own = hostLinks.get(name)!
-  const { calls } = scene.graph.modules.get(name)!
-  if (calls.length === 0) return own
-  const links = calls.map(({ interface: wanted, callee }): PlannedLink => {
-    const provider = providerOf(callee, spot, scene)!
-    const cost = scene.flows.weights.get(weightKey(name, wanted))! * stepsTo(provider, spot, scene)
-    return cost === 0 ? { interface: wanted, provider } : { interface: wanted, provider, cost }
+  const links = scene.links.get(name)!
+  if (scene.graph.modules.get(name)!.calls.length === 0) return links as readonly PlannedLink[]
+  return links.map((link): PlannedLink => {
+    if (!('callee' in link)) return link
+    const provider = providerOf(link.callee, spot, scene)!
+    const steps = stepsTo(provider, spot, scene)
+    if (steps === 0) return { interface: link.interface, provider }
+    const cost = scene.flows.weights.get(weightKey(name, link.interface))! * steps
+    return cost === 0 ? { interface: link.interface, provider } : { interface: link.interface, provider, cost }
   })
-  return [...own, ...links].sort((a, b) => compare(a.interface, b.interface))
 }
 
 /** Of a link to whichever device is meant, on average. */
 function stepsTo(provider: PlannedLink['provider'], { node }: Spot, { nodes, positions }: Scene): number {
   if (provider.kind === 'host') return 0
-  if (provider.kind === 'instance') return distance(node, nodes.get(provider.node)!)
+  if (provider.kind === 'instance') return provider.node === node.id ? 0 : distance(node, nodes.get(provider.node)!)
   const spread = positions.spread(provider.module)
   return spread === undefined || spread.count > maxDevices ? 0 : spread.distanceFrom(node) / spread.count
 }

@@ -18,6 +18,8 @@ export class Kinds {
   readonly #of = new Map<string, Kind>()
   readonly #fits = new Map<string, boolean[]>()
   readonly #needs = new Map<string, (Need | undefined)[]>()
+  /** By the index of a kind: the same for kinds that only differ in how much room they have. */
+  readonly #bare: number[] = []
 
   constructor(graph: LinkGraph, fleet: readonly FleetNode[]) {
     const required = new Set([...graph.modules.values()].flatMap(({ module }) => module.spec.requires))
@@ -27,12 +29,15 @@ export class Kinds {
     this.#graph = graph
     this.all = sorted.map((nodes, index) => ({ index, nodes, sample: nodes[0]! }))
     for (const kind of this.all) for (const { id } of kind.nodes) this.#of.set(id, kind)
+    const bare = Map.groupBy(this.all, ({ sample }) => signatureOf(roomy(sample), required))
+    for (const [at, kinds] of [...bare.values()].entries()) for (const { index } of kinds) this.#bare[index] = at
     for (const [name, links] of graph.modules) {
+      this.#needs.set(name, [])
+      const could = [...bare.values()].map(([first]) => refusalsOf(links, roomy(first!.sample)).length === 0)
       this.#fits.set(
         name,
-        this.all.map(({ sample }) => refusalsOf(links, sample).length === 0),
+        this.all.map((kind) => could[this.#bare[kind.index]!]! && this.#lacks(name, kind) === ''),
       )
-      this.#needs.set(name, [])
     }
   }
 
@@ -58,18 +63,50 @@ export class Kinds {
     return inventory === null ? null : formOn(this.#graph.modules.get(module)!.module, inventory)
   }
 
-  /** Kinds that can't hold a module, those together that can't for the same reasons. */
+  /** Which kinds of room the nodes of a kind are short of, if they hold nothing else of the app. */
+  #lacks(module: string, kind: Kind): string {
+    const { inventory, used } = kind.sample
+    if (inventory === null) return ''
+    const need = this.need(module, kind)
+    const memory = need.memoryBytes > inventory.memoryBytes - used.memoryBytes ? 'memory' : ''
+    return need.storageBytes > inventory.storageBytes - used.storageBytes ? `${memory} storage` : memory
+  }
+
+  /** Kinds that can't hold a module, those together that can't for like reasons: of kinds that are short of room, the one that has most stands for all. */
   refusing(module: string): { readonly kinds: readonly Kind[]; readonly reasons: readonly Reason[] }[] {
     const links = this.#graph.modules.get(module)!
     const refusing = this.all.filter((kind) => !this.holds(module, kind))
-    const alike = Map.groupBy(refusing, ({ sample }) =>
-      JSON.stringify(refusalsOf(links, sample, '').map(({ text }) => text)),
+    // The sentences of a few kinds that differ otherwise may be the same.
+    const alike = Map.groupBy(refusing, (kind) => `${this.#bare[kind.index]} ${this.#lacks(module, kind)}`)
+    const merged = Map.groupBy(alike.values(), (kinds) =>
+      JSON.stringify(refusalsOf(links, roomiest(kinds).sample, '').map(({ text }) => text)),
     )
-    return [...alike.values()].map((kinds) => {
+    return [...merged.values()].map((groups) => {
+      const kinds = groups.flat().sort((a, b) => a.index - b.index)
+      const { sample } = roomiest(kinds)
       const count = kinds.reduce((sum, { nodes }) => sum + nodes.length, 0)
-      return { kinds, reasons: refusalsOf(links, kinds[0]!.sample, likeIt(kinds[0]!.sample.id, count)) }
+      return { kinds, reasons: refusalsOf(links, sample, likeIt(sample.id, count)) }
     })
   }
+}
+
+/** The same node with all the room that there is. */
+function roomy(node: FleetNode): FleetNode {
+  const { inventory, used } = node
+  const room = { memoryBytes: Number.MAX_SAFE_INTEGER, storageBytes: Number.MAX_SAFE_INTEGER }
+  return {
+    ...node,
+    parent: null,
+    online: true,
+    inventory: inventory === null ? null : { ...inventory, ...room },
+    used: { ...used, memoryBytes: 0, storageBytes: 0 },
+  }
+}
+
+/** The first of those with most memory left. */
+function roomiest(kinds: readonly Kind[]): Kind {
+  const left = ({ sample: { inventory, used } }: Kind) => (inventory?.memoryBytes ?? 0) - used.memoryBytes
+  return kinds.reduce((best, kind) => (left(kind) > left(best) ? kind : best))
 }
 
 /** A node that stands for others. */

@@ -39,6 +39,13 @@ export class Ledger {
     return [...reasons, { code: 'instances-full', text }]
   }
 
+  /** Equal for nodes that lack the same. */
+  lacks(module: string, node: FleetNode): string {
+    return this.missing(module, node, '')
+      .map(({ text }) => text)
+      .join()
+  }
+
   take(module: string, home: string | null, node: FleetNode): void {
     const taken = this.#taken.get(node.id) ?? empty
     const key = keyOf(module, home, node)

@@ -1,6 +1,6 @@
 import type { ModuleVerdicts, PlaceInput, Plan, Refused } from '../plan.ts'
 import { brokenLinks, noteOf } from './breaks.ts'
-import { crowdedReasons } from './choose.ts'
+import { crowded } from './choose.ts'
 import { instancesOf } from './instances.ts'
 import { compare } from './links.ts'
 import type { Scene } from './scene.ts'
@@ -30,14 +30,21 @@ export function planOf({ release, digest, replaced }: PlaceInput, { scene, unpla
 
 function verdictsOf(module: string, scene: Scene): ModuleVerdicts {
   const refused: Refused[] = scene.kinds.refusing(module).map(({ kinds, reasons }) => ({
-    kinds: kinds.map(({ index }) => index),
+    kinds: runsOf(kinds.map(({ index }) => index)),
     nodes: [],
     reasons,
   }))
-  const full = [...(scene.crowded.get(module)?.values() ?? [])].map((each) => ({
-    kinds: [],
-    nodes: [...each.nodes].sort(compare),
-    reasons: crowdedReasons(each),
-  }))
+  const full = crowded(module, scene).map((each) => ({ kinds: [], ...each }))
   return { module, scope: scene.scopes.get(module)!.scope, refused: [...refused, ...full] }
+}
+
+/** Rising numbers, those that follow one another as the first and the last. */
+function runsOf(numbers: readonly number[]): number[][] {
+  const runs: number[][] = []
+  for (const number of numbers) {
+    const run = runs.at(-1)
+    if (run?.[1] === number - 1) run[1] = number
+    else runs.push([number, number])
+  }
+  return runs
 }

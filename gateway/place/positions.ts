@@ -12,6 +12,11 @@ export class Positions {
     this.#parents = parents
   }
 
+  /** Devices with the same key are equally far from every other node. */
+  placeKey(node: FleetNode): string {
+    return placeKey(node, this.#parents)
+  }
+
   at(module: string, home: string | null): FleetNode | undefined {
     return this.#at.get(home)?.get(module)
   }

@@ -1,14 +1,14 @@
-import type { FleetNode, PlaceInput, PlannedLink, Reason } from '../plan.ts'
+import type { FleetNode, PlaceInput, PlannedLink } from '../plan.ts'
 import { isDevice } from './fit.ts'
 import { type Flows, flowsOf } from './flows.ts'
 import { type Homes, homesOf } from './homes.ts'
-import { Kinds } from './kinds.ts'
+import { type Kind, Kinds } from './kinds.ts'
 import { Ledger } from './ledger.ts'
 import { compare, type LinkGraph, linkGraph, type ModuleLinks } from './links.ts'
 import { Positions } from './positions.ts'
 import { decideScopes, type ScopeDecision } from './scope.ts'
 
-/** Everything that a choice depends on; the last five grow while instances are placed one after another. */
+/** Everything that a choice depends on; the last six grow while instances are placed one after another. */
 export interface Scene {
   readonly graph: LinkGraph
   readonly scopes: ReadonlyMap<string, ScopeDecision>
@@ -22,17 +22,34 @@ export interface Scene {
   readonly kinds: Kinds
   readonly homes: Homes
   readonly flows: Flows
-  /** By module: links to the host, the same for each of its instances. */
-  readonly hostLinks: ReadonlyMap<string, readonly PlannedLink[]>
+  /** By module: its links sorted, those to the host as they are, the same for each of its instances; those to other modules by the callee's name. */
+  readonly links: ReadonlyMap<string, readonly (PlannedLink | ModuleLinks['calls'][number])[]>
   /** Node of each instance in the plan that runs now, by `module@home`. */
   readonly previous: ReadonlyMap<string, string>
   readonly ledger: Ledger
   readonly positions: Positions
   /** By home, then by module. */
   readonly spots: Map<string | null, Map<string, Spot>>
-  readonly crowded: Crowded
-  /** By module and the index of a kind: steps from there to the nearest node that can hold it. */
-  readonly estimates: Map<string, (number | undefined)[]>
+  /** By module: nodes that could hold it, and are full of what was placed there before. */
+  readonly full: Map<string, Set<FleetNode>>
+  /** For devices that are alike: where their instances could be, cheapest first. */
+  readonly ranks: Map<string, { readonly home: FleetNode; readonly ranked: readonly RankedNode[] }>
+  /** By module. */
+  readonly estimates: Map<string, Estimate>
+}
+
+/** How far it is to the nearest node that can hold a module: by the index of the kind from which. */
+export interface Estimate {
+  readonly from: { readonly kinds: ReadonlySet<Kind>; readonly points: readonly FleetNode[] }
+  readonly steps: (number | undefined)[]
+}
+
+/** A node that could hold an instance. */
+export interface RankedNode {
+  readonly node: FleetNode
+  readonly cost: number
+  /** The instance is there already. */
+  readonly stays: boolean
 }
 
 /** What was placed: an instance, and copied modules beside it. */
@@ -46,9 +63,6 @@ export interface Spot {
   /** Callers first. */
   readonly beside: readonly string[]
 }
-
-/** By module: nodes that could hold it, and are full of what was placed there before; those together that lack the same. In the sentences a NUL stands for their name. */
-export type Crowded = Map<string, Map<string, { readonly nodes: Set<string>; readonly reasons: readonly Reason[] }>>
 
 export function makeScene({ release, fleet, previous, traffic = [] }: PlaceInput): Scene {
   const graph = linkGraph(release)
@@ -67,20 +81,23 @@ export function makeScene({ release, fleet, previous, traffic = [] }: PlaceInput
     kinds,
     homes,
     flows: flowsOf(graph, scopes, traffic, (module) => homes.count.get(module) ?? 1),
-    hostLinks: new Map([...graph.modules].map(([name, links]) => [name, hostLinksOf(links)])),
+    links: new Map([...graph.modules].map(([name, links]) => [name, sortedLinks(links)])),
     previous: new Map((previous?.instances ?? []).map(({ module, home, node }) => [spotKey(module, home), node])),
     ledger: new Ledger(graph, kinds),
     positions: new Positions(parents),
     spots: new Map(),
-    crowded: new Map(),
+    full: new Map(),
+    ranks: new Map(),
     estimates: new Map(),
   }
 }
 
 export const spotKey = (module: string, home: string | null): string => `${module}@${home ?? ''}`
 
-const hostLinksOf = ({ host, wasi }: ModuleLinks): PlannedLink[] =>
-  [...host, ...wasi].sort(compare).map((wanted) => ({ interface: wanted, provider: { kind: 'host' } }))
+function sortedLinks({ host, wasi, calls }: ModuleLinks): (PlannedLink | ModuleLinks['calls'][number])[] {
+  const own = [...host, ...wasi].map((wanted): PlannedLink => ({ interface: wanted, provider: { kind: 'host' } }))
+  return [...own, ...calls].sort((a, b) => compare(a.interface, b.interface))
+}
 
 function copiesOf(name: string, graph: LinkGraph, scopes: ReadonlyMap<string, ScopeDecision>): string[] {
   const found = new Set<string>()

@@ -33,9 +33,10 @@ export function unservedSpots(scene: Scene): Unplaced[] {
     const callers = new Map<string, number>()
     for (const home of [...scene.spots.keys()].sort((a, b) => compare(a ?? '', b ?? ''))) {
       const spots = scene.spots.get(home)!
-      for (const spot of [...spots.values()]) {
-        const names = [spot.module, ...spot.beside].filter((name) => calling.has(name))
-        const reasons = names.flatMap((name) => unservedCalls(name, spot, callers, scene))
+      for (const spot of spots.values()) {
+        if (spot.beside.length === 0 && !calling.has(spot.module)) continue
+        const reasons = unservedCalls(spot.module, spot, callers, scene)
+        for (const name of spot.beside) reasons.push(...unservedCalls(name, spot, callers, scene))
         if (reasons.length === 0) continue
         spots.delete(spot.module)
         dropped.push({ module: spot.module, home, reasons })
@@ -46,22 +47,34 @@ export function unservedSpots(scene: Scene): Unplaced[] {
 }
 
 function unservedCalls(name: string, spot: Spot, callers: Map<string, number>, scene: Scene): Reason[] {
-  return scene.graph.modules.get(name)!.calls.flatMap(({ callee }): Reason[] => {
+  const reasons: Reason[] = []
+  for (const { callee } of scene.graph.modules.get(name)!.calls) {
     const provider = providerOf(callee, spot, scene)
-    if (provider === null) return [{ code: 'callee-missing', text: nobody(callee, spot, scene) }]
-    if (provider.kind === 'device') return tooManyDevices(callee, scene)
-    if (provider.kind === 'host' || provider.node === spot.node.id) return []
-    const mcu = [spot.node, scene.nodes.get(provider.node)!].find(({ tier }) => tier === 'mcu')
-    if (mcu !== undefined) {
-      const text = `on ${spot.node.id} it would call ${callee} on ${provider.node}, and ${mcu.id} serves no links with other nodes yet`
-      return [{ code: 'links-unserved', text }]
-    }
-    const count = (callers.get(provider.node) ?? 0) + 1
-    callers.set(provider.node, count)
-    if (count <= maxCallers) return []
-    const text = `calls ${callee} on ${provider.node}, which answers ${grouped(maxCallers)} callers of the app already, as many as its directive can name`
-    return [{ code: 'callers-full', text }]
-  })
+    if (provider?.kind === 'instance' && provider.node === spot.node.id) continue
+    if (provider === null) reasons.push({ code: 'callee-missing', text: nobody(callee, spot, scene) })
+    else if (provider.kind === 'device') reasons.push(...tooManyDevices(callee, scene))
+    else if (provider.kind === 'instance') reasons.push(...unservedBetween(callee, spot, provider.node, callers, scene))
+  }
+  return reasons
+}
+
+function unservedBetween(
+  callee: string,
+  spot: Spot,
+  to: string,
+  callers: Map<string, number>,
+  { nodes }: Scene,
+): Reason[] {
+  const mcu = [spot.node, nodes.get(to)!].find(({ tier }) => tier === 'mcu')
+  if (mcu !== undefined) {
+    const text = `on ${spot.node.id} it would call ${callee} on ${to}, and ${mcu.id} serves no links with other nodes yet`
+    return [{ code: 'links-unserved', text }]
+  }
+  const count = (callers.get(to) ?? 0) + 1
+  callers.set(to, count)
+  if (count <= maxCallers) return []
+  const text = `calls ${callee} on ${to}, which answers ${grouped(maxCallers)} callers of the app already, as many as its directive can name`
+  return [{ code: 'callers-full', text }]
 }
 
 const nobody = (callee: string, { home }: Spot, { scopes }: Scene): string =>

@@ -1,6 +1,8 @@
 /** Whether an interface that is provided serves one that is imported, both by versioned name: `hypha:host/sensor@0.1.0`. */
 export function serves(provided: string, imported: string): boolean {
   if (provided === imported) return true
+  // Most interfaces that are compared are others: that shows before anything is parsed.
+  if (!provided.startsWith(imported.slice(0, imported.indexOf('@') + 1))) return false
   const have = splitVersion(provided)
   const need = splitVersion(imported)
   if (have.name !== need.name || have.version === null || need.version === null) return false

@@ -46,7 +46,7 @@ const plan: Plan = {
       scope: 'site',
       refused: [
         {
-          kinds: [0],
+          kinds: [[0, 0]],
           nodes: [],
           reasons: [{ code: 'interface-missing', text: 'imports http, which pi-0 (and 99 more) does not provide' }],
         },

@@ -41,7 +41,7 @@ export const PlanAnswer = Type.Unsafe<Plan>(
         scope: ScopeWord,
         refused: Type.Array(
           Type.Object({
-            kinds: Type.Array(Type.Integer()),
+            kinds: Type.Array(Type.Array(Type.Integer())),
             nodes: Type.Array(Id),
             reasons: Type.Array(ReasonAnswer),
           }),
