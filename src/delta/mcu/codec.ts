@@ -1,37 +1,19 @@
 import { ByteAction } from '../byte-actions.ts'
 import { malformed, maxContentBytes } from '../limits.ts'
 import { moduleHeader } from '../module.ts'
+import { codeAction, codeByte } from './byte-step.ts'
 import type { McuCoder } from './coder.ts'
 import { Form, formOf, MapKind } from './kinds.ts'
+import { codeMapCount, codeMapRun } from './map-steps.ts'
+import { findOldSection, oldSectionAt, seekOldBody } from './old-sections.ts'
 import type { OldStream } from './old-stream.ts'
+import { context, Place, Stage, type Wanted } from './places.ts'
 import { type McuState, Slot } from './state.ts'
-
-/** What a step does; where it has come to [D 10.3]. */
-export const Stage = { length: 0, mapCount: 1, mapRun: 2, section: 3, body: 4, bytes: 5, same: 6, done: 7 } as const
-
-/** Where a number is coded. */
-const Place = {
-  length: 1,
-  maps: 2,
-  follows: 3,
-  section: 4,
-  size: 5,
-  raw: 6,
-  same: 7,
-  body: 8,
-  action: 16,
-  byte: 24,
-} as const
-
-const context = (place: number, a = 0, b = 0): number => (place << 24) ^ (a << 9) ^ Math.imul(b, 0x9e35)
 
 /** Tokens of the old file that may be read for each byte of both, and beyond [D 10.6]. */
 const walkPerByte = 64
 const leastWalk = 65_536
 const mostWalk = 0x7fff_ffff
-
-/** The next of the encoder's decisions; a decoder answers anything. */
-export type Wanted = () => number
 
 /** Steps of the small profile, the same in both directions [D 10.3]: each takes a bounded number of bits, and all that it leaves lies in the state. */
 export class McuCodec {
@@ -108,26 +90,14 @@ export class McuCodec {
   }
 
   #mapCount(): void {
-    const { slots, runs } = this.#state
-    const count = this.#coder.uint(context(Place.maps), this.#wanted())
-    if (slots[Slot.mapsUsed]! + count > runs.length / 2) throw malformed('it has more runs than its head says')
-    slots[Slot.mapLeft] = count
-    slots[Slot.mapAt] = 0
-    slots[Slot.mapShift] = 0
-    slots[Slot.stage] = Stage.mapRun
-    if (count === 0) this.#mapEnds()
+    codeMapCount(this.#state, this.#coder, this.#wanted())
+    this.#state.slots[Slot.stage] = Stage.mapRun
+    if (this.#state.slots[Slot.mapLeft] === 0) this.#mapEnds()
   }
 
   #mapRun(): void {
-    const { slots, runs } = this.#state
-    const kind = slots[Slot.mapKind]!
-    const at = slots[Slot.mapAt]! + this.#coder.uint(context(Place.maps, 1, kind), this.#wanted())
-    if (at > 0x7fff_ffff) throw malformed('it shifts what can not be')
-    const shift = (slots[Slot.mapShift]! + this.#coder.sint(context(Place.maps, 2, kind), this.#wanted())) | 0
-    const used = slots[Slot.mapsUsed]!++
-    runs[used * 2] = slots[Slot.mapAt] = at
-    runs[used * 2 + 1] = slots[Slot.mapShift] = shift
-    if (--slots[Slot.mapLeft]! === 0) this.#mapEnds()
+    codeMapRun(this.#state, this.#coder, this.#wanted)
+    if (this.#state.slots[Slot.mapLeft] === 0) this.#mapEnds()
   }
 
   #mapEnds(): void {
@@ -143,31 +113,13 @@ export class McuCodec {
     return slots[Slot.written] === slots[Slot.length] ? Stage.done : Stage.section
   }
 
-  /** The old section at an offset: its id, and where its content is; null behind the last. */
-  #oldSection(offset: number): { id: number; start: number; end: number } | null {
-    if (offset < 0 || offset >= this.#oldSize) return null
-    const { slots } = this.#state
-    const id = this.#old.byteAt(offset)
-    slots[Slot.at] = offset + 1
-    const size = this.#old.uleb()
-    const start = slots[Slot.at]!
-    return size > this.#oldSize - start ? null : { id, start, end: start + size }
-  }
-
-  #findSection(id: number): { id: number; start: number; end: number } | null {
-    for (let each = this.#oldSection(moduleHeader.length); each !== null; each = this.#oldSection(each.end)) {
-      if (each.id === id) return each
-    }
-    return null
-  }
-
   #section(): void {
     const { slots } = this.#state
     const coder = this.#coder
-    const expected = this.#oldSection(slots[Slot.nextSection]!)
+    const expected = oldSectionAt(this.#state, this.#old, this.#oldSize, slots[Slot.nextSection]!)
     const follows = expected !== null && coder.bit(context(Place.follows), this.#wanted()) === 1
     const id = follows ? expected.id : coder.tree(context(Place.section), 4, this.#wanted())
-    const old = follows ? expected : id === 0 ? null : this.#findSection(id)
+    const old = follows ? expected : id === 0 ? null : findOldSection(this.#state, this.#old, this.#oldSize, id)
     if (old !== null) slots[Slot.nextSection] = old.end
     const before = old === null ? 0 : old.end - old.start
     let form: number = Form.raw
@@ -248,7 +200,11 @@ export class McuCodec {
     const there = slots[Slot.nextBodyIndex]! < slots[Slot.oldBodies]!
     let has = there && coder.bit(context(Place.body), this.#wanted()) === 1
     if (!has && slots[Slot.oldBodies]! > 0 && coder.bit(context(Place.body, 1), this.#wanted()) === 1) {
-      this.#seekBody(slots[Slot.nextBodyIndex]! + coder.sint(context(Place.body, 2), this.#wanted()))
+      seekOldBody(
+        this.#state,
+        this.#old,
+        slots[Slot.nextBodyIndex]! + coder.sint(context(Place.body, 2), this.#wanted()),
+      )
       has = true
     }
     let before = 0
@@ -272,22 +228,6 @@ export class McuCodec {
     this.#begin(Stage.bytes, size)
   }
 
-  /** Bodies can only be walked forward: one before is looked for from the first on. */
-  #seekBody(index: number): void {
-    const { slots } = this.#state
-    if (index < 0 || index >= slots[Slot.oldBodies]!) throw malformed('it refers to what the old module lacks')
-    if (index < slots[Slot.nextBodyIndex]!) {
-      slots[Slot.nextBodyIndex] = 0
-      slots[Slot.nextBody] = slots[Slot.firstBody]!
-    }
-    for (; slots[Slot.nextBodyIndex]! < index; slots[Slot.nextBodyIndex]!++) {
-      if (--slots[Slot.walkLeft]! < 0) throw malformed('it walks the old module too often')
-      slots[Slot.at] = slots[Slot.nextBody]!
-      const size = this.#old.uleb()
-      slots[Slot.nextBody] = Math.min(slots[Slot.codeEnd]!, slots[Slot.at]! + size)
-    }
-  }
-
   #same(): void {
     const { slots } = this.#state
     if (!this.#old.has) throw malformed('it does not fit the old module')
@@ -304,8 +244,7 @@ export class McuCodec {
     const has = this.#old.has
     const kind = has ? slots[Slot.tokenKind]! : 31
     const expected = has ? this.#old.byte : 0
-    const wanted = this.#wanted()
-    const action = this.#action(has, kind, expected, wanted)
+    const action = codeAction(coder, slots, has ? { kind, expected } : null, this.#wanted())
     slots[Slot.history] = ((history << 1) | (action === ByteAction.copy ? 1 : 0)) & 0xff
     if (action === ByteAction.move) {
       slots[Slot.moved] = 1
@@ -315,36 +254,11 @@ export class McuCodec {
     slots[Slot.moved] = 0
     let byte = expected
     if (action !== ByteAction.copy) {
-      const replaced = action === ByteAction.replace ? expected | (kind << 8) : 0x2000
-      coder.contexts[0] = context(Place.byte + 1, 0, replaced)
-      coder.contexts[1] = context(Place.byte + 2, slots[Slot.one]!)
-      coder.contexts[2] = context(Place.byte + 3, slots[Slot.one]!, slots[Slot.two]!)
-      byte = coder.mixedTree(action === ByteAction.replace ? 17 : 18, 8, this.#wanted())
+      const replaced = action === ByteAction.replace ? expected | (kind << 8) : -1
+      byte = codeByte(coder, slots, replaced, this.#wanted())
     }
     this.#out(byte)
     if (action !== ByteAction.insert && has) this.#old.advance()
     if (--slots[Slot.left]! === 0) this.#ends()
-  }
-
-  #action(has: boolean, kind: number, expected: number, wanted: number): number {
-    const { slots } = this.#state
-    const coder = this.#coder
-    const history = slots[Slot.history]!
-    const mayMove = slots[Slot.moved] === 0
-    if (!has) {
-      return mayMove && coder.bit(context(Place.action + 4, history & 1), wanted === ByteAction.move ? 1 : 0) === 1
-        ? ByteAction.move
-        : ByteAction.insert
-    }
-    coder.contexts[0] = context(Place.action, kind, history & 63)
-    coder.contexts[1] = context(Place.action + 1, kind, (expected << 1) | (history & 1))
-    coder.contexts[2] = context(Place.action + 2, slots[Slot.op]! & 1023, (kind << 2) | (history & 3))
-    if (coder.mix(0, history & 15, wanted === ByteAction.copy ? 1 : 0) === 1) return ByteAction.copy
-    if (coder.bit(context(Place.action + 3, kind, history & 3), wanted === ByteAction.replace ? 1 : 0) === 1)
-      return ByteAction.replace
-    if (!mayMove) return ByteAction.insert
-    return coder.bit(context(Place.action + 5, kind, history & 3), wanted === ByteAction.move ? 1 : 0) === 1
-      ? ByteAction.move
-      : ByteAction.insert
   }
 }

@@ -1,25 +1,18 @@
 import { bytesEqual } from '../../bytes/text.ts'
-import { Action } from '../body-actions.ts'
 import { ByteAction } from '../byte-actions.ts'
 import { type ByteEdits, ByteIndex, byteEdits } from '../byte-edits.ts'
-import { CodeReader } from '../code-reader.ts'
-import { Instruction } from '../instruction.ts'
 import { Unsupported } from '../limits.ts'
-import { addressRange, type Plan } from '../maps.ts'
 import type { Module, Section } from '../module.ts'
 import type { ModuleTarget } from '../module-codec.ts'
 import { window } from '../parts.ts'
 import { readElements, readExports, readGlobals, readNames } from '../section-tables.ts'
 import { McuCodec } from './codec.ts'
 import { McuCoder } from './coder.ts'
+import { editsOf, flattened } from './edits.ts'
+import { fittingMaps, type Run } from './fit-maps.ts'
 import { Form, formOf, TokenKind } from './kinds.ts'
 import { OldStream } from './old-stream.ts'
 import { type McuSizes, McuState, mcuTableBits, mostRuns, Slot } from './state.ts'
-
-interface Run {
-  readonly at: number
-  readonly shift: number
-}
 
 export interface McuBody {
   readonly sizes: McuSizes
@@ -63,54 +56,7 @@ function coded(sizes: McuSizes, old: Uint8Array, now: Uint8Array, wanted: readon
   return Uint8Array.from(out)
 }
 
-/** Actions, each followed by how far a move goes, or the byte that is put. */
-function flattened({ actions, moves }: ByteEdits, content: Uint8Array): number[] {
-  const all: number[] = []
-  let at = 0
-  let moved = 0
-  for (const action of actions) {
-    all.push(action)
-    if (action === ByteAction.move) all.push(moves[moved++]!)
-    else if (action === ByteAction.copy) at++
-    else all.push(content[at++]!)
-  }
-  return all
-}
-
 const readOf = (bytes: Uint8Array) => (offset: number, length: number) => bytes.subarray(offset, offset + length)
-
-/** Maps as runs; where they don't fit, those that map the fewest are left away. */
-function fittingMaps(old: Module, plan: Plan, most: number): Run[][] {
-  const { highest } = addressRange(old)
-  const addresses = [...plan.runs]
-  if (addresses.length > 0 && addresses.at(-1)!.shift !== 0 && addresses.at(-1)!.at < highest)
-    addresses.push({ at: highest, shift: 0 })
-  for (let least = 1; ; least *= 2) {
-    const maps = [plan.types, plan.functions, plan.globals].map((references) => indexRuns(references, least))
-    const room = most - maps.reduce((sum, runs) => sum + runs.length, 0)
-    if (addresses.length <= room) return [...maps, addresses]
-    if (least > 64) return [...maps.map((runs) => runs.slice(0, most >> 2)), addresses.slice(0, most >> 2)]
-  }
-}
-
-/** Where old indices went, as runs of one shift that hold for at least `least` of them. */
-function indexRuns(references: Int32Array, least: number): Run[] {
-  const pairs = [...references.entries()].filter(([, from]) => from >= 0).map(([to, from]) => ({ from, to }))
-  pairs.sort((a, b) => a.from - b.from || a.to - b.to)
-  const runs: Run[] = []
-  let shift = 0
-  for (let i = 0; i < pairs.length; ) {
-    const { from, to } = pairs[i]!
-    let end = i + 1
-    while (end < pairs.length && pairs[end]!.to - pairs[end]!.from === to - from) end++
-    if (to - from !== shift && end - i >= least && runs.at(-1)?.at !== from) {
-      shift = to - from
-      runs.push({ at: from, shift })
-    }
-    i = end
-  }
-  return runs
-}
 
 /** Everything that the codec asks, in its order [D 10.3]. */
 class Decisions {
@@ -245,55 +191,4 @@ class Decisions {
       this.#bytes(editsOf(mapped, content, scripts[i]!), content)
     }
   }
-}
-
-/** Edits of a body by bytes, from those by instructions. */
-function editsOf(was: { bytes: Uint8Array; starts: number[] }, content: Uint8Array, script: Uint8Array): ByteEdits {
-  const starts = instructionStarts(content)
-  const actions: number[] = []
-  const moves: number[] = []
-  let skip = 0
-  const move = () => {
-    if (skip === 0) return
-    actions.push(ByteAction.move)
-    moves.push(skip)
-    skip = 0
-  }
-  const pair = (a: number, endA: number, b: number, endB: number) => {
-    move()
-    for (let i = 0; i < endB - b; i++) {
-      if (a + i >= endA) actions.push(ByteAction.insert)
-      else actions.push(was.bytes[a + i] === content[b + i] ? ByteAction.copy : ByteAction.replace)
-    }
-    skip += Math.max(0, endA - a - (endB - b))
-  }
-  const from = (all: readonly number[], i: number, end: number) => all[i] ?? end
-  pair(0, from(was.starts, 0, was.bytes.length), 0, from(starts, 0, content.length))
-  let a = 0
-  let b = 0
-  for (const action of script) {
-    const [startA, endA] = [from(was.starts, a, was.bytes.length), from(was.starts, a + 1, was.bytes.length)]
-    const [startB, endB] = [from(starts, b, content.length), from(starts, b + 1, content.length)]
-    if (action === Action.delete) skip += endA - startA
-    else if (action === Action.insert) for (let i = startB; i < endB; i++) actions.push(ByteAction.insert)
-    else pair(startA, endA, startB, endB)
-    if (action !== Action.insert) a++
-    if (action !== Action.delete) b++
-  }
-  return { actions: Uint8Array.from(actions), moves }
-}
-
-function instructionStarts(content: Uint8Array): number[] {
-  const reader = new CodeReader(content)
-  const instruction = new Instruction()
-  for (let left = reader.uleb(); left > 0; left--) {
-    reader.uleb()
-    reader.sleb64()
-  }
-  const starts: number[] = []
-  while (!reader.done) {
-    starts.push(reader.at)
-    reader.instruction(instruction)
-  }
-  return starts
 }
