@@ -1,9 +1,8 @@
-import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { bytesEqual, toHex } from '@hypha/core/bytes/text.ts'
 import { asHyphaError, exitCodes, type HyphaError } from '@hypha/core/errors.ts'
 import { systemClock } from '@hypha/core/platform/clock.ts'
-import { brotli } from '@hypha/core/platform/compress.ts'
 import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
 import { nodeFiles } from '@hypha/core/platform/files.ts'
 import { createLog, type Log } from '@hypha/core/platform/log.ts'
@@ -13,10 +12,10 @@ import { agentApp } from '@hypha/core/wire/ids.ts'
 import { progress } from '@hypha/core/wire/messages/progress.ts'
 import { rootChain } from '@hypha/core/wire/messages/root-chain.ts'
 import { type SectionState, state } from '@hypha/core/wire/messages/state.ts'
-import { want } from '@hypha/core/wire/messages/want.ts'
 import { fleetTopics } from '@hypha/core/wire/topics.ts'
 import { believes } from './authority.ts'
 import { openBoards } from './boards/boards.ts'
+import { bootId } from './boot-id.ts'
 import { Calls } from './calls/calls.ts'
 import { tellLinks } from './calls/telling.ts'
 import { openGatewayClock } from './clock-sync.ts'
@@ -30,21 +29,19 @@ import { finishLeaving, leavingStep, noteLeaving } from './leaving.ts'
 import { isUnproven } from './link/connection-error.ts'
 import type { LinkState } from './link/link.ts'
 import { openMachine } from './machine.ts'
+import { openContents } from './open-contents.ts'
 import { openLink } from './open-link.ts'
 import { openRenewal } from './open-renewal.ts'
 import { openVerifier } from './open-verifier.ts'
 import { Pipeline } from './pipeline.ts'
 import { Receipts } from './receipts.ts'
-import type { Contents } from './receive/contents.ts'
-import { openReceiver } from './receive/receiver.ts'
-import { ReleaseFeed } from './receive/release-feed.ts'
 import { beginJournalAnew } from './report/anew.ts'
 import { type Journal, openJournal } from './report/journal.ts'
 import { createShipper } from './report/shipper.ts'
-import { createPatchThread } from './sandbox/patch-thread.ts'
 import { createSandbox } from './sandbox/sandbox.ts'
 import { selfUpdate } from './self-update.ts'
 import { becomeSole } from './sole.ts'
+import { stateSender } from './state-sender.ts'
 import { TrustFile } from './trust-file.ts'
 import { beat } from './update/alive.ts'
 import { openWith, runnable } from './verify/runnable.ts'
@@ -57,7 +54,6 @@ export interface AgentOptions {
 
 const trialMs = 5_000
 const flipBudgetMs = 2_000
-const stateDelayMs = 20
 const stateEveryMs = 30_000
 /** The launcher (agent/launcher) starts the slot that is due at once after this exit code. */
 const restartCode = 75
@@ -134,33 +130,17 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
       },
     },
   })
-  const patches = createPatchThread({ clock: systemClock })
-  const receiver = await openReceiver({
+  const incoming = await openContents({
+    node,
+    topics,
     files,
-    crypto: nodeCrypto,
-    brotli,
     clock: systemClock,
-    applyPatch: patches.apply,
-    source: {
-      subscribe: (digestHex, onChunk) =>
-        link.subscribe(topics.chunks(digestHex), (topic, bytes) =>
-          onChunk(Number(topic.slice(topic.lastIndexOf('/') + 1)), bytes),
-        ),
-      request: (wanted) => {
-        link.publish(topics.up(node, 'want'), want.encode(wanted), { qos: 0 }).catch(() => {
-          // Offline: the receiver asks again when the link is back.
-        })
-      },
-    },
-  })
-  const { contents } = receiver
-  const releases = new ReleaseFeed({
-    subscribe: (app, hear) => link.subscribe(topics.release(app), (_topic, message) => hear(message)),
-    crypto: nodeCrypto,
-    clock: systemClock,
+    link,
+    log,
     onProblem,
+    onProgress: (app, content, bytes, ofBytes) => sendProgress(app, content, bytes, ofBytes),
   })
-  let attachments: readonly Uint8Array[] = []
+  const { contents } = incoming
   const installs = new Installs(files, defaultTrialLimits, (app, error) =>
     log.error(`The install file of ${app} is damaged and begins anew`, { code: error.code }),
   )
@@ -263,21 +243,12 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     flipped: (flip) => receipts.flipped(flip),
     follow: (apps) => {
       followCommits(apps)
-      releases.follow(apps)
+      incoming.follow(apps)
       receipts.review()
     },
     incarnation: journal.incarnation,
     update,
-    receive: async (content, app, signal) => {
-      const onProgress = (bytes: number, ofBytes: number) => sendProgress(app, content, bytes, ofBytes)
-      const shared = contents.has(content.digest) ? null : await releases.take(content, app, signal)
-      if (shared) log.info(`${app} takes ${shared.length} bytes from the message for all nodes`)
-      await receiver.fetch(content, {
-        attachments: shared ? [...attachments, shared] : attachments,
-        onProgress,
-        signal,
-      })
-    },
+    receive: incoming.receive,
     keepTrust,
     runnable: (verified) => runnable(verified, (digest) => contents.read(digest), openSetting, nodeCrypto),
     event: (event) => tell(journal, log, event),
@@ -297,17 +268,12 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     forgetData: (app) => machine.drivers.forget(app),
     settled: () => {
       pipeline!.sweep()
-      const needed = pipeline!.needed()
-      receiver
-        .retain([...digests(needed), ...basesOf(needed, contents)], digests(needed.map(({ transfer }) => transfer)))
-        .catch((thrown) => onProblem(asHyphaError(thrown)))
+      incoming.retain(pipeline!.needed())
     },
     append: (parts) => journal.appendAll(parts),
     room: () => pipeline!.redeliver(),
     pendingMessages: () => journal.pendingMessages(),
-    offer: (given) => {
-      attachments = given
-    },
+    offer: incoming.offer,
     leave: async () => {
       log.warn(`${node} has been removed from ${identity.fleet}: it deletes what it holds`)
       // From here on a signal to end has to wait until nothing is left.
@@ -351,7 +317,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     )
     if (now === 'offline') return
     publishState()
-    receiver.retry()
+    incoming.retry()
     receipts.review()
   }
   link.onState(onLink)
@@ -371,7 +337,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     gatewayClock.close()
     await pipeline!.close()
     await sandbox.close()
-    await patches.close()
+    await incoming.close()
     shipper.close()
     await journal.close()
     boards.close()
@@ -402,12 +368,6 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
   await pipeline.boot()
 }
 
-const digests = (items: readonly { readonly digest: Uint8Array }[]) => items.map(({ digest }) => digest)
-
-/** What patches apply to whose contents are still to come. */
-const basesOf = (needed: readonly Content[], contents: Pick<Contents, 'has'>) =>
-  needed.flatMap(({ digest, transfer: { base } }) => (base === null || contents.has(digest) ? [] : [base]))
-
 function tell(journal: Journal, log: Log, event: Parameters<Journal['event']>[0]): void {
   const { instance, code, text } = event
   log.warn(text, { code, app: instance?.app, module: instance?.module ?? undefined, home: instance?.home ?? undefined })
@@ -421,27 +381,5 @@ function guard(onProblem: (error: HyphaError) => void, run: () => void): void {
     run()
   } catch (thrown) {
     onProblem(asHyphaError(thrown))
-  }
-}
-
-/** Many changes at once make one message. */
-function stateSender(send: () => void): () => void {
-  let scheduled = false
-  return () => {
-    if (scheduled) return
-    scheduled = true
-    setTimeout(() => {
-      scheduled = false
-      send()
-    }, stateDelayMs)
-  }
-}
-
-function bootId(): string {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
-  } catch {
-    // Without one (macOS), each start counts as a boot: a gap may be reported that is none, never the other way round.
-    return String(systemClock.now())
   }
 }
