@@ -60,6 +60,8 @@ struct wasm_table_branch {
 };
 
 #define WASM_MAXIMUM_TYPES 4096u
+/* References have so many bits for them. */
+#define WASM_MAXIMUM_FUNCTIONS (1u << 20)
 #define WASM_MAXIMUM_LOCALS 50000u
 #define WASM_MAXIMUM_HEIGHT 65000u
 #define WASM_MAXIMUM_JUMP (1 << 22)

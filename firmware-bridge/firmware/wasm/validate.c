@@ -101,6 +101,7 @@ static void validate_imports(struct validator *v) {
 
 static void validate_functions(struct validator *v) {
     wasm_read_u32(&v->in);
+    if (v->module->functions > WASM_MAXIMUM_FUNCTIONS) fail(v, wasm_error_implementation_limit);
     for (uint32_t index = v->module->imported_functions; index < v->module->functions && v->in.error == wasm_ok; index++)
         declare_function(v, index, wasm_read_u32(&v->in));
 }
