@@ -20,6 +20,7 @@ import { openReceiver, type Receiver } from '../../agent/receive/receiver.ts'
 import { applyPatchWithin } from '../../agent/sandbox/worker/apply-patch.ts'
 import { Verifier } from '../../agent/verify/verifier.ts'
 import { LossyFiles } from '../../test/support/lossy-files.ts'
+import { Turns } from './turns.ts'
 
 const stateDelayMs = 20
 /** After a flip it says so when those that share its process have flipped, too: what it does then would hold them up, as it does on no machine of its own. */
@@ -204,9 +205,11 @@ export class LightNode {
     }
     try {
       says('receiving')
-      await this.#receive(section)
-      this.#verifier.verifyRelease(section, (digest) => this.#receiver!.contents.read(digest))
-      await this.#clock.measure()
+      await turns.compute(async () => {
+        await this.#receive(section)
+        this.#verifier.verifyRelease(section, (digest) => this.#receiver!.contents.read(digest))
+      })
+      await turns.measure(() => this.#clock.measure())
       app.prepared = section
       says('prepared')
       this.#judge(section.app, app)
@@ -399,6 +402,9 @@ export class LightNode {
     }
   }
 }
+
+/** Of all nodes of this process. */
+const turns = new Turns(16)
 
 const sleeper = new Int32Array(new SharedArrayBuffer(4))
 let waiting: (() => void)[] = []

@@ -136,7 +136,7 @@ const snapLeadMs = 250
 /** The more nodes, the likelier that one is busy when the commit comes: a few tens of milliseconds for one. */
 const leastLeadMs = (nodes: number) => Math.min(snapLeadMs, 40 + 10 * nodes)
 /** Of the gateway, and of the nodes where many share a machine. */
-const perNodeLeadMs = 0.5
+const perNodeLeadMs = 1
 
 /**
  * How long before its instant a commit is given, in ms: twice the worst round trip, for it is one way and has to be written down; the worst error of a clock; and what it takes to
