@@ -125,8 +125,8 @@ export class Pipeline {
 
   /** Inputs for inboxes, as received. What finds no room now comes again: the gateway keeps it until it is handled. */
   inputs(message: Uint8Array): void {
-    for (const { source, number, app, module, home, topic, payload } of inputs.decode(message).inputs) {
-      this.#apps.get(app)?.deliver({ app, module, home }, { id: { source, number }, topic, payload })
+    for (const { source, number, app, module, home, ...input } of inputs.decode(message).inputs) {
+      this.#apps.get(app)?.deliver({ app, module, home }, { id: { source, number }, ...input })
     }
   }
 
@@ -141,15 +141,17 @@ export class Pipeline {
     for (const [part, { record, targets }] of parts.entries()) {
       for (const [index, { topic, payload }] of record.messages.entries()) {
         const id = this.#own(firsts[part]! + index)
-        for (const target of targets[index]!) this.#give(target, { id, topic, payload })
+        const { home: publisher } = record.instance
+        for (const target of targets[index]!) this.#give(target, { id, topic, payload, publisher })
       }
     }
   }
 
   /** Messages of this node's own modules that wait for their subscribers: after a start, and when an inbox has room again. */
   redeliver(): void {
-    for (const { number, targets, topic, payload } of this.#ports.pendingMessages()) {
-      for (const target of targets) this.#give(target, { id: this.#own(number), topic, payload })
+    for (const { number, from, targets, topic, payload } of this.#ports.pendingMessages()) {
+      const input = { id: this.#own(number), topic, payload, publisher: from.home }
+      for (const target of targets) this.#give(target, input)
     }
   }
 

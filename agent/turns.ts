@@ -24,6 +24,8 @@ export interface InboxInput {
   readonly id: InputId
   readonly topic: string
   readonly payload: Uint8Array
+  /** The device of the instance that published it, to which the turn belongs; absent or null for none. */
+  readonly publisher?: string | null
 }
 
 /** What one turn leaves behind: written as one journal record when it returns, or not at all. */

@@ -213,8 +213,8 @@ export class TurnRunner {
     return this.#run(instance, { kind: 'tick', nowMs: this.#ports.clock.now() }).then(nothing)
   }
 
-  deliver(instance: number, { id, topic, payload }: InboxInput): Promise<void> {
-    return this.#run(instance, { kind: 'deliver', topic, payload }, { input: id }).then(nothing)
+  deliver(instance: number, { id, topic, payload, publisher = null }: InboxInput): Promise<void> {
+    return this.#run(instance, { kind: 'deliver', topic, payload }, { input: id, home: publisher }).then(nothing)
   }
 
   /**

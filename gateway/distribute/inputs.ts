@@ -47,7 +47,7 @@ export function createInputSender(options: InputSenderOptions) {
   const { store, topics, publish, clock, onProblem, window = 64, resendMs = 30_000 } = options
   const nodes = new Map<string, Connected>()
 
-  const toInput = ({ number, app, module, home, topic, payload }: InputRecord): Input => ({
+  const toInput = ({ number, app, module, home, topic, payload, publisher }: InputRecord): Input => ({
     source: store.meta.source,
     number,
     app,
@@ -55,6 +55,7 @@ export function createInputSender(options: InputSenderOptions) {
     home,
     topic,
     payload,
+    publisher: publisher ?? null,
   })
 
   /** What is to be sent to an instance now. */

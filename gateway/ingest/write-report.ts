@@ -224,8 +224,9 @@ function queueInputs(
 ): void {
   const { store, complaints, now } = context
   for (const target of targets) {
-    const { topic, payload } = message
-    if (store.inputs.add({ ...target, topic, payload, queuedAt: now })) outcome.queuedFor.add(target.node)
+    const { topic, payload, home } = message
+    const publisher = home === null ? {} : { publisher: home }
+    if (store.inputs.add({ ...target, topic, payload, queuedAt: now, ...publisher })) outcome.queuedFor.add(target.node)
     else {
       const text = `As many inputs wait for this node as may: one on ${topic} for ${instanceName(target)} found no room`
       complaints.add({ node: target.node, code: 'inputs-full', text, at: now })

@@ -14,6 +14,8 @@ export interface NewInput extends InputTarget {
   readonly topic: string
   readonly payload: Uint8Array
   readonly queuedAt: number
+  /** The device of the instance that published it; left out for none. */
+  readonly publisher?: string
 }
 
 export interface InputRecord extends NewInput {
@@ -32,6 +34,7 @@ interface Row {
   payload: Uint8Array
   queued: number
   failed: number | null
+  publisher: string
 }
 
 const fromRow = (row: Row): InputRecord => ({
@@ -44,12 +47,14 @@ const fromRow = (row: Row): InputRecord => ({
   payload: plainBytes(row.payload),
   queuedAt: row.queued,
   failedAt: row.failed,
+  ...(row.publisher === '' ? {} : { publisher: row.publisher }),
 })
 
 /** What waits for modules' inboxes. An input goes when its node has reported it as handled; one that failed stays to be looked at. */
 export function createInputs(db: Database, fleet: string, meta: MetaStore, maxWaiting = 10_000) {
-  const insert = db.prepare(`INSERT INTO inputs (fleet, node, number, app, module, home, topic, payload, queued)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+  const insert =
+    db.prepare(`INSERT INTO inputs (fleet, node, number, app, module, home, topic, payload, queued, publisher)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
   const pending = db.prepare<[string, string, number, number], Row>(
     'SELECT * FROM inputs WHERE fleet = ? AND node = ? AND number > ? AND failed IS NULL ORDER BY number LIMIT ?',
   )
@@ -82,10 +87,10 @@ export function createInputs(db: Database, fleet: string, meta: MetaStore, maxWa
      * doesn't give one again that a node has seen since, which would then be passed over as a repetition. Null if as many wait for this node as may: newer ones find no room.
      */
     add(input: NewInput): InputRecord | null {
-      const { node, app, module, home, topic, payload, queuedAt } = input
+      const { node, app, module, home, topic, payload, queuedAt, publisher } = input
       if (countOf(node) >= maxWaiting) return null
       const number = meta.next('input', queuedAt * 64)
-      insert.run(fleet, node, number, app, module, orEmpty(home), topic, payload, queuedAt)
+      insert.run(fleet, node, number, app, module, orEmpty(home), topic, payload, queuedAt, publisher ?? '')
       return { ...input, number, failedAt: null }
     },
     /** Those that wait for a node, after a number, in order. */

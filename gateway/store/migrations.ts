@@ -3,6 +3,7 @@ import { broadcastMigration, brokerMigration } from './broker-store.ts'
 import { chainAudit } from './schema-audit.ts'
 import { enrolmentMigration } from './schema-enrolment.ts'
 import { fleetSchema, signingMigration } from './schema-fleet.ts'
+import { inputPublisherMigration } from './schema-inputs.ts'
 import { receiptMigration } from './schema-receipts.ts'
 import { rolloutMigration } from './schema-rollouts.ts'
 import { telemetrySchema } from './schema-telemetry.ts'
@@ -24,6 +25,7 @@ export const migrations: readonly Migration[] = [
   broadcastMigration,
   rolloutMigration,
   receiptMigration,
+  inputPublisherMigration,
 ]
 
 /**

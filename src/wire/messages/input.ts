@@ -12,6 +12,8 @@ const input = record({
   /** Relative to the app. */
   topic: [6, text(maxTopicBytes)],
   payload: [7, bytes({ max: 32_768 })],
+  /** The device of the instance that published it; null for none. */
+  publisher: [8, nullable(id)],
 })
 
 /** On `n/<node>/down/input`: inputs for inboxes. The gateway keeps each until the node has reported it as handled. */

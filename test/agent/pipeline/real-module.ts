@@ -80,7 +80,16 @@ export async function realNode(network: Network) {
     /** An input for the module's inbox. */
     give(number: number): void {
       const source = new Uint8Array(8).fill(5)
-      const input = { source, number, app: 'greenhouse', module: 'sampler', home: null, topic: 't', payload: source }
+      const input = {
+        source,
+        number,
+        app: 'greenhouse',
+        module: 'sampler',
+        home: null,
+        topic: 't',
+        payload: source,
+        publisher: null,
+      }
       node.pipeline.inputs(inputs.encode({ inputs: [input] }))
     },
     handled: () =>

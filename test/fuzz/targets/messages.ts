@@ -116,7 +116,11 @@ export const messageTargets: readonly Target[] = [
   ]),
   codecTarget(directiveMessage, [{ envelope: signDirective(asked), attachments: [Uint8Array.of(1, 2, 3), nothing] }]),
   codecTarget(inputs, [
-    { inputs: [{ source: incarnation, number: 9, ...instance, topic: 'a/b', payload: Uint8Array.of(1) }] },
+    {
+      inputs: [
+        { source: incarnation, number: 9, ...instance, topic: 'a/b', payload: Uint8Array.of(1), publisher: 'pi-8' },
+      ],
+    },
   ]),
   codecTarget(joinRequest, [
     {
