@@ -23,9 +23,12 @@ function fill(): void {
   }
 }
 
+const asRoot = (program: string, ...args: string[]) => execFileSync(program, args, { stdio: 'ignore' })
+
+/** A container may forbid it, and whoever isn't root can't. */
 function mayMount(): boolean {
   try {
-    execFileSync('unshare', ['--mount', 'true'], { stdio: 'ignore' })
+    asRoot('unshare', '--mount', 'true')
     return process.getuid?.() === 0
   } catch {
     return false
@@ -36,7 +39,7 @@ beforeAll(async () => {
   if (!mayMount()) return
   fleet = await Fleet.start()
   mkdirSync(disk())
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', disk()])
+  asRoot('mount', '-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', disk())
   mounted = true
   for (const node of both) await fleet.addNode(node, { nodeFile: steadySensor })
   await fleet.hypha(['push', '--snap', writeApp(fleet, 'app', ticking, { main: versioned(1) })])
@@ -44,7 +47,7 @@ beforeAll(async () => {
 afterAll(async () => {
   if (!mounted) return
   await Promise.all([...fleet.agents.values()].map((agent) => agent.end('SIGKILL')))
-  execFileSync('umount', [disk()])
+  asRoot('umount', disk())
   await fleet.stop()
 })
 
