@@ -152,7 +152,6 @@ function show(event: BridgeEvent): Readonly<Record<string, string | null>> {
 
 function serve({ ports, baudRate }: Settings, socketPath: string): void {
   const bridge = openBridge({ ports, baudRate, on: (event) => port.heard(event) })
-  const port: AgentPort = new AgentPort(bridge, socketPath, () => stdout.write('ready\n'))
   const end = () => {
     port.close()
     bridge.close().then(
@@ -160,6 +159,7 @@ function serve({ ports, baudRate }: Settings, socketPath: string): void {
       () => exit(1),
     )
   }
+  const port: AgentPort = new AgentPort(bridge, socketPath, { ready: () => stdout.write('ready\n'), stop: end })
   process.title = `hypha-bridge ${socketPath}`
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, end)
   // Whoever started it reads only the first line.

@@ -61,7 +61,7 @@ export function openBoards(socket: string | undefined, clock: Clock, log: Log, c
       return board === undefined ? null : served(board, call, calls)
     },
     children: () => [...seen.values()].map(({ identify, state, connected }) => childOf(identify, state, connected)),
-    close: () => client.close(),
+    close: () => client.stop(),
   }
 }
 

@@ -5,7 +5,8 @@ import { maxMessageBytes } from '@hypha/core/wire/codec.ts'
 
 export interface BridgeClient {
   say(message: ToBridge): void
-  close(): void
+  /** Ends the bridge. */
+  stop(): void
 }
 
 /** Speaks to the bridge at a socket. `lost` is called once if it goes away; the bridge is started with the agent, so that it doesn't come back before the agent does. */
@@ -36,9 +37,9 @@ export function connectBridge(
     say: (message) => {
       if (!over) socket.write(framed(toBridge.encode(message)))
     },
-    close() {
+    stop() {
+      if (!over) socket.end(framed(toBridge.encode({ kind: 'stop', request: 1 })))
       over = true
-      socket.destroy()
     },
   }
 }

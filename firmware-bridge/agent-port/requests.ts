@@ -4,6 +4,8 @@ import type { Bridge } from '../boards/bridge.ts'
 import type { Transfer, TransferOutcome } from '../boards/transfers.ts'
 
 type Done = Extract<FromBridge, { kind: 'done' }>
+/** All but what concerns the process. */
+type Request = Exclude<ToBridge, { kind: 'stop' }>
 
 /** Carries out what one agent asks, and says what came of it. */
 export class Requests {
@@ -16,7 +18,7 @@ export class Requests {
     this.#say = say
   }
 
-  async take(asked: ToBridge): Promise<void> {
+  async take(asked: Request): Promise<void> {
     try {
       this.#say(await this.#answer(asked))
     } catch (error) {
@@ -30,7 +32,7 @@ export class Requests {
     for (const transfer of this.#transfers.values()) transfer.cancel()
   }
 
-  async #answer(asked: ToBridge): Promise<FromBridge> {
+  async #answer(asked: Request): Promise<FromBridge> {
     const { request } = asked
     switch (asked.kind) {
       case 'transfer':

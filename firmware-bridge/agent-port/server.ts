@@ -15,11 +15,13 @@ export class AgentPort {
   readonly #bridge: Bridge
   readonly #sockets = new Set<Socket>()
   readonly #server: Server
+  readonly #stop: () => void
 
-  /** Calls `ready` once agents may connect. */
-  constructor(bridge: Bridge, socketPath: string, ready: () => void) {
+  /** Calls `ready` once agents may connect, and `stop` when one says that all is over. */
+  constructor(bridge: Bridge, socketPath: string, on: { ready(): void; stop(): void }) {
     this.#bridge = bridge
-    this.#server = createServer((socket) => this.#serve(socket)).listen(socketPath, ready)
+    this.#stop = on.stop
+    this.#server = createServer((socket) => this.#serve(socket)).listen(socketPath, on.ready)
   }
 
   /** What happens on the bridge, to be told to every agent that is connected. */
@@ -37,7 +39,10 @@ export class AgentPort {
     const requests = new Requests(this.#bridge, (message) => say(socket, message))
     this.#sockets.add(socket)
     socket.on('data', (bytes) => {
-      for (const asked of readAll(reader, bytes, socket)) void requests.take(asked)
+      for (const asked of readAll(reader, bytes, socket)) {
+        if (asked.kind === 'stop') this.#stop()
+        else void requests.take(asked)
+      }
     })
     // The end of a connection is seen as its close.
     socket.on('error', () => socket.destroy())

@@ -36,6 +36,8 @@ export const toBridge = message(
     ['tell', record({ request: [1, request], board: [2, id], message: [3, toBoardKinds] })],
     /** `value` null reads a sensor, else an actuator is set. */
     ['call', record({ request: [1, request], board: [2, id], name: [3, text(64)], value: [4, nullable(float)] })],
+    /** The agent ends: the bridge lets go of its ports, so that whoever comes next can have them, and ends too. */
+    ['stop', record({ request: [1, request] })],
   ),
   maxTransferBytes + 1_024,
 )

@@ -143,3 +143,17 @@ it('leaves an agent that says what cannot be read, and serves the next', async (
   await agent.hears('appeared')
   agent.end()
 })
+
+it('lets go of its ports and ends when its agent says so', async () => {
+  await plug('ttyUSB0')
+  const bridge = await serve()
+  const agent = new Agent(join(folder, 'socket'))
+  await agent.hears('appeared')
+  const closed = new Promise((resolve) => bridge.once('close', resolve))
+  agent.say({ kind: 'stop', request: 1 })
+  expect(await closed).toBe(0)
+  await serve()
+  const next = new Agent(join(folder, 'socket'))
+  await next.hears('appeared')
+  next.end()
+})

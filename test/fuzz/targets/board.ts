@@ -95,6 +95,7 @@ export const boardTargets: readonly Target[] = [
     { kind: 'cancel', request: 2, of: 1 },
     { kind: 'tell', request: 3, board: 'mcu-1', message: { kind: 'time', nowMs: 5 } },
     { kind: 'call', request: 4, board: 'mcu-1', name: 'led', value: 0.5 },
+    { kind: 'stop', request: 5 },
   ]),
   codecTarget(fromBridge, [
     { kind: 'port', path: '/dev/ttyUSB0', status: 'failed', message: 'no' },
