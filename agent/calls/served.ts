@@ -1,5 +1,5 @@
 import type { ServedLink } from '@hypha/core/trust/directive.ts'
-import { versionTrack } from '@hypha/core/wasm/interface-digest.ts'
+import { versionTrack } from '@hypha/core/wasm/versions.ts'
 import type { End } from '../linked-calls.ts'
 
 export interface Asked {

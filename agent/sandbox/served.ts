@@ -1,5 +1,5 @@
-import { versionTrack } from '@hypha/core/wasm/interface-digest.ts'
 import type { FuncType, InterfaceType, World } from '@hypha/core/wasm/types.ts'
+import { versionTrack } from '@hypha/core/wasm/versions.ts'
 
 /** The interface among a world's exports that serves an import: the very version, or one that fits. */
 export function exportFor(world: World, imported: string): InterfaceType | null {

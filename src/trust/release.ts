@@ -1,3 +1,4 @@
+import { maxValuesBytes } from '../wasm/caps.ts'
 import { worldFromItem, worldToItem } from '../wasm/encode-world.ts'
 import type { World } from '../wasm/types.ts'
 import {
@@ -16,7 +17,6 @@ import {
   union,
 } from '../wire/codec.ts'
 import { digest, id, interfaceName, metricName } from '../wire/ids.ts'
-import { maxValuesBytes } from '../wire/messages/link.ts'
 import { maxTopicBytes } from '../wire/topics.ts'
 
 const world: Codec<World> = { toItem: worldToItem, fromItem: worldFromItem }

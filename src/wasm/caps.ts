@@ -8,5 +8,8 @@ export const maxTypeDepth = 64
 /** All functions' types of a world together, in the parts that `maxTypeNodes` counts. */
 export const maxWorldNodes = 65_536
 
+/** Of the arguments of a call over a link, or of its result, encoded. [P 11.6] */
+export const maxValuesBytes = 48 * 1024
+
 export const maxInterfaces = 256
 export const maxFuncs = 4096

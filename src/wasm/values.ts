@@ -1,4 +1,4 @@
-import { maxValuesBytes } from '../wire/messages/link.ts'
+import { maxValuesBytes } from './caps.ts'
 import type { FuncType } from './types.ts'
 import type { ValueCodec } from './values/codec.ts'
 import { tupleCodec, valueCodecOf } from './values/codecs.ts'

@@ -15,6 +15,20 @@ export function serves(provided: string, imported: string): boolean {
   return needMinor > 0 ? havePatch >= needPatch : havePatch === needPatch
 }
 
+/**
+ * An interface's name with as much of its version as tells what fits: versions that differ in the rest serve one another as far as functions agree. Semantic Versioning 2.0.0, clause 4, as package
+ * managers read it: below 1.0.0 the leftmost number that isn't 0 marks what breaks.
+ */
+export function versionTrack(name: string): string {
+  const match = /^(.*)@(\d+)\.(\d+)\.(\d+)([-+].*)?$/.exec(name)
+  if (match === null) return name
+  const [, bare, major, minor, patch, rest = ''] = match
+  // A version before a release fits nothing but itself.
+  if (rest.startsWith('-')) return `${bare}@${major}.${minor}.${patch}${rest}`
+  if (major !== '0') return `${bare}@${major}`
+  return minor !== '0' ? `${bare}@0.${minor}` : `${bare}@0.0.${patch}`
+}
+
 /** An interface's name without its version. */
 export const bareName = (versioned: string): string => splitVersion(versioned).name
 

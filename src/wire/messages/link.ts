@@ -1,8 +1,6 @@
+import { maxValuesBytes } from '../../wasm/caps.ts'
 import { bool, bytes, list, message, nullable, oneOf, record, type TypeOf, text, uint, union } from '../codec.ts'
 import { digest, id, interfaceName } from '../ids.ts'
-
-/** Of the arguments of a call, or its result, encoded (`src/wasm/values.ts`). */
-export const maxValuesBytes = 48 * 1024
 
 /** The most cells that can wait for one another in a row. */
 export const maxPath = 16

@@ -1,7 +1,7 @@
 import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
-import { functionDigest, versionTrack } from '@hypha/core/wasm/interface-digest.ts'
+import { functionDigest } from '@hypha/core/wasm/interface-digest.ts'
 import type { FuncType, WitType } from '@hypha/core/wasm/types.ts'
-import { serves } from '@hypha/core/wasm/versions.ts'
+import { serves, versionTrack } from '@hypha/core/wasm/versions.ts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
