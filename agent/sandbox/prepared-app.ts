@@ -292,22 +292,28 @@ export class App implements PreparedApp {
       waiting: () => this.#waiting(),
       doubled: () => this.#doubled,
     })
-    if (old !== null) this.#replace(old)
+    if (old !== null) this.#replace(old, this.#settlement.result)
     return { carried: carried.size, before: old === null ? 0 : old.#handled, settlement: this.#settlement }
   }
 
-  #replace(old: App): void {
+  #replace(old: App, settled: Promise<unknown>): void {
     this.#before = old
-    void old.#giveWayTo(this).then(() => {
+    void old.#giveWayTo(this, settled).then(() => {
       if (this.#before === old) this.#before = null
     })
   }
 
-  #giveWayTo(next: App): Promise<void> {
+  /** Ends when what has waited is done with. */
+  #giveWayTo(next: App, settled: Promise<unknown>): Promise<void> {
     this.#settlement?.end()
     this.#inputsTo = next
+    const { clock } = this.#ports
     const { promise, resolve } = Promise.withResolvers<void>()
-    const cancel = this.#ports.clock.after(lingerMs, resolve)
+    let cancel = clock.after(longestLingerMs, resolve)
+    void settled.then(() => {
+      cancel()
+      cancel = clock.after(lingerMs, resolve)
+    })
     this.#endNow = resolve
     this.#retired = promise.then(async () => {
       cancel()
@@ -351,8 +357,12 @@ export class App implements PreparedApp {
   }
 }
 
-/** What has been replaced ends so long afterwards: the end of a thread takes a millisecond or two, and those are of the inputs that have waited. */
-const lingerMs = 150
+/**
+ * What has been replaced ends so long after the inputs that had waited, for what came meanwhile has waited, too; and at the latest so long after the swap. The end of a thread takes a millisecond or two,
+ * which are theirs.
+ */
+const lingerMs = 20
+const longestLingerMs = 1_000
 
 const inputName = (instance: InstanceKey, { source, number }: InputId): string =>
   `${instanceName(instance)} ${toHex(source)} ${number}`
