@@ -3,7 +3,7 @@ import { costOn } from './cost.ts'
 import { distance } from './distance.ts'
 import { isDevice, refusalsOf } from './fit.ts'
 import { type Kind, likeIt } from './kinds.ts'
-import { compare, isBound } from './links.ts'
+import { compare, isBound, isDeviceBound } from './links.ts'
 import { type RankedNode, type Scene, spotKey } from './scene.ts'
 
 export interface Choice {
@@ -92,12 +92,15 @@ function rankOf(
 const order = (a: RankedNode, b: RankedNode): number =>
   a.cost - b.cost || Number(b.stays) - Number(a.stays) || compare(a.node.id, b.node.id)
 
-/** What belongs to a device runs there, or on a tier above it; never on another device, but for the one that a microcontroller is attached to. What is bound to it runs only there. */
+/**
+ * What belongs to a device runs there, or on a tier above it; never on another device, but for the one that a microcontroller is attached to. What is bound to it runs only there: on the device itself, or on the one that
+ * a microcontroller is attached to, whose agent reads the board's sensors and sets its actuators.
+ */
 export function reachableFrom(module: string, home: string, { graph, nodes, upper }: Scene): readonly FleetNode[] {
   const own = nodes.get(home)!
-  if (isBound(graph.modules.get(module)!)) return [own]
   const parent = own.parent === null ? undefined : nodes.get(own.parent)
-  return [own, ...(parent !== undefined && isDevice(parent) ? [parent] : []), ...upper]
+  const beside = parent !== undefined && isDevice(parent) ? [own, parent] : [own]
+  return isBound(graph.modules.get(module)!) ? beside : [...beside, ...upper]
 }
 
 /** Whether a node could hold an instance, if it had room. */
@@ -196,7 +199,10 @@ function explainAway(
   const steps = distance(own, node)
   const stays =
     bound.length === 0 ? '' : `, linked to ${[...new Set(bound)].sort(compare).join(' and ')}, which stays there`
-  return `${cause}: placed on ${node.id}, ${steps} ${steps === 1 ? 'step' : 'steps'} from ${home}${stays}`
+  const imports = scene.graph.modules.get(module)!.host.filter(isDeviceBound)
+  const linked = imports.map((each) => each.replace(/^.*\/|@.*$/g, '')).join(' and ')
+  const reads = imports.length === 0 ? '' : `, its ${linked} linked to ${home} as before`
+  return `${cause}: placed on ${node.id}, ${steps} ${steps === 1 ? 'step' : 'steps'} from ${home}${reads}${stays}`
 }
 
 function explainCost(best: RankedNode, next: RankedNode | undefined, count: number): string {

@@ -57,6 +57,7 @@ export function refusalsOf(links: ModuleLinks, node: FleetNode, name: string = n
     ...missingForm(module, inventory, name),
     ...missingFeatures(module, inventory, name),
     ...missingInterfaces(links, inventory, node, name),
+    ...unservedLinks(links, node, name),
     ...(inventory.forms.length === 0 ? [] : shortOf(needOf(module, node), node, nothing, module, name)),
     ...(node.used.apps >= maxSections
       ? [{ code: 'apps-full', text: `${name} already runs ${node.used.apps} apps, as many as it can` } as const]
@@ -139,4 +140,11 @@ function missingInterfaces(links: ModuleLinks, inventory: Inventory, node: Fleet
     }
   }
   return reasons
+}
+
+/** Boards have no links with other modules yet. */
+function unservedLinks({ calls, importers }: ModuleLinks, { tier }: FleetNode, name: string): Reason[] {
+  if (tier !== 'mcu' || calls.length + importers.length === 0) return []
+  const what = calls.length > 0 ? `calls ${calls[0]!.callee}` : `is called by ${importers[0]}`
+  return [{ code: 'links-unserved', text: `${what}, and ${name} is a microcontroller, which serves no links yet` }]
 }

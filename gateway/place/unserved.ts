@@ -53,27 +53,17 @@ function unservedCalls(name: string, spot: Spot, callers: Map<string, number>, s
     if (provider?.kind === 'instance' && provider.node === spot.node.id) continue
     if (provider === null) reasons.push({ code: 'callee-missing', text: nobody(callee, spot, scene) })
     else if (provider.kind === 'device') reasons.push(...tooManyDevices(callee, scene))
-    else if (provider.kind === 'instance') reasons.push(...unservedBetween(callee, spot, provider.node, callers, scene))
+    else if (provider.kind === 'instance') reasons.push(...tooManyCallers(callee, provider.node, callers))
   }
   return reasons
 }
 
-function unservedBetween(
-  callee: string,
-  spot: Spot,
-  to: string,
-  callers: Map<string, number>,
-  { nodes }: Scene,
-): Reason[] {
-  const mcu = [spot.node, nodes.get(to)!].find(({ tier }) => tier === 'mcu')
-  if (mcu !== undefined) {
-    const text = `on ${spot.node.id} it would call ${callee} on ${to}, and ${mcu.id} serves no links with other nodes yet`
-    return [{ code: 'links-unserved', text }]
-  }
-  const count = (callers.get(to) ?? 0) + 1
-  callers.set(to, count)
+/** Counts one more caller of what is on a node. */
+function tooManyCallers(callee: string, node: string, callers: Map<string, number>): Reason[] {
+  const count = (callers.get(node) ?? 0) + 1
+  callers.set(node, count)
   if (count <= maxCallers) return []
-  const text = `calls ${callee} on ${to}, which answers ${grouped(maxCallers)} callers of the app already, as many as its directive can name`
+  const text = `calls ${callee} on ${node}, which answers ${grouped(maxCallers)} callers of the app already, as many as its directive can name`
   return [{ code: 'callers-full', text }]
 }
 

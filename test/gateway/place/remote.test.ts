@@ -118,23 +118,43 @@ test('Who calls what has no place has none either, and is told whom', () => {
   expect(where(plan)).toEqual(['irrigate@pi-7 → pi-7'])
 })
 
-test('A microcontroller serves no links with other nodes yet: who would need one has no place there', () => {
+const board = (memoryBytes: number) => node('mcu-2', { tier: 'mcu', parent: 'pi-7', memoryBytes })
+
+test('What a microcontroller can not hold goes to the device that it is attached to, and its sensor stays that of the board', () => {
+  const sampler = module('sampler', { imports: ['sensor'], endBytes: 96 * 1_024, memoryBytes: 96 * 1_024 })
+  const plan = planOf(release([sampler]), [
+    board(24 * 1_024),
+    node('pi-7'),
+    node('pi-8'),
+    node('gw-edge', { tier: 'edge' }),
+  ])
+  expect(where(plan)).toEqual(['sampler@mcu-2 → pi-7', 'sampler@pi-7 → pi-7', 'sampler@pi-8 → pi-8'])
+  expect(plan.instances[0]!.why).toContain(
+    'needs 96 KiB of memory, mcu-2 has 24 KiB left: placed on pi-7, 1 step from mcu-2, its sensor linked to mcu-2 as before',
+  )
+})
+
+test('A microcontroller serves no links yet: who calls or is called is beside it', () => {
   const modules = [
     module('sampler', { imports: ['sensor', 'acme:x/math@0.1.0'], endBytes: 20_000, memoryBytes: 20_000 }),
-    module('math', { exports: ['acme:x/math@0.1.0'], imports: ['kv'] }),
+    module('math', { exports: ['acme:x/math@0.1.0'], imports: ['kv'], endBytes: 20_000, memoryBytes: 20_000 }),
   ]
-  const board = node('mcu-2', { tier: 'mcu', parent: 'pi-7', memoryBytes: 24_000 })
-  const plan = planOf(release(modules), [board, node('pi-7', { interfaces: ['hypha:host/kv@0.1.0'] })])
-  expect(plan.unplaced).toEqual([
-    {
-      module: 'sampler',
-      home: 'mcu-2',
-      reasons: [
-        {
-          code: 'links-unserved',
-          text: 'on mcu-2 it would call math on pi-7, and mcu-2 serves no links with other nodes yet',
-        },
-      ],
-    },
+  const plan = planOf(release(modules), [board(48_000), node('pi-7')])
+  expect(where(plan).filter((text) => text.includes('mcu'))).toEqual(['math@mcu-2 → pi-7', 'sampler@mcu-2 → pi-7'])
+  expect(reasonsOn(plan, 'sampler', 'mcu-2')).toEqual([
+    'calls math, and mcu-2 is a microcontroller, which serves no links yet',
   ])
+})
+
+test('A node answers as many callers as its directive can name, and the others are told', () => {
+  const devices = Array.from({ length: 1_030 }, (_, at) => node(`pi-${at}`))
+  const plan = planOf(irrigation(), [
+    ...devices,
+    node('gw-edge', { tier: 'edge', interfaces: ['sql', 'http'].map((name) => `hypha:host/${name}@0.1.0`) }),
+  ])
+  const full = plan.unplaced.filter(({ reasons }) => reasons[0]!.code === 'callers-full')
+  expect(full).toHaveLength(6)
+  expect(full[0]!.reasons[0]!.text).toBe(
+    'calls advisor on gw-edge, which answers 1,024 callers of the app already, as many as its directive can name',
+  )
 })
