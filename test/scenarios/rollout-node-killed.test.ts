@@ -71,9 +71,9 @@ test('Killed while it receives, it goes on with what it had', async () => {
 
 test('Killed while it makes the release ready, it begins with that again', async () => {
   // The rehearsal of whoever comes before that moment takes until then.
-  const until = Date.now() + 10_000
+  const until = Date.now() + 15_000
   const restore = `while (now() < ${until}) {}`
-  const { epoch } = await push(3, { restore }, `${ticking}turn = "20s"\n`)
+  const { epoch } = await push(3, { restore }, `${ticking}turn = "30s"\n`)
   await nodeAt(fleet, 'app', 'pi-1', 'preparing')
   await killAndStart(fleet, 'pi-1')
   await allOn(3, epoch, ['pi-2'])

@@ -1,7 +1,12 @@
+import { vi } from 'vitest'
 import { loadIdentity, saveIdentity } from '../../agent/home.ts'
 import { CutProxy } from '../support/cut-proxy.ts'
 import { eventually, type Fleet } from '../support/fleet.ts'
 import { ask, steadySensor, writeApp } from './support.ts'
+
+/** A rollout takes seconds; on a machine that is busy with others, a minute. */
+const patienceMs = 120_000
+vi.setConfig({ testTimeout: 4 * patienceMs, hookTimeout: 4 * patienceMs })
 
 /** How far a rollout is, as the API tells it. */
 export interface RolloutAnswer {
@@ -39,7 +44,7 @@ export const inState = (fleet: Fleet, app: string, release: number, state: strin
       if (ended.includes(phases.state)) throw new Error(`It is ${phases.state}: ${phases.why}`)
       return undefined
     },
-    45_000,
+    patienceMs,
   )
 
 /** A module whose values say which version of it runs; `then` is what a tick does beside that. */
@@ -73,10 +78,14 @@ export const push = (fleet: Fleet, app: string, version: number, then = '', mani
 
 /** Waits until the newest value of each of these nodes is of a version. */
 export const show = (fleet: Fleet, app: string, version: number, nodes: readonly string[]) =>
-  eventually(`${nodes.join(' and ')} show version ${version} of ${app}`, async () => {
-    const values = await ask<{ node: string; value: number }[]>(fleet, '/v1/values', { app, metric: 'version' })
-    return nodes.every((node) => values.some((each) => each.node === node && each.value === version)) || undefined
-  })
+  eventually(
+    `${nodes.join(' and ')} show version ${version} of ${app}`,
+    async () => {
+      const values = await ask<{ node: string; value: number }[]>(fleet, '/v1/values', { app, metric: 'version' })
+      return nodes.every((node) => values.some((each) => each.node === node && each.value === version)) || undefined
+    },
+    patienceMs,
+  )
 
 /** Joins a device whose way to the broker can be cut, and starts it. */
 export async function addBehindProxy(fleet: Fleet, node: string, nodeFile = steadySensor): Promise<CutProxy> {
@@ -90,10 +99,14 @@ export async function addBehindProxy(fleet: Fleet, node: string, nodeFile = stea
 
 /** Waits until a node is at this with the release that it is on its way to. */
 export const nodeAt = (fleet: Fleet, app: string, node: string, status: string) =>
-  eventually(`${node} is ${status} with ${app}`, async () => {
-    const { nodes } = await rolloutOf(fleet, app)
-    return nodes.find((each) => each.node === node && each.status === status)
-  })
+  eventually(
+    `${node} is ${status} with ${app}`,
+    async () => {
+      const { nodes } = await rolloutOf(fleet, app)
+      return nodes.find((each) => each.node === node && each.status === status)
+    },
+    patienceMs,
+  )
 
 /** Ends an agent as a power cut of its process does, and starts it again. */
 export async function killAndStart(fleet: Fleet, node: string): Promise<void> {
@@ -124,10 +137,14 @@ export async function receiptsOf(
   epoch: number,
   nodes: readonly string[],
 ): Promise<SignedFlip[]> {
-  const all = await eventually(`receipts of ${nodes.join(' and ')} for epoch ${epoch} of ${app}`, async () => {
-    const found = await ask<SignedFlip[]>(fleet, `/v1/apps/${app}/receipts`, { epoch: `${epoch}` })
-    return nodes.every((node) => found.some((each) => each.node === node)) ? found : undefined
-  })
+  const all = await eventually(
+    `receipts of ${nodes.join(' and ')} for epoch ${epoch} of ${app}`,
+    async () => {
+      const found = await ask<SignedFlip[]>(fleet, `/v1/apps/${app}/receipts`, { epoch: `${epoch}` })
+      return nodes.every((node) => found.some((each) => each.node === node)) ? found : undefined
+    },
+    patienceMs,
+  )
   for (const { node, inputs } of all) {
     if (inputs !== null && inputs.lost + inputs.doubled > 0) throw new Error(`${node}: ${JSON.stringify(inputs)}`)
   }
