@@ -84,6 +84,22 @@ code root_decode(span payload) { return decode(payload, &root_shape); }
 code directive_decode(span payload) { return decode(payload, &directive_shape); }
 code release_decode(span payload) { return decode(payload, &release_shape); }
 
+span content_of(cbor map, uint32_t key) { return cbor_content(cbor_get(map, key)); }
+
+uint64_t number_of(cbor map, uint32_t key) { return cbor_argument(cbor_get(map, key)); }
+
+uint32_t count_of(cbor list) { return cbor_there(list) ? (uint32_t)cbor_argument(list) : 0; }
+
+cbor each_first(cbor list, cbor *left) {
+  left->length = count_of(list);
+  return left->length > 0 ? cbor_first(list) : (cbor){NULL, 0};
+}
+
+cbor each_next(cbor at, cbor *left) {
+  left->length--;
+  return cbor_next(at);
+}
+
 role role_of(span root, uint32_t which) {
   cbor read = cbor_get(root, which), keys = cbor_get(read, 2);
   role out = {(uint8_t)number_of(read, 1), 0, {NULL}};
@@ -106,14 +122,17 @@ static bool is_usable(const role *of) {
   return of->threshold <= of->count;
 }
 
-/** Whether two items of a list have the same content under a key. */
+enum { items_themselves = 0 };
+
+/** Whether two items of a list, or what they have under a key, are the same. */
 static bool has_twice(cbor list, uint32_t key) {
   uint32_t at = 0;
   for EACH(item, list) {
     uint32_t before = at++;
     for EACH(other, list) {
       if (before-- == 0) break;
-      if (span_equal(content_of(item, key), content_of(other, key))) return true;
+      bool whole = key == items_themselves;
+      if (span_equal(whole ? cbor_content(item) : content_of(item, key), whole ? cbor_content(other) : content_of(other, key))) return true;
     }
   }
   return false;
@@ -130,14 +149,7 @@ code root_check(span payload) {
   }
   cbor listed = cbor_get(payload, root_authorities);
   if (cbor_there(listed) && count_of(listed) == 0) return code_root_unusable;
-  uint32_t at = 0;
-  for EACH(item, listed) {
-    uint32_t before = at++;
-    for EACH(other, listed) {
-      if (before-- == 0) break;
-      if (span_equal(cbor_content(item), cbor_content(other))) return code_root_unusable;
-    }
-  }
+  if (has_twice(listed, items_themselves)) return code_root_unusable;
   // A directive is a COSE_Sign1.
   return gateway.threshold == 1 ? code_ok : code_root_unusable;
 }

@@ -36,13 +36,17 @@ role role_of(span root, uint32_t which);
 /** The module of a release; none where it has no such. */
 cbor release_module(span release, span name);
 
-static inline span content_of(cbor map, uint32_t key) { return cbor_content(cbor_get(map, key)); }
-static inline uint64_t number_of(cbor map, uint32_t key) { return cbor_argument(cbor_get(map, key)); }
+span content_of(cbor map, uint32_t key);
+uint64_t number_of(cbor map, uint32_t key);
 /** How many items a list in a record has, null counting as none. */
-static inline uint32_t count_of(cbor list) { return cbor_there(list) ? (uint32_t)cbor_argument(list) : 0; }
+uint32_t count_of(cbor list);
+
+/** For EACH: the first item, and how many there are in `left`'s length; the next one. */
+cbor each_first(cbor list, cbor *left);
+cbor each_next(cbor at, cbor *left);
 
 /** Over the items of a list that may be null. */
 #define EACH(name, list) \
-  (cbor name = count_of(list) > 0 ? cbor_first(list) : (cbor){NULL, 0}, left_##name = {NULL, count_of(list)}; left_##name.length > 0; left_##name.length--, name = cbor_next(name))
+  (cbor left_##name = {NULL, 0}, name = each_first(list, &left_##name); left_##name.length > 0; name = each_next(name, &left_##name))
 
 #endif
