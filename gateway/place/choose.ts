@@ -171,7 +171,7 @@ function explain(
   if (home === node.id) return atHome
   const why: string[] = []
   if (home !== null) why.push(explainAway(module, home, best, candidates, scene))
-  why.push(explainCost(best, next, candidates.length))
+  why.push(explainCost(best, next))
   if (best.stays && next?.cost === cost) why.push(`it stays on ${node.id}, where it was`)
   if (!node.online) why.push(`${node.id} is offline now; it stays there, where it was`)
   return why
@@ -205,11 +205,11 @@ function explainAway(
   return `${cause}: placed on ${node.id}, ${steps} ${steps === 1 ? 'step' : 'steps'} from ${home}${reads}${stays}`
 }
 
-function explainCost(best: RankedNode, next: RankedNode | undefined, count: number): string {
+function explainCost(best: RankedNode, next: RankedNode | undefined): string {
   if (next === undefined) return `${best.node.id} is the only node that can hold it`
   const cost = rounded(best.cost)
   const compared = next.cost === best.cost ? `as on ${next.node.id}` : `on ${next.node.id} ${rounded(next.cost)}`
-  return `${best.node.id} has the cheapest links of ${count} nodes that can hold it: they cost ${cost}, ${compared}`
+  return `${best.node.id} has the cheapest links of those that can hold it: they cost ${cost}, ${compared}`
 }
 
 /** For sentences. */

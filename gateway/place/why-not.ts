@@ -3,6 +3,7 @@ import { reachableFrom, rounded, whyNotOn } from './choose.ts'
 import { costOn } from './cost.ts'
 import { distance } from './distance.ts'
 import { isDevice } from './fit.ts'
+import { isBound } from './links.ts'
 import type { Scene } from './scene.ts'
 import { solve } from './solve.ts'
 
@@ -48,9 +49,14 @@ function verdict(module: string, home: string | null, nodeId: string, scene: Sce
   const spot = scene.spots.get(home)?.get(module)
   if (spot?.node === node) return []
   if (home !== null && !scene.nodes.has(home)) return [`${home} is not in the fleet.`]
-  if (home !== null && !reachableFrom(module, home, scene).includes(node)) {
-    const own = isDevice(node) ? `${nodeId} is another device` : `${nodeId} is none`
-    return [`It belongs to ${home} and is served only there: ${own}.`]
+  const reachable = home === null ? scene.fleet : reachableFrom(module, home, scene)
+  if (!reachable.includes(node)) {
+    const where = reachable.filter(isDevice).map(({ id }) => id)
+    if (isBound(scene.graph.modules.get(module)!))
+      return [`It is bound to ${home}, and runs only on ${where.join(' or ')}.`]
+    return [
+      `It belongs to ${home}: it runs on ${where.join(' or ')}, or on a tier above, and ${nodeId} is another device.`,
+    ]
   }
   const reasons = whyNotOn(module, home, node, scene)
   if (reasons.length > 0) return [`${nodeId} can't hold it: ${reasons.map(({ text }) => text).join('; ')}.`]
@@ -78,7 +84,7 @@ function partners(module: string, home: string | null, nodeId: string, scene: Sc
     const at = scene.positions.at(other, home) ?? scene.positions.at(other, null)
     if (at === undefined || at === node) return []
     const what = kind === 'call' ? (outward ? 'calls' : 'is called by') : outward ? 'is heard by' : 'hears'
-    return [`it ${what} ${other} on ${at.id}, ${distance(at, node)} steps away, ${rounded(weight)} times a second`]
+    return [`it ${what} ${other} on ${at.id}, ${distance(at, node)} steps away, ${rounded(weight)}/s`]
   })
   return far.length === 0 ? [] : [`There ${far.join('; ')}.`]
 }

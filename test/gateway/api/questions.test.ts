@@ -30,9 +30,7 @@ test('Why a module is not on a node is said with what keeps it from there', asyn
     'ledger is on gw-edge, where its links cost 0: gw-edge is the only node that can hold it.',
     "pi-7 can't hold it: imports hypha:host/sql@0.1.0, which pi-7 does not provide.",
   ])
-  expect((await whyNot('sampler', 'gw-edge')).sentences.at(-1)).toBe(
-    'It belongs to pi-7 and is served only there: gw-edge is none.',
-  )
+  expect((await whyNot('sampler', 'gw-edge')).sentences.at(-1)).toBe('It is bound to pi-7, and runs only on pi-7.')
   expect((await whyNot('ledger', 'nowhere')).code).toBe('not-found')
   expect((await whyNot('nothing', 'pi-7')).message).toBe('There is no module nothing in greenhouse')
 })

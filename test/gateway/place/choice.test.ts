@@ -45,7 +45,7 @@ test('shared modules go near those that they hear', () => {
   const plan = planOf(greenhouse(), fleet)
   expect(where(plan)).toContain('ledger → edge-2')
   expect(plan.instances.find(({ module: name }) => name === 'ledger')!.why[1]).toBe(
-    'edge-2 has the cheapest links of 2 nodes that can hold it: they cost 12, on edge-1 20',
+    'edge-2 has the cheapest links of those that can hold it: they cost 12, on edge-1 20',
   )
 })
 
