@@ -16,8 +16,9 @@ interface NodeDetail {
 
 // The firmware of this machine on a pseudo-terminal, the bridge that the agent starts, and what the fleet is told.
 
+const firmware = join(buildChecked('host'), '../board-host')
+
 it('a board on a serial port is seen by the whole fleet as its node sees it: there, pulled out, and in elsewhere', async () => {
-  const firmware = join(buildChecked('host'), '../board-host')
   const fleet = await Fleet.start()
   const port = (name: string) => join(fleet.folder, name)
   const plug = (name: string) =>

@@ -3,12 +3,17 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeEach, expect, it } from 'vitest'
 import { type Board, type Bridge, openBridge } from '../../../firmware-bridge/index.ts'
 import { burntSource } from '../../../gateway/admin/cli/mcu/burnt.ts'
 import { buildChecked, firmwareFolder } from '../../support/firmware.ts'
 
 // The whole firmware, over a pseudo-terminal and the real serialport.
+
+const onThisMachine = join(buildChecked('host'), '../board-host')
+const builds = mkdtempSync(join(tmpdir(), 'hypha-cortex-'))
+const onCortex = buildCortex()
+afterAll(() => rmSync(builds, { recursive: true }))
 
 let folder = ''
 let bridge: Bridge | null = null
@@ -22,6 +27,16 @@ afterEach(async () => {
   firmware?.kill()
   rmSync(folder, { recursive: true })
 })
+
+/** The image for the evaluation board, with an id and a key burnt in. */
+function buildCortex(): string {
+  const burnt = join(builds, 'burnt.c')
+  const seed = new Uint8Array(32).fill(5)
+  writeFileSync(burnt, burntSource({ root: null, invite: null, id: 'mcu-7', seed, version: '0.1.0' }))
+  const words = ['-s', '-C', firmwareFolder, 'BOARD=lm3s6965evb', `OUT=${builds}`, `BURNT=${burnt}`, 'board']
+  execFileSync('make', words, { stdio: 'pipe' })
+  return join(builds, 'lm3s6965evb/firmware.elf')
+}
 
 /** A board that has identified itself and said what it holds. */
 function found(): Promise<Board> {
@@ -37,7 +52,7 @@ function found(): Promise<Board> {
 
 it('the firmware on this machine says who it is, reads and sets what it has, and refuses what it cannot judge', async () => {
   const words = ['--flash', join(folder, 'flash'), '--pty', join(folder, 'ttyUSB0'), '--sensor', 'temperature=21.5']
-  firmware = spawn(join(buildChecked('host'), '../board-host'), words, { stdio: ['ignore', 'ignore', 'pipe'] })
+  firmware = spawn(onThisMachine, words, { stdio: ['ignore', 'ignore', 'pipe'] })
   const board = await found()
   expect(board.identify).toMatchObject({ hardware: 'host', sensors: ['temperature'], slots: 2 })
   expect(board.state?.slots.map(({ status }) => status)).toEqual(['empty', 'empty'])
@@ -62,21 +77,7 @@ it('the firmware on this machine says who it is, reads and sets what it has, and
 })
 
 it('the firmware on a Cortex-M3 does so over its serial port', async () => {
-  const burnt = join(folder, 'burnt.c')
-  const seed = new Uint8Array(32).fill(5)
-  writeFileSync(burnt, burntSource({ root: null, invite: null, id: 'mcu-7', seed, version: '0.1.0' }))
-  const words = [
-    '-s',
-    '-C',
-    firmwareFolder,
-    'BOARD=lm3s6965evb',
-    `OUT=${join(folder, 'out')}`,
-    `BURNT=${burnt}`,
-    'board',
-  ]
-  execFileSync('make', words, { stdio: 'pipe' })
-  const image = join(folder, 'out/lm3s6965evb/firmware.elf')
-  const machine = ['-M', 'lm3s6965evb', '-nographic', '-monitor', 'none', '-serial', 'pty', '-kernel', image]
+  const machine = ['-M', 'lm3s6965evb', '-nographic', '-monitor', 'none', '-serial', 'pty', '-kernel', onCortex]
   firmware = spawn('qemu-system-arm', machine, { stdio: ['ignore', 'pipe', 'ignore'] })
   for await (const line of createInterface({ input: firmware.stdout! })) {
     const path = /\/dev\/pts\/\d+/.exec(line)?.[0]
