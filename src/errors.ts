@@ -692,7 +692,7 @@ export const errorTable = {
   'link-not-served': {
     act: 'operator',
     means: 'An import of a module is linked to something that this node does not serve.',
-    mend: 'Place the module and what it calls on the same node, in the same cell.',
+    mend: 'Push a release whose modules agree with each other; `hypha plan` shows its links.',
   },
   // Calls over links between cells and nodes
   'link-not-listed': {
