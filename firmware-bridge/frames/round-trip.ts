@@ -18,8 +18,12 @@ export function measured(before: RoundTrip, tripMs: number): RoundTrip {
   }
 }
 
-/** How long to wait for word of a frame that was sent `tries` times: each time twice as long. */
+/** Transmissions of a frame that wait equally long: on a line of its own, what is lost twice is lost to noise, not to a crowd that waiting would help. */
+const steadyTries = 3
+
+/** How long to wait for word of a frame that was sent `tries` times: twice as long with each time after the third. */
 export function timeoutMs(trip: RoundTrip, tries: number, limits: TimeoutLimits): number {
   const once = trip === null ? limits.firstTimeoutMs : trip.smoothedMs + 4 * trip.deviationMs
-  return Math.min(limits.maxTimeoutMs, Math.max(limits.minTimeoutMs, once) * 2 ** Math.min(tries - 1, 30))
+  const doublings = Math.min(Math.max(0, tries - steadyTries), 30)
+  return Math.min(limits.maxTimeoutMs, Math.max(limits.minTimeoutMs, once) * 2 ** doublings)
 }

@@ -5,7 +5,7 @@
 /* `taken`: no longer needed, but still on its way out. `lost`: frames sent after it arrived, it didn't. */
 enum { out_free, out_reserved, out_waiting, out_unknown, out_lost, out_held, out_taken };
 /* RFC 6298 (2), and what [S 5.6] recommends. */
-enum { first_timeout = 500, least_timeout = 100, most_timeout = 4000, silent_tries = 12 };
+enum { first_timeout = 500, least_timeout = 100, most_timeout = 4000, steady_tries = 3, silent_tries = 12 };
 
 void empty_outs(wire *w) {
   for (uint8_t i = 0; i < w->config.out_places; i++) w->outs[i].state = i == w->sending ? out_taken : out_free;
@@ -94,7 +94,7 @@ static bool has_room(const wire *w, uint8_t channel) {
 static uint32_t timeout(const wire *w, uint8_t tries) {
   uint32_t once = w->measured ? w->trip8 / 8 + w->deviation4 : first_timeout;
   if (once < least_timeout) once = least_timeout;
-  for (; tries > 1 && once < most_timeout; tries--) once *= 2;
+  for (; tries > steady_tries && once < most_timeout; tries--) once *= 2;
   return once < most_timeout ? once : most_timeout;
 }
 

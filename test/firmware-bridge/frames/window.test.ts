@@ -96,9 +96,9 @@ describe('the sending side', () => {
     expect(sentIn(run(state, ack('update', 1, 0b010, 10), ...ready(10, 9)).effects)).toEqual(['update 1'])
   })
 
-  it('sends a frame again when its time is over, waiting twice as long each time', () => {
+  it('sends a frame again when its time is over, waiting twice as long with each time after the third', () => {
     let { state } = run(fresh, ...offer('update', 0), ...ready(0))
-    for (const due of [500, 1_500, 3_500, 7_500, 11_500]) {
+    for (const due of [500, 1_000, 1_500, 2_500, 4_500, 8_500, 12_500]) {
       expect(nextWake(state)).toBe(due)
       expect(run(state, ...ready(due - 1)).effects).toEqual([])
       const step = run(state, ...ready(due))
