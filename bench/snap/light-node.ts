@@ -6,12 +6,11 @@ import type { Clock } from '@hypha/core/ports/clock.ts'
 import type { Commit } from '@hypha/core/trust/commit.ts'
 import { type Signer, signOne } from '@hypha/core/trust/cose.ts'
 import type { Content, Section } from '@hypha/core/trust/directive.ts'
-import { receipt } from '@hypha/core/trust/receipt.ts'
 import { trustFirstRoot } from '@hypha/core/trust/rules.ts'
 import { directiveMessage } from '@hypha/core/wire/messages/directive.ts'
 import { releaseMessage } from '@hypha/core/wire/messages/release.ts'
 import { rootChain } from '@hypha/core/wire/messages/root-chain.ts'
-import { type Inventory, type PrepareState, state } from '@hypha/core/wire/messages/state.ts'
+import type { PrepareState } from '@hypha/core/wire/messages/state.ts'
 import { want } from '@hypha/core/wire/messages/want.ts'
 import { type FleetTopics, fleetTopics } from '@hypha/core/wire/topics.ts'
 import { type GatewayClock, openGatewayClock } from '../../agent/clock-sync.ts'
@@ -20,14 +19,13 @@ import { openReceiver, type Receiver } from '../../agent/receive/receiver.ts'
 import { applyPatchWithin } from '../../agent/sandbox/worker/apply-patch.ts'
 import { Verifier } from '../../agent/verify/verifier.ts'
 import { LossyFiles } from '../../test/support/lossy-files.ts'
-import { Turns } from './turns.ts'
+import { type LightActivation, type LightApp, receiptOf, stateOf } from './light-words.ts'
+import { soon, Turns } from './turns.ts'
 
 const stateDelayMs = 20
 /** After a flip it says so when those that share its process have flipped, too: what it does then would hold them up, as it does on no machine of its own. */
 const leastTellMs = 50
 const toldWithinMs = 500
-/** As close as that they look at the clock. */
-const napMs = 0.05
 /** A release message that doesn't come: then by chunks. */
 const releaseWaitMs = 2_000
 
@@ -42,33 +40,6 @@ export interface LightNodeOptions {
   readonly trueMs: () => number
   readonly onActive: (activation: LightActivation) => void
   readonly onProblem: (error: HyphaError) => void
-}
-
-export interface LightActivation {
-  readonly app: string
-  readonly epoch: number
-  /** By `trueMs`. */
-  readonly at: number
-  readonly commit: {
-    readonly cameAt: number
-    readonly instantMs: number
-    readonly issuedMs: number
-    readonly estimatedMs: number
-    readonly errorMs: number
-    readonly rttMs: number
-    readonly late: boolean
-  } | null
-}
-
-interface LightApp {
-  running: Section | null
-  /** What is received, verified and said to be ready. */
-  prepared: Section | null
-  prepare: PrepareState | null
-  commit: { readonly bytes: Uint8Array; readonly cameAt: number } | null
-  armed: { readonly commit: Commit; readonly cancel: () => void } | null
-  /** Why what is to run isn't received or verified. */
-  problem: HyphaError | null
 }
 
 /**
@@ -320,22 +291,8 @@ export class LightNode {
   }
 
   #sendReceipt(section: Section, before: Section | null, commit: NonNullable<LightActivation['commit']>): void {
-    const { fleet, node, signer } = this.#options
-    const payload = receipt.encode({
-      fleet,
-      node,
-      app: section.app,
-      incarnation: this.#incarnation,
-      from: before && { epoch: before.epoch, release: before.release },
-      to: { epoch: section.epoch, release: section.release },
-      wave: section.wave ?? 0,
-      instantMs: commit.instantMs,
-      flippedMs: commit.estimatedMs,
-      errorMs: commit.errorMs,
-      pauseMs: 0,
-      inputs: { before: 0, carried: 0, after: 0, lost: 0, doubled: 0 },
-      late: commit.late,
-    })
+    const { node, signer } = this.#options
+    const payload = receiptOf({ ...this.#options, incarnation: this.#incarnation }, { section, before, commit })
     this.#say(this.#topics.up(node, 'receipt'), signOne(payload, 'receipt', signer), { qos: 1 })
   }
 
@@ -351,40 +308,11 @@ export class LightNode {
   }
 
   #state(): Uint8Array {
-    const sections = [...this.#apps].flatMap(([app, { running, prepare, problem }]) => {
-      const shown = running ?? prepare
-      if (shown === null) return []
-      return [
-        {
-          app,
-          epoch: shown.epoch,
-          release: shown.release,
-          status: running === null ? ('receiving' as const) : ('confirmed' as const),
-          code: problem?.code ?? null,
-          message: problem?.message ?? null,
-          running: running?.release ?? null,
-          instances: (running?.instances ?? []).map(({ module, home }) => ({
-            module,
-            home,
-            status: 'running' as const,
-            restarts: 0,
-            turns: 0,
-            error: null,
-          })),
-          prepare,
-        },
-      ]
-    })
-    return state.encode({
+    return stateOf(this.#apps, {
       incarnation: this.#incarnation,
-      tier: 'device',
-      bootedMs: 0,
-      inventory,
       directive: this.#verifier.held?.directive.version ?? 0,
-      sections,
       contents: this.#receiver!.contents.list(),
       refused: this.#refused && { code: this.#refused.code, message: this.#refused.message },
-      children: null,
     })
   }
 
@@ -406,43 +334,5 @@ export class LightNode {
 /** Of all nodes of this process. */
 const turns = new Turns(16)
 
-const sleeper = new Int32Array(new SharedArrayBuffer(4))
-let waiting: (() => void)[] = []
-
-/** As an agent naps before its instant; all that share this process together. */
-function soon(run: () => void): void {
-  if (waiting.push(run) > 1) return
-  setImmediate(() => {
-    Atomics.wait(sleeper, 0, 0, napMs)
-    const woken = waiting
-    waiting = []
-    for (const look of woken) look()
-  })
-}
-
 const same = (a: Section | null, b: Section | null): boolean =>
   a !== null && b !== null && a.epoch === b.epoch && toHex(a.release) === toHex(b.release)
-
-const inventory: Inventory = {
-  agentVersion: '0.1.0',
-  arch: 'arm64',
-  os: 'linux',
-  memoryBytes: 1_073_741_824,
-  storageBytes: 17_179_869_184,
-  interfaces: ['log', 'clock', 'config', 'telemetry', 'sensor', 'kv', 'messages'].map(
-    (name) => `hypha:host/${name}@0.1.0`,
-  ),
-  features: [
-    'bulk-memory',
-    'multi-value',
-    'mutable-globals',
-    'reference-types',
-    'saturating-conversions',
-    'sign-extension',
-  ],
-  forms: ['core'],
-  sensors: ['number'],
-  actuators: [],
-  labels: [],
-  updates: null,
-}

@@ -42,3 +42,19 @@ export class Turns {
     }
   }
 }
+
+/** As close as that they look at the clock. */
+const napMs = 0.05
+const sleeper = new Int32Array(new SharedArrayBuffer(4))
+let waiting: (() => void)[] = []
+
+/** As an agent naps before its instant; all that share this process together. */
+export function soon(run: () => void): void {
+  if (waiting.push(run) > 1) return
+  setImmediate(() => {
+    Atomics.wait(sleeper, 0, 0, napMs)
+    const woken = waiting
+    waiting = []
+    for (const look of woken) look()
+  })
+}
