@@ -17,6 +17,9 @@ const ownPairs = join(import.meta.dirname, 'delta/pairs.json')
 /** Pairs beyond are left to the long form. */
 const quickBytes = 250_000
 
+/** No microcontroller takes larger ones. */
+const mcuUpToBytes = 1024 * 1024
+
 /** As agent/run.ts starts an agent. */
 const agentFlags = ['--max-semi-space-size=1', '--no-maglev', '--no-sparkplug', '--efficiency-mode']
 
@@ -26,8 +29,8 @@ interface Row {
   readonly patch: Uint8Array
   readonly kind: string
   readonly whole: number
-  /** For a microcontroller, and the state that its head asks for. */
-  readonly mcu: { readonly bytes: number; readonly stateBytes: number }
+  /** For a microcontroller, and the state that its head asks for; null for what is too large for one. */
+  readonly mcu: { readonly bytes: number; readonly stateBytes: number } | null
   readonly peers: Readonly<Record<string, Measured>>
 }
 
@@ -44,14 +47,14 @@ function measure(pair: Pair, peers: readonly string[]): Row {
     patch,
     kind,
     whole,
-    mcu: measureMcu(pair),
+    mcu: pair.now.length > mcuUpToBytes ? null : measureMcu(pair),
     own: { bytes: patch.length, makeMs: made - begun, applyMs },
     peers: runPeers(pair, peers),
   }
 }
 
 /** The small profile, applied within its bound: one state that is thrown away and put back after every 100 bytes. */
-function measureMcu({ id, old, now }: Pair): Row['mcu'] {
+function measureMcu({ id, old, now }: Pair): NonNullable<Row['mcu']> {
   const { bytes } = makePatch(old, now, brotli, { profile: 'mcu' })
   const sizes = readMcuSizes(bytes.subarray(1))
   const content = new Uint8Array(now.length)
@@ -75,6 +78,7 @@ function coldApply(
   { pair, patch }: Row,
   runs: number,
   flags: readonly string[],
+  by: 'kernel' | 'decoder' = 'kernel',
 ): { applyMs: number; compileMs: number } {
   const folder = mkdtempSync(join(tmpdir(), 'hypha-delta-'))
   try {
@@ -82,9 +86,8 @@ function coldApply(
     writeFileSync(join(folder, 'patch'), patch)
     const program = join(import.meta.dirname, 'delta/cold-apply.ts')
     const all = Array.from({ length: runs }, () => {
-      const out = execFileSync(process.execPath, [...flags, program, join(folder, 'old'), join(folder, 'patch')], {
-        encoding: 'utf8',
-      })
+      const args = [...flags, program, join(folder, 'old'), join(folder, 'patch'), by]
+      const out = execFileSync(process.execPath, args, { encoding: 'utf8' })
       return JSON.parse(out) as { applyMs: number; compileMs: number }
     })
     return {
@@ -122,7 +125,7 @@ const ratio = (rows: readonly Row[], peer: (row: Row) => number | undefined): nu
 const mcuRatio = (rows: readonly Row[], peer: (row: Row) => number | undefined): number | null => {
   const ratios = rows.flatMap((row) => {
     const bytes = peer(row)
-    return bytes === undefined ? [] : [bytes / row.mcu.bytes]
+    return bytes === undefined || row.mcu === null ? [] : [bytes / row.mcu.bytes]
   })
   return ratios.length === 0 ? null : geometricMean(ratios)
 }
@@ -144,7 +147,7 @@ export async function run({ quick, pairs: list }: BenchOptions): Promise<BenchRe
     )
     const { bytes, makeMs, applyMs } = row.own
     console.error(
-      `${pair.id}: ${pair.now.length} bytes, ${row.kind} ${bytes} (${makeMs.toFixed(0)}/${applyMs.toFixed(0)} ms), mcu ${row.mcu.bytes}, whole ${row.whole}, ${others.join(', ')}`,
+      `${pair.id}: ${pair.now.length} bytes, ${row.kind} ${bytes} (${makeMs.toFixed(0)}/${applyMs.toFixed(0)} ms), mcu ${row.mcu?.bytes ?? 'none'}, whole ${row.whole}, ${others.join(', ')}`,
     )
   }
   // What the table was trained on is no measure of it.
@@ -156,9 +159,10 @@ export async function run({ quick, pairs: list }: BenchOptions): Promise<BenchRe
   const sized = middle !== undefined && middle.pair.now.length > 100_000 && middle.pair.now.length < 400_000
   const runs = quick ? 5 : 11
   const cold = sized ? coldApply(middle, runs, agentFlags) : null
-  // Node compiles a function when it is first called; this is what compiling all of them takes.
+  // V8 compiles a function of a module when it is first called; --no-wasm-lazy-compilation has it compile all of them (by Liftoff, its quick tier) at once.
   const eager = sized ? coldApply(middle, runs, [...agentFlags, '--no-wasm-lazy-compilation']) : null
   const plain = sized ? coldApply(middle, runs, []) : null
+  const decoder = sized ? coldApply(middle, runs, agentFlags, 'decoder') : null
   const trained = ratio(
     rows.filter(({ pair }) => pair.trained),
     ({ peers }) => peers.bsdiff?.bytes,
@@ -185,11 +189,16 @@ export async function run({ quick, pairs: list }: BenchOptions): Promise<BenchRe
       apply_to_compile_ratio: cold === null ? null : cold.applyMs / cold.compileMs,
       apply_to_eager_compile_ratio: cold === null || eager === null ? null : cold.applyMs / eager.compileMs,
       apply_200kb_node_defaults_ms: plain?.applyMs ?? null,
-      mcu_state_bytes: Math.max(...rows.map(({ mcu }) => mcu.stateBytes)),
+      apply_200kb_without_kernel_ms: decoder?.applyMs ?? null,
+      mcu_state_bytes: Math.max(...rows.map(({ mcu }) => mcu?.stateBytes ?? 0)),
       mcu_geomean_vs_bsdiff: mcuRatio(same, ({ peers }) => peers.bsdiff?.bytes),
       mcu_geomean_vs_full: mcuRatio(same, ({ own }) => own.bytes),
       ...Object.fromEntries(fair.map(({ pair, own }) => [`bytes_${pair.id.replaceAll('-', '_')}`, own.bytes])),
-      ...Object.fromEntries(fair.map(({ pair, mcu }) => [`mcu_bytes_${pair.id.replaceAll('-', '_')}`, mcu.bytes])),
+      ...Object.fromEntries(
+        fair.flatMap(({ pair, mcu }) =>
+          mcu === null ? [] : [[`mcu_bytes_${pair.id.replaceAll('-', '_')}`, mcu.bytes] as const],
+        ),
+      ),
     },
     peers: peers.versions,
     missing: {

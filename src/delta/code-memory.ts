@@ -73,13 +73,9 @@ const slot = (hash: number): number => Math.imul(hash, 0x9e3779b1) >>> (32 - slo
 
 /** Contexts of one body, taught from the old one that it follows [D 5.9]. */
 const bodySeed = (body: number): number => Math.imul(body, 0x9e3779b1)
-export const ownOpcode = (body: number, opcodes: number): number =>
-  quickContext(0x1d2c3b4a, (opcodes & 0x3ff) + (body << 10))
 export const ownOpcodes = (body: number, opcodes: number): number =>
   quickContext(0x2e3d4c5b, ((opcodes & 0xfffff) + bodySeed(body)) | 0)
-export const ownLocal = (body: number, opcodes: number, op: number): number =>
-  quickContext(0x3e3d4c5b, (((opcodes & 0x3ff) << 10) + op + bodySeed(body)) | 0)
-export const ownNextLocal = (body: number, local: number, op: number): number =>
+export const ownLocal = (body: number, local: number, op: number): number =>
   quickContext(0x4e3d4c5b, ((local << 10) + op + bodySeed(body)) | 0)
 
 /** What old bodies that are edited say of the instructions that are inserted [D 5.9]. */
@@ -92,6 +88,8 @@ export class CodeMemory {
   readonly #coder: Coder
   readonly #walk: (instructions: number) => void
   #trail = new Trail()
+  /** Instructions of the old body, which are read where the first thing is inserted. */
+  #unread = { from: 0, end: 0 }
   readonly #scratch = new Instruction()
 
   /** `walk` is told of what is read of the old module. */
@@ -106,10 +104,17 @@ export class CodeMemory {
   begin(from: number, end: number): void {
     this.body++
     this.#trail = new Trail()
+    this.#unread = { from, end }
     for (const each of this.models) {
       each.at = -1
       each.length = 0
     }
+  }
+
+  /** Reads the old body, if that hasn't been done: bodies of which only numbers change are many, and don't need it. */
+  read(): void {
+    const { from, end } = this.#unread
+    this.#unread = { from: 0, end: 0 }
     const trail = new Trail()
     const now = this.#scratch
     let opcodes = 0
@@ -120,7 +125,7 @@ export class CodeMemory {
         places[slots[i]!] = at
         ends[slots[i]!] = end
       }
-      at = this.#read(at, end, now)
+      at = this.#fetch(at, end, now)
       this.#teach(now, opcodes, local)
       trail.push(now)
       opcodes = ((opcodes << 10) | now.op) & 0x3fffffff
@@ -130,19 +135,16 @@ export class CodeMemory {
 
   #teach({ op, count, kind, low }: Instruction, opcodes: number, local: number): void {
     const coder = this.#coder
-    const first = prefixOf(op)
-    coder.teach(ownOpcode(this.body, opcodes), 8, first)
-    coder.teach(ownOpcodes(this.body, opcodes), 8, first)
+    coder.teach(ownOpcodes(this.body, opcodes), 8, prefixOf(op))
     for (let i = 0; i < count; i++) {
       if (kind[i] !== Kind.local) continue
       const value = low[i]! >>> 0 < 255 ? low[i]! : 255
-      coder.teach(ownLocal(this.body, opcodes, op), 8, value)
-      coder.teach(ownNextLocal(this.body, local, op), 8, value)
+      coder.teach(ownLocal(this.body, local, op), 8, value)
     }
   }
 
   /** An old instruction as the maps have it. */
-  #read(at: number, end: number, into: Instruction): number {
+  #fetch(at: number, end: number, into: Instruction): number {
     const reader = new CodeReader(this.#old, at, end)
     reader.instruction(into)
     for (let i = 0; i < into.count; i++) {
@@ -160,6 +162,7 @@ export class CodeMemory {
 
   /** Finds what the models expect where an instruction is inserted. */
   predict(): void {
+    this.read()
     const slots = [this.#trail.byOps, this.#trail.byKeys]
     for (const [i, each] of this.models.entries()) {
       if (each.at < 0 || each.length === 0) {
@@ -167,7 +170,7 @@ export class CodeMemory {
         each.end = each.ends[slots[i]!]!
         each.length = 0
       }
-      if (each.at >= 0) each.next = this.#read(each.at, each.end, each.expected)
+      if (each.at >= 0) each.next = this.#fetch(each.at, each.end, each.expected)
       else {
         each.expected.op = nothing
         each.expected.count = 0

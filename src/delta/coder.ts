@@ -2,7 +2,7 @@ import { malformed, mostRecordBytes } from './limits.ts'
 import { squash, stretch } from './logistic.ts'
 
 /** Most contexts that are mixed for one bit. */
-export const maxInputs = 9
+export const maxInputs = 8
 
 /** Sets of weights that a mixer chooses from. */
 const weightSets = 256

@@ -1,8 +1,7 @@
-import { type CodeMemory, ownLocal, ownNextLocal, ownOpcode, ownOpcodes } from './code-memory.ts'
+import { type CodeMemory, ownLocal, ownOpcodes } from './code-memory.ts'
 import type { Coder } from './coder.ts'
 import { context, Place, quickContext } from './contexts.ts'
-import { type Instruction, shape } from './instruction.ts'
-import { maxImmediates } from './limits.ts'
+import { copyImmediates, type Instruction, sameImmediates, shape, shapeSteps } from './instruction.ts'
 import type { Maps } from './maps.ts'
 import type { NumberCoder } from './numbers.ts'
 import { isFixed, Kind, prefixed, prefixOf } from './opcodes.ts'
@@ -122,10 +121,9 @@ export class ImmediateCoder {
     const { body, models } = this.#memory
     contexts[5] = quickContext(0x3ab1f9c5, (models[0].expected.op << 4) | models[0].length)
     contexts[6] = quickContext(0x7b21f9e7, (models[1].expected.op << 4) | models[1].length)
-    contexts[7] = ownOpcode(body, this.#opcodes)
-    contexts[8] = ownOpcodes(body, this.#opcodes)
+    contexts[7] = ownOpcodes(body, this.#opcodes)
     const { fc, fd, fe } = prefixed
-    const first = this.#numbers.mixedTree(9, expected < 0 ? 16 : 17, 8, prefixOf(given))
+    const first = this.#numbers.mixedTree(8, expected < 0 ? 16 : 17, 8, prefixOf(given))
     if (first < 0xfc || first > 0xfe) return first
     const base = first === 0xfc ? fc : first === 0xfd ? fd : fe
     return base + this.#numbers.tree(context(Place.opcode, first, 5), 9, given - base)
@@ -217,9 +215,8 @@ export class ImmediateCoder {
     contexts[2] = quickContext(0x1b56c4e9, this.#opcodes & 0xfffff)
     contexts[3] = quickContext(0x0c2b2ae3, expected)
     contexts[4] = quickContext(0x5851f42d, Math.imul(expected, 0x165667b1) ^ this.#local)
-    contexts[5] = ownLocal(this.#memory.body, this.#opcodes, op)
-    contexts[6] = ownNextLocal(this.#memory.body, this.#local, op)
-    const local = this.#numbers.mixedTree(7, 32, 8, given >>> 0 >= manyLocals ? manyLocals : given)
+    contexts[5] = ownLocal(this.#memory.body, this.#local, op)
+    const local = this.#numbers.mixedTree(6, 32, 8, given >>> 0 >= manyLocals ? manyLocals : given)
     return local < manyLocals
       ? local
       : manyLocals + (this.#numbers.uint(context(Place.local, 0, 3), given - manyLocals) | 0)
@@ -238,30 +235,5 @@ export class ImmediateCoder {
     contexts[0] = context(Place.index, kind, 2)
     contexts[1] = context(Place.index, kind, 3, this.#opcodes & 0x3ff)
     return this.#numbers.mixedTree(2, 33, bits, given)
-  }
-}
-
-function sameImmediates(a: Instruction, b: Instruction): boolean {
-  if (a.count !== b.count) return false
-  for (let i = 0; i < a.count; i++)
-    if (a.low[i] !== b.low[i] || a.high[i] !== b.high[i] || a.pad[i] !== b.pad[i]) return false
-  return true
-}
-
-function copyImmediates(from: Instruction, to: Instruction): void {
-  to.count = 0
-  for (let i = 0; i < from.count; i++) to.add(from.kind[i]!, from.low[i]!, from.high[i]!, from.pad[i]!)
-}
-
-/** The kinds of immediates of br_table, select and try_table, one at a time; each is answered with what was read. */
-function* shapeSteps(op: number): Generator<number, void, number> {
-  if (op === 0x1f) yield Kind.blockType
-  const count = yield Kind.count
-  const each = op === 0x0e ? Kind.label : op === 0x1c ? Kind.valueType : Kind.catchKind
-  for (let left = Math.min(count >>> 0, maxImmediates) + (op === 0x0e ? 1 : 0); left > 0; left--) {
-    const read = yield each
-    if (each !== Kind.catchKind) continue
-    if (read < 2) yield Kind.tag
-    yield Kind.label
   }
 }

@@ -152,3 +152,28 @@ export function writeImmediate(sink: Sink, kind: number, low: number, high: numb
       break
   }
 }
+
+/** The kinds of immediates of br_table, select and try_table, one at a time; each is answered with what was read. */
+export function* shapeSteps(op: number): Generator<number, void, number> {
+  if (op === 0x1f) yield Kind.blockType
+  const count = yield Kind.count
+  const each = op === 0x0e ? Kind.label : op === 0x1c ? Kind.valueType : Kind.catchKind
+  for (let left = Math.min(count >>> 0, maxImmediates) + (op === 0x0e ? 1 : 0); left > 0; left--) {
+    const read = yield each
+    if (each !== Kind.catchKind) continue
+    if (read < 2) yield Kind.tag
+    yield Kind.label
+  }
+}
+
+export function sameImmediates(a: Instruction, b: Instruction): boolean {
+  if (a.count !== b.count) return false
+  for (let i = 0; i < a.count; i++)
+    if (a.low[i] !== b.low[i] || a.high[i] !== b.high[i] || a.pad[i] !== b.pad[i]) return false
+  return true
+}
+
+export function copyImmediates(from: Instruction, to: Instruction): void {
+  to.count = 0
+  for (let i = 0; i < from.count; i++) to.add(from.kind[i]!, from.low[i]!, from.high[i]!, from.pad[i]!)
+}

@@ -38,6 +38,9 @@ let next0: usize = 0
 let next1: usize = 0
 let length0: u32 = 0
 let length1: u32 = 0
+// The old body, as long as it hasn't been read.
+let unread: usize = 0
+let unreadEnd: usize = 0
 // The last instructions of the body that is written, or of the old one that is read.
 let one: u32 = 0
 let two: u32 = 0
@@ -75,16 +78,10 @@ export function lengthOf(model: i32): u32 {
 function seed(): u32 {
   return bodyNumber * 0x9e3779b1
 }
-export function ownOpcode(opcodes: u32): u32 {
-  return quick(0x1d2c3b4a, (opcodes & 0x3ff) + (bodyNumber << 10))
-}
 export function ownOpcodes(opcodes: u32): u32 {
   return quick(0x2e3d4c5b, (opcodes & 0xfffff) + seed())
 }
-export function ownLocal(opcodes: u32, op: u32): u32 {
-  return quick(0x3e3d4c5b, ((opcodes & 0x3ff) << 10) + op + seed())
-}
-export function ownNextLocal(last: u32, op: u32): u32 {
+export function ownLocal(last: u32, op: u32): u32 {
   return quick(0x4e3d4c5b, (last << 10) + op + seed())
 }
 
@@ -134,11 +131,27 @@ function firstByte(op: u32): u32 {
   return op < 0x100 ? op : op < 0x300 ? 0xfc : op < 0x500 ? 0xfd : 0xfe
 }
 
-/** Another body, and what it follows. */
+/** Another body, and the instructions of what it follows. */
 export function beginBody(from: usize, end: usize): void {
   bodyNumber++
   at0 = at1 = 0
   length0 = length1 = 0
+  unread = from
+  unreadEnd = end
+  forget()
+}
+
+/** Reads the old body, if that hasn't been done. */
+function readBody(): void {
+  if (unread === 0) return
+  const from = unread
+  const end = unreadEnd
+  const kept1 = one
+  const kept2 = two
+  const kept3 = three
+  const keptKey1 = keyOne
+  const keptKey2 = keyTwo
+  unread = 0
   forget()
   let opcodes: u32 = 0
   let last: u32 = 0
@@ -151,23 +164,26 @@ export function beginBody(from: usize, end: usize): void {
     store<u32>(ends1 + slot1, end)
     at = read(at, end, scratch)
     const op: u32 = opOf(scratch)
-    teach(ownOpcode(opcodes), 8, firstByte(op))
     teach(ownOpcodes(opcodes), 8, firstByte(op))
     const count = countOf(scratch)
     for (let i = 0; i < count; i++) {
       if (kindOf(scratch, i) !== local) continue
       const value = min<u32>(255, lowOf(scratch, i))
-      teach(ownLocal(opcodes, op), 8, value)
-      teach(ownNextLocal(last, op), 8, value)
+      teach(ownLocal(last, op), 8, value)
     }
     pushTrail(scratch)
     opcodes = ((opcodes << 10) | op) & 0x3fffffff
     for (let i = 0; i < count; i++) if (kindOf(scratch, i) === local) last = lowOf(scratch, i)
   }
-  forget()
+  one = kept1
+  two = kept2
+  three = kept3
+  keyOne = keptKey1
+  keyTwo = keptKey2
 }
 
 export function expectNext(): void {
+  readBody()
   if (at0 === 0 || length0 === 0) {
     const at = 4 * byOps()
     at0 = load<u32>(places0 + at)

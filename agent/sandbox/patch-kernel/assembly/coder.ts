@@ -1,7 +1,7 @@
 // The coder and its numbers [D 3], reading.
 import { fail, take } from './memory'
 
-const maxInputs = 9
+const maxInputs = 8
 const leastChance: u32 = 24
 const slowest: u32 = 60
 

@@ -7,8 +7,6 @@ import {
   learnOp,
   lengthOf,
   ownLocal,
-  ownNextLocal,
-  ownOpcode,
   ownOpcodes,
   pushTrail,
 } from './code-memory'
@@ -144,9 +142,8 @@ function codeOpcode(expected: i32): i32 {
   setContext(4, quick(0x45d9f3b1, ((<u32>lastLocal) << 11) | one))
   setContext(5, quick(0x3ab1f9c5, ((<u32>opOf(expectedBy(0))) << 4) | lengthOf(0)))
   setContext(6, quick(0x7b21f9e7, ((<u32>opOf(expectedBy(1))) << 4) | lengthOf(1)))
-  setContext(7, ownOpcode(opcodes))
-  setContext(8, ownOpcodes(opcodes))
-  const first = mixedTree(9, expected < 0 ? 16 : 17, 8)
+  setContext(7, ownOpcodes(opcodes))
+  const first = mixedTree(8, expected < 0 ? 16 : 17, 8)
   if (first < 0xfc || first > 0xfe) return first
   const base = first === 0xfc ? 0x100 : first === 0xfd ? 0x300 : 0x500
   const op = base + tree(context(opcodePlace, first, 5), 9)
@@ -249,9 +246,8 @@ function codeLocal(op: i32, expected: i32): i32 {
   setContext(2, quick(0x1b56c4e9, opcodes & 0xfffff))
   setContext(3, quick(0x0c2b2ae3, expected))
   setContext(4, quick(0x5851f42d, (<u32>expected * 0x165667b1) ^ lastLocal))
-  setContext(5, ownLocal(opcodes, op))
-  setContext(6, ownNextLocal(lastLocal, op))
-  const told = mixedTree(7, 32, 8)
+  setContext(5, ownLocal(lastLocal, op))
+  const told = mixedTree(6, 32, 8)
   return told < 255 ? told : 255 + uint(context(localPlace, 0, 3))
 }
 
