@@ -4,7 +4,7 @@ import { asHyphaError, exitCodes, HyphaError } from '@hypha/core/errors.ts'
 import { systemClock } from '@hypha/core/platform/clock.ts'
 import { AgentPort } from './agent-port/server.ts'
 import type { BridgeEvent } from './boards/bridge.ts'
-import { defaultBaudRate, openBridge } from './index.ts'
+import { defaultBaudRate, openBridge, type PortStatus } from './index.ts'
 import { usualPorts } from './link/ports.ts'
 
 const help = `hypha-bridge: speaks to the microcontrollers on this machine's serial ports
@@ -107,14 +107,20 @@ async function list({ json, ...settings }: Settings): Promise<void> {
       `${row.board}  ${row.path}  ${row.hardware}, firmware ${row.firmware}, ${fleet}, ${row.memoryBytes} bytes for a module, slots of ${row.slotBytes}\n`,
     )
   }
-  for (const { path, counters } of silent) {
-    const what = counters.bytesIn === 0 ? 'nothing was heard' : `${counters.bytesIn} bytes came, no board has spoken`
-    stdout.write(`${path}: ${what}\n`)
-  }
+  for (const line of silent) stdout.write(`${line.path}: ${silence(line)}\n`)
   for (const message of failed) stdout.write(`${message}\n`)
   if (rows.length + silent.length + failed.length === 0) {
     stdout.write(`There is no port such as ${settings.ports.join(' or ')}. Name one with --port.\n`)
   }
+}
+
+/** What is known of a port on which no board has identified itself. */
+function silence({ counters, malformed }: PortStatus): string {
+  if (counters.bytesIn === 0) return 'nothing was heard'
+  if (malformed > 0)
+    return 'a board is there, and what it says of itself cannot be read: was an id burnt into its firmware?'
+  if (counters.openings > 0) return 'the wire is open, and no board has said who it is'
+  return `${counters.bytesIn} bytes came, none of them of a board: is the baud rate right?`
 }
 
 async function read({ json, ...settings }: Settings, id: string, sensor: string): Promise<void> {
