@@ -81,7 +81,8 @@ function expectedOf(
   }
 }
 
-const weightOf = ({ callsPerS, bytesPerCall }: ExpectedTraffic): number =>
+/** Calls a second, large ones as often as they are the size of one. */
+export const weightOf = ({ callsPerS, bytesPerCall }: ExpectedTraffic): number =>
   callsPerS * Math.max(1, bytesPerCall / bytesOfOne)
 
 /** What a module calls, and what the copied modules call that are beside it; each with the weight of the link that leads to it. */

@@ -1,6 +1,7 @@
 import type { Release } from '@hypha/core/trust/release.ts'
 import { bareName } from '@hypha/core/wasm/versions.ts'
-import type { FleetNode, Plan } from '../plan.ts'
+import type { ExpectedTraffic, FleetNode, Plan } from '../plan.ts'
+import { weightKey, weightOf } from './flows.ts'
 import { compare } from './links.ts'
 
 /** A fleet as it isn't. */
@@ -76,3 +77,18 @@ const byInstance = ({ instances }: Plan) => Map.groupBy(instances, keyOf)
 
 /** Steps of distance times what flows a second, over all instances. */
 export const costOf = ({ instances }: Plan): number => instances.reduce((sum, { cost }) => sum + cost, 0)
+
+/** What the links of a plan cost if they carry what `traffic` says: only those between modules, not messages. */
+export function linkCostOf({ instances, traffic: assumed }: Plan, traffic: readonly ExpectedTraffic[]): number {
+  const weights = (all: readonly ExpectedTraffic[]) =>
+    new Map(all.map((each) => [weightKey(each.caller, each.interface), weightOf(each)]))
+  const [was, is] = [weights(assumed), weights(traffic)]
+  let sum = 0
+  for (const { module, links } of instances) {
+    for (const { interface: name, cost = 0 } of links) {
+      const key = weightKey(module, name)
+      if (cost > 0) sum += (cost / was.get(key)!) * (is.get(key) ?? 0)
+    }
+  }
+  return sum
+}

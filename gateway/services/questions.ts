@@ -1,9 +1,10 @@
 import { HyphaError } from '@hypha/core/errors.ts'
+import type { LinkView } from '../admin/api/schemas/links.ts'
 import type { WhatIfAnswer } from '../admin/api/schemas/plan.ts'
 import { place } from '../place/place.ts'
-import { changedFleet, costOf, type FleetChange, planChanges, unknownNodes } from '../place/what-if.ts'
+import { changedFleet, costOf, type FleetChange, linkCostOf, planChanges, unknownNodes } from '../place/what-if.ts'
 import { whyNot } from '../place/why-not.ts'
-import type { PlaceInput } from '../plan.ts'
+import type { MeasuredTraffic, PlaceInput, Plan } from '../plan.ts'
 import { notFound } from './not-found.ts'
 import { placeInput, type Workshop } from './replan.ts'
 
@@ -17,19 +18,38 @@ export function askWhyNot(shop: Workshop, app: string, module: string, node: str
   throw input.fleet.some(({ id }) => id === node) ? notFound('module', `${module} in ${app}`) : notFound('node', node)
 }
 
-/** Throws `not-found`. */
-export function askWhatIf(shop: Workshop, app: string, change: FleetChange): WhatIfAnswer {
+/** `measured` is what links carry by count: it decides in place of hints, and what both plans cost. Null where they are to be taken as they are planned. Throws `not-found`. */
+export function askWhatIf(
+  shop: Workshop,
+  app: string,
+  change: FleetChange,
+  measured: readonly LinkView[] | null,
+): WhatIfAnswer {
   const input = runningInput(shop, app)
   const [unknown] = unknownNodes(input.fleet, change)
   if (unknown !== undefined) throw notFound('node', unknown)
   const before = place(input)
-  const after = place({ ...input, fleet: changedFleet(input.fleet, change, input.release) })
-  return {
-    plan: after,
-    changes: planChanges(before, after),
-    costBefore: costOf(before),
-    costAfter: costOf(after),
-  }
+  const traffic = measured === null ? {} : { traffic: trafficOf(measured) }
+  const after = place({ ...input, ...traffic, fleet: changedFleet(input.fleet, change, input.release) })
+  const cost = (plan: Plan) => (measured === null ? costOf(plan) : linkCostOf(plan, after.traffic))
+  return { plan: after, changes: planChanges(before, after), costBefore: cost(before), costAfter: cost(after) }
+}
+
+/** What the instances of two modules say of their links, taken together. */
+function trafficOf(views: readonly LinkView[]): MeasuredTraffic[] {
+  const links = Map.groupBy(views, ({ module, callee, interface: name }) => `${module} ${callee} ${name}`)
+  return [...links.values()].map((same) => {
+    const { module: caller, callee, interface: name } = same[0]!
+    const bytesOf = ({ callsPerS, calls, bytesOut, bytesIn }: LinkView) =>
+      calls === 0 ? 0 : (callsPerS * (bytesOut + bytesIn)) / calls
+    return {
+      caller,
+      callee,
+      interface: name,
+      callsPerS: same.reduce((sum, { callsPerS }) => sum + callsPerS, 0),
+      bytesPerS: same.reduce((sum, view) => sum + bytesOf(view), 0),
+    }
+  })
 }
 
 function runningInput(shop: Workshop, app: string): PlaceInput {

@@ -45,7 +45,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const services: Services = {
     status: async () => statusOf(deps, pipeline, views, startedAt),
     nodes: nodeServices(deps, pipeline, audit),
-    apps: appServices(pipeline, views, audit),
+    apps: appServices(pipeline, views, reports.links, audit),
     rollouts: rolloutServices(pipeline, reports, audit),
     root: rootServices(deps, pipeline, audit),
     config: configServices(deps, pipeline, audit),
@@ -141,7 +141,7 @@ function rolloutServices({ rollouts }: Pipeline, { receipts }: NodeReports, audi
   }
 }
 
-function appServices(pipeline: Pipeline, views: AppViews, audit: Audit): Services['apps'] {
+function appServices(pipeline: Pipeline, views: AppViews, links: NodeReports['links'], audit: Audit): Services['apps'] {
   const planOf = (app: string) => {
     const plan = views.planOf(app)
     if (plan === null) throw notFound('app', app)
@@ -182,8 +182,10 @@ function appServices(pipeline: Pipeline, views: AppViews, audit: Audit): Service
       const { release } = planOf(app)
       return { app, module, release, sentences: askWhyNot(pipeline.planner.shop, app, module, node, home) }
     },
-    whatIf: async (app, { without = [], interfaces = [], memory = [] }) =>
-      askWhatIf(pipeline.planner.shop, app, { without, interfaces, memory }),
+    whatIf: async (app, { without = [], interfaces = [], memory = [], measured }) => {
+      const counted = measured === true ? links.list(app) : null
+      return askWhatIf(pipeline.planner.shop, app, { without, interfaces, memory }, counted)
+    },
     dryRun: async (payload, by) => {
       const planned = release.decode(payload)
       authoriseApp(by, planned.app)

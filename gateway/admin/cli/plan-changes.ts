@@ -15,6 +15,27 @@ export function describeChanges({ plan, changes, costBefore, costAfter }: WhatIf
   return [`${plan.app} ${plan.release}:`, ...lines, cost].join('\n')
 }
 
+/** A placement that is cheaper by less is not worth the move. */
+const worthwhile = 0.8
+
+/** What measured traffic would have elsewhere, and the hints that make it so. */
+export function describeMeasured(answer: WhatIfAnswer): string {
+  const { plan, changes, costBefore, costAfter } = answer
+  const measured = plan.traffic.filter(({ source }) => source === 'measured')
+  const head = `${plan.app} ${plan.release}`
+  if (measured.length === 0) return `${head}: no link between its modules has left its cell in the last minute.`
+  if (changes.length === 0 || costAfter > costBefore * worthwhile) {
+    const best = `its links cost ${rounded(costBefore)} as measured, and the best places would make it ${rounded(costAfter)}`
+    return `${head}: nothing is worth a move: ${best}.`
+  }
+  const hints = measured.flatMap(({ caller, interface: name, callsPerS, bytesPerCall }) => [
+    `  [module.${caller}.link."${name.split('@')[0]}"]`,
+    `  rate = "${Math.max(0.001, Number(callsPerS.toFixed(3)))}/s"`,
+    `  bytes = "${Math.ceil(bytesPerCall)}B"`,
+  ])
+  return [describeChanges(answer), 'To have it so, say in hypha.toml what was measured, and push:', ...hints].join('\n')
+}
+
 const nameOf = ({ module, home }: PlanChange): string => (home === null ? module : `${module} of ${home}`)
 
 /** From where to where, then why; with `word` for the device that it belongs to. */

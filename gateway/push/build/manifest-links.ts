@@ -1,7 +1,7 @@
 import type { LinkHint } from '@hypha/core/trust/release.ts'
 import { maxLinkRatePerS } from '@hypha/core/trust/shape.ts'
-import { interfacePattern } from '@hypha/core/wire/ids.ts'
 import { maxValuesBytes } from '@hypha/core/wasm/caps.ts'
+import { interfacePattern } from '@hypha/core/wire/ids.ts'
 import { badValue, duration, knownKeys, optional, type Place, size, tableOf, words } from './manifest-values.ts'
 
 const policies = ['retry', 'drop', 'last-value'] as const

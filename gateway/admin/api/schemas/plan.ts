@@ -74,6 +74,9 @@ export const WhatIfRequest = Type.Object(
     memory: Type.Optional(
       Type.Array(Type.Object({ node: Id, bytes: Type.Integer({ minimum: 0 }) }), { maxItems: 1_000 }),
     ),
+    measured: Type.Optional(
+      Type.Boolean({ description: 'Links carry what nodes have counted; costs are then those of links alone' }),
+    ),
   },
   { additionalProperties: false },
 )

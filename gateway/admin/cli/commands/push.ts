@@ -1,22 +1,33 @@
+import { HyphaError } from '@hypha/core/errors.ts'
 import type { Command } from 'commander'
 import type { Plan } from '../../../plan.ts'
 import type { RolloutView } from '../../api/schemas/apps.ts'
-import { defineCommand, parseDuration } from '../cli.ts'
+import type { WhatIfAnswer } from '../../api/schemas/plan.ts'
+import { type Cli, defineCommand, parseDuration } from '../cli.ts'
 import type { PushOptions } from '../push.ts'
 import type { SignOptions } from '../sign.ts'
 
 export function registerPush(program: Command): void {
-  defineCommand<[string | undefined] & string[], { app?: string }>(
+  defineCommand<[string | undefined] & string[], { app?: string; measured?: boolean }>(
     program,
     {
       usage: 'plan [folder]',
       summary: 'where an app would run, and why; changes nothing',
       description:
         'Build the app in a folder (default: this one) and show where each module would run on the fleet as it is now, with the reasons for every choice and every refusal. Nothing is changed.',
-      options: [['--app <app>', 'show the plan that an app runs by now, without building']],
-      examples: ['plan', 'plan examples/greenhouse', 'plan --app greenhouse --json'],
+      options: [
+        ['--app <app>', 'show the plan that an app runs by now, without building'],
+        ['--measured', 'with --app: what would be elsewhere by the traffic that nodes have counted on its links'],
+      ],
+      examples: [
+        'plan',
+        'plan examples/greenhouse',
+        'plan --app greenhouse --json',
+        'plan --app greenhouse --measured',
+      ],
     },
-    async (cli, { app }, folder) => {
+    async (cli, { app, measured }, folder) => {
+      if (measured === true) return planMeasured(cli, app)
       const { fetchTiers, planFolder } = await import('../push.ts')
       const [{ planTree, refusalTree }, { prepareText }] = await Promise.all([
         import('../plan-tree.ts'),
@@ -80,4 +91,15 @@ export function registerPush(program: Command): void {
       await signGiven(cli, given, options)
     },
   )
+}
+
+/** Where measured traffic would have an app's modules; changes nothing. */
+async function planMeasured(cli: Cli, app: string | undefined): Promise<void> {
+  if (app === undefined) {
+    throw new HyphaError('argument-invalid', '--measured is about an app that runs', { mend: 'Name it with --app.' })
+  }
+  const path = `/v1/apps/${encodeURIComponent(app)}/what-if`
+  const answer = await cli.api.request<WhatIfAnswer>('POST', path, { json: { measured: true } })
+  const { describeMeasured } = await import('../plan-changes.ts')
+  cli.print(answer, () => describeMeasured(answer))
 }
