@@ -67,29 +67,28 @@ KERNEL(sha256) {
 
 #define SIDE 24
 
-typedef double square[SIDE][SIDE];
-
-static __attribute__((noinline)) void multiply(square product, square a, square b) {
-    for (int i = 0; i < SIDE; i++)
-        for (int j = 0; j < SIDE; j++) {
+/* Of any size, as such functions are. */
+static __attribute__((noinline)) void multiply(double *product, const double *a, const double *b, int side) {
+    for (int i = 0; i < side; i++)
+        for (int j = 0; j < side; j++) {
             double sum = 0;
-            for (int k = 0; k < SIDE; k++) sum += a[i][k] * b[k][j];
-            product[i][j] = sum;
+            for (int k = 0; k < side; k++) sum += a[i * side + k] * b[k * side + j];
+            product[i * side + j] = sum;
         }
 }
 
 KERNEL(matrix) {
-    static square a, b, product;
+    static double a[SIDE * SIDE], b[SIDE * SIDE], product[SIDE * SIDE];
+    int side = rounds == 0 ? 1 : SIDE;
     double total = 0;
-    for (int i = 0; i < SIDE; i++)
-        for (int j = 0; j < SIDE; j++) {
-            a[i][j] = (i * 3 + j * 7) % 11 - 5;
-            b[i][j] = (i * 5 + j * 2) % 13 - 6;
-        }
+    for (int i = 0; i < side * side; i++) {
+        a[i] = i * 7 % 11 - 5;
+        b[i] = i * 5 % 13 - 6;
+    }
     for (u32 round = 0; round < rounds * 3; round++) {
-        multiply(product, a, b);
-        a[round % SIDE][round / 3 % SIDE] += 1;
-        total += product[round % SIDE][round / 5 % SIDE];
+        multiply(product, a, b, side);
+        a[round * 7 % (SIDE * SIDE)] += 1;
+        total += product[round * 11 % (SIDE * SIDE)];
     }
     return (u32)(int)total;
 }
