@@ -144,13 +144,14 @@ int main(void) {
   update(&in, &old);
   uint8_t *kept = malloc(flash_bytes);
   memcpy(kept, flash, flash_bytes);
-  counters first;
-  uint32_t cuts = 0, olds = 0, news = 0, again = 0;
+  // Not in registers, which a cut would put back.
+  static counters first, seen;
+  static uint32_t cuts, olds, news, again;
   start(&in);
   first = count(&in);
   for (;; cuts++) {
     memcpy(flash, kept, flash_bytes);
-    counters seen = first;
+    seen = first;
     host_flash_writes = 0;
     host_flash_cut_at = cuts + 1;
     bool was_cut = setjmp(cut) != 0;
