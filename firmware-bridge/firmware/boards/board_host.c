@@ -94,7 +94,9 @@ static void add_sensor(char *text) {
   int i = host_facts.sensor_count++;
   snprintf(values[i].name, sizeof values[i].name, "%.*s", (int)(equals - text), text);
   values[i].value = strtod(equals + 1, NULL);
-  sensors[i] = (board_thing){.name = values[i].name, .read = readers[i]};
+  int place = i;
+  for (; place > 0 && strcmp(sensors[place - 1].name, values[i].name) > 0; place--) sensors[place] = sensors[place - 1];
+  sensors[place] = (board_thing){.name = values[i].name, .read = readers[i]};
 }
 
 int hypha_main(void);

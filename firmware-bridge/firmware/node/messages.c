@@ -247,10 +247,15 @@ static bool send_session(node *n) {
 
 static bool send_report(node *n) {
   cbor_out out;
-  if (!n->has_time || !ring_waits(&n->ring) || n->held.slots.active == no_slot) return false;
-  if (!begin(n, wire_telemetry, from_report, &out)) return false;
   const slot_facts *slot = slots_active(&n->held.slots);
-  ring_about about = {n->incarnation, slot_app(slot), slot_module(slot), n->held.id, n->cell.offset_ms};
+  // Samples are somebody's: those of a module that is gone wait for the next one, or go with the oldest.
+  if (!n->has_time || !ring_waits(&n->ring) || (slot == NULL && n->ring.series_count > 0)) return false;
+  if (!begin(n, wire_telemetry, from_report, &out)) return false;
+  ring_about about = {.incarnation = n->incarnation, .home = n->held.id, .offset_ms = n->cell.offset_ms};
+  if (slot != NULL) {
+    about.app = slot_app(slot);
+    about.module = slot_module(slot);
+  }
   // Beside the body: the map, its key and the head of its bytes before it, the MAC and its key behind.
   enum { before = 6, behind = 18 };
   cbor_out body = {out.at + out.length + before, 0, out.room - out.length - before - behind};
