@@ -1,7 +1,7 @@
 #ifndef HYPHA_WASM_VALIDATE_H
 #define HYPHA_WASM_VALIDATE_H
 
-/* What the validator's two files share: validate.c goes through the sections, validate-code.c through function bodies. */
+/* What the files of the validator share: validate.c goes through the sections, validate-code.c and those beside it through function bodies. */
 
 #include "read.h"
 
