@@ -16,7 +16,7 @@ export interface Choice {
 const none: Choice = { node: null, cost: 0, why: [] }
 const atHome: readonly string[] = ['its home provides all that it imports']
 
-/** The node where an instance's links cost least among those that can hold it; at equal cost the one where it is already, then the first by name. */
+/** The node where an instance's links cost least among those that can hold it; at equal cost the one where it is already, then its home, then the first by name. */
 export function choose(module: string, home: string | null, scene: Scene): Choice {
   const was = scene.previous.get(spotKey(module, home))
   const ranked = home === null ? rankShared(module, was, scene) : rankOwn(module, home, was, scene)
@@ -86,11 +86,14 @@ function rankOf(
   return nodes
     .filter((node) => mayHold(module, home, node, was, scene))
     .map((node) => ({ node, cost: costOn(module, home, node, scene), stays: node.id === was }))
-    .sort(order)
+    .sort((a, b) => order(a, b, home))
 }
 
-const order = (a: RankedNode, b: RankedNode): number =>
-  a.cost - b.cost || Number(b.stays) - Number(a.stays) || compare(a.node.id, b.node.id)
+const order = (a: RankedNode, b: RankedNode, home: string | null): number =>
+  a.cost - b.cost ||
+  Number(b.stays) - Number(a.stays) ||
+  Number(b.node.id === home) - Number(a.node.id === home) ||
+  compare(a.node.id, b.node.id)
 
 /**
  * What belongs to a device runs there, or on a tier above it; never on another device, but for the one that a microcontroller is attached to. What is bound to it runs only there: on the device itself, or on the one that

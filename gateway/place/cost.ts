@@ -5,8 +5,8 @@ import type { Tie } from './flows.ts'
 import type { Estimate, Scene } from './scene.ts'
 
 /**
- * What an instance costs on a node: its distance from its home or its site, and for each module that it exchanges calls or messages with the distance to that one's instances, times what flows a second. What has no
- * place yet is taken to be where it is nearest.
+ * What an instance costs on a node: its distance from its home or its site, and for each module that it exchanges calls or messages with the distance to that one's instances, times what flows a second. What is
+ * called and has no place yet is taken to be where it is nearest.
  */
 export function costOn(module: string, home: string | null, node: FleetNode, scene: Scene): number {
   let cost = home === null ? distanceFromSite(node) : distance(scene.nodes.get(home)!, node)
@@ -25,7 +25,9 @@ function stepsOf(tie: Tie, module: string, home: string | null, node: FleetNode,
   }
   if (scope !== 'device') {
     const at = scene.positions.at(other, null)
-    const steps = at === undefined ? nearest(other, node, scene) : distance(at, node)
+    // A call waits for its way, a message doesn't: where it goes to what has no place yet, it draws nobody off.
+    const unknown = tie.kind === 'call' ? nearest(other, node, scene) : 0
+    const steps = at === undefined ? unknown : distance(at, node)
     // A shared caller spreads its calls over the devices; what it publishes, each of them hears.
     return home === null || tie.outward || tie.kind === 'message' ? steps : steps / (scene.homes.count.get(module) ?? 1)
   }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { explain } from '../../../gateway/place/explain.ts'
-import { demoFleet, greenhouse, node, planOf, where } from './fleets.ts'
+import { demoFleet, greenhouse, module, node, planOf, where } from './fleets.ts'
 
 test('the greenhouse lands on devices, edge and cloud without a word about where to run', () => {
   const plan = planOf(greenhouse(), demoFleet())
@@ -14,6 +14,17 @@ test('the greenhouse lands on devices, edge and cloud without a word about where
   ])
   expect(plan.complete).toBe(true)
   expect(plan.unplaced).toEqual([])
+})
+
+test('what many shared modules hear stays on its device all the same, where it runs also without a network', () => {
+  const fleet = demoFleet().map((each) =>
+    each.id === 'cloud-1' ? each : { ...each, id: each.id.replace('gw-', 'a-') },
+  )
+  const listeners = ['a', 'b', 'c'].map((name) =>
+    module(name, { imports: ['sql'], subscribe: ['alarm'], timerMs: 1_000 }),
+  )
+  const app = greenhouse()
+  expect(where(planOf({ ...app, modules: [...app.modules, ...listeners] }, fleet))).toContain('frost-alarm@pi-7 → pi-7')
 })
 
 test('each choice and each refusal is explained in sentences', () => {
