@@ -2,7 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -178,8 +178,17 @@ async function certificates(authority: Authority, count: number): Promise<Node[]
   return nodes
 }
 
+/** Node has raised its own limit as far as it may go, and its children have the same. */
+function checkOpenFiles(connections: number): void {
+  const [, text] = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? []
+  const spare = 200
+  if (text === undefined || Number(text) >= connections + spare) return
+  throw new Error(`${connections} connections need as many open files, and this machine allows ${text}: see ulimit -Hn`)
+}
+
 export async function run({ quick, nodes: asked }: BenchOptions): Promise<BenchResult> {
   const count = asked ?? (quick ? 500 : 10_000)
+  checkOpenFiles(count)
   const plan: Plan = { rounds: quick ? 5 : 15, qos: [0, 1], cut: 0 }
   const folder = mkdtempSync(join(tmpdir(), 'hypha-fanout-'))
   const sub = (name: string) => {
