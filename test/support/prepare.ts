@@ -18,6 +18,7 @@ const programs: Readonly<Record<string, string>> = {
   'arm-none-eabi-gcc': 'gcc-arm-none-eabi',
   wast2json: 'wabt',
   'wasm-opt': 'binaryen',
+  'qemu-system-arm': 'qemu-system-arm',
 }
 
 const isInstalled = (program: string) => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0
