@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { bytesEqual } from '@hypha/core/bytes/text.ts'
-import { applyPatch } from '@hypha/core/delta/decoder.ts'
+import { applyByKernel, applyPatch } from '@hypha/core/delta/decoder.ts'
 import { makePatch } from '@hypha/core/delta/make-patch.ts'
 import { brotli } from '@hypha/core/platform/compress.ts'
+import { createPatchKernel } from '../../../agent/sandbox/worker/patch-kernel.ts'
 import { insist, outcome, reads, type Target } from '../target.ts'
 
 const vectors = new URL('../../vectors/delta/', import.meta.url)
@@ -17,16 +18,25 @@ export const patchTarget: Target = {
   about: 'any bytes as a patch of a module',
   maxBytes: 4_096,
   short: 800,
-  prepare: () => ({
-    seeds: [
-      made(old, now),
-      made(old, old),
-      made(old, Uint8Array.of(1, 2, 3)),
-      small(old, now),
-      small(now, old.slice(9)),
-    ],
-    run: (input) => outcome(reads(() => applyPatch(old, input, brotli))),
-  }),
+  prepare: () => {
+    const kernel = createPatchKernel()
+    return {
+      seeds: [
+        made(old, now),
+        made(old, old),
+        made(old, Uint8Array.of(1, 2, 3)),
+        small(old, now),
+        small(now, old.slice(9)),
+      ],
+      run(input) {
+        const result = reads(() => applyPatch(old, input, brotli))
+        const quick = reads(() => applyByKernel(kernel, old, input))
+        if ('value' in quick && quick.value !== null)
+          insist('value' in result && bytesEqual(result.value, quick.value), 'the kernel makes another module')
+        return outcome(result)
+      },
+    }
+  },
 }
 
 export const patchBaseTarget: Target = {
