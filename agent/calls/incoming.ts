@@ -116,7 +116,9 @@ export class Incoming {
 
   async #run(name: string, fingerprint: string, instance: InstanceKey, call: IncomingCall): Promise<CallOutcome> {
     const { clock, journal } = this.#ports
-    const pending = new PendingCall(call, () => journal.beginCall(instance, call.id))
+    const begin = (): void => journal.beginCall(instance, call.id)
+    // Whoever runs in its place takes it.
+    const pending = new PendingCall(call, begin, () => void this.#parked.add(offer))
     this.#running.set(name, { fingerprint, from: call.from, cancel: () => pending.withdraw('its caller gave up') })
     const cancelTimer = clock.after(call.budgetMs, () => {
       const parked = this.#parked.has(offer)

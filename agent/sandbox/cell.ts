@@ -246,11 +246,12 @@ export class Cell {
     return 'queued'
   }
 
-  /** Queues a call of a link; false where too many wait. */
-  call(instance: number, pending: PendingCall): boolean {
-    const queued = this.#queue.addCall(instance, pending)
+  /** Queues a call of a link; `absent` where nothing runs here. */
+  call(instance: number, pending: PendingCall): 'queued' | 'busy' | 'absent' {
+    if (this.#status === 'stopped' || this.#status === 'failed') return 'absent'
+    if (!this.#queue.addCall(instance, pending)) return 'busy'
     this.#pump()
-    return queued
+    return 'queued'
   }
 
   /** Throws what ended the turn. */

@@ -145,7 +145,7 @@ export class App implements PreparedApp {
     const other = this.#inputsTo
     if (other?.has(name)) return other.call(instance, pending)
     if (place === undefined || this.#retired !== null) return 'absent'
-    return place.cell.call(place.index, pending) ? 'queued' : 'busy'
+    return place.cell.call(place.index, pending)
   }
 
   refusal(instance: InstanceKey, call: LinkedCall): CallOutcome | null {
@@ -276,7 +276,7 @@ export class App implements PreparedApp {
       for (const job of handed.jobs) {
         const place = this.#placeOf(cell, job.instance)
         if (place !== null) jobs.get(place.cell)!.push({ ...job, instance: place.index })
-        else if (job.kind === 'call') job.pending.withdraw()
+        else if (job.kind === 'call') job.pending.giveBack()
       }
       for (const [index, accepted] of handed.accepted.entries()) {
         const place = this.#placeOf(cell, index)

@@ -105,10 +105,10 @@ export class JobQueue {
       .flatMap((job) => (job.kind === 'deliver' ? [{ instance: job.instance, input: job.input }] : []))
   }
 
-  /** Empties the queue, and answers the inputs that waited. Calls are told that there is nobody. */
+  /** Empties the queue, and answers the inputs that waited. Calls are given back. */
   drain(): { readonly instance: number; readonly input: InboxInput }[] {
     const left = this.inputs()
-    for (const job of this.#jobs.slice(this.#head)) if (job.kind === 'call') job.pending.withdraw()
+    for (const job of this.#jobs.slice(this.#head)) if (job.kind === 'call') job.pending.giveBack()
     this.#empty()
     return left
   }

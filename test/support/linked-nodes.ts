@@ -144,11 +144,19 @@ export class LinkedNode {
   }
 
   async swap(section: RunnableSection): Promise<void> {
+    const flip = await this.prepare(section)
+    await flip()
+  }
+
+  /** Makes instances ready; the result is called to have them take over. */
+  async prepare(section: RunnableSection): Promise<() => Promise<void>> {
     const next = await this.#sandbox.prepare(section, this.journal)
-    await this.#sandbox.swap(this.app, next, { budgetMs: 5_000, saved: () => undefined })
-    this.app = next
-    this.next = null
-    this.calls.review()
+    return async () => {
+      await this.#sandbox.swap(this.app, next, { budgetMs: 5_000, saved: () => undefined })
+      this.app = next
+      this.next = null
+      this.calls.review()
+    }
   }
 
   /** Has it answer calls of an interface that come from these. */

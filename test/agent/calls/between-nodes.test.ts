@@ -128,11 +128,12 @@ test('A call that waits for its callee while a new release takes over runs in th
   const { begun } = edge
   const module = await caller('caller', { links: [{ ...hint, policy: null, deadlineMs: null }] })
   await pi.run(sectionWith([{ module, home: 'pi-7', links: { [store.name]: placedOn('edge', 'keeper') } }]))
+  const flip = await edge.prepare(sectionWith([{ module: await keeper() }]))
   // Nothing runs yet: the call waits for what is to run.
   give(1, 'early')
   await expect.poll(() => counts('call')).toBeGreaterThan(0)
   expect(begun.size).toBe(0)
-  await edge.swap(sectionWith([{ module: await keeper() }]))
+  await flip()
   await handled(1)
   expect([...pi.samplesOf(callerOnPi), ...edge.samplesOf({ module: 'keeper' })]).toEqual(['count=1', 'size=5'])
 })
@@ -150,10 +151,11 @@ test('A function with another type is refused where nothing is being prepared, a
   give(1, 'x')
   await handled(1)
   expect(said()[0]).toMatch(/^epoch-mismatch: .* has it with another type \(it did not run\)/)
+  const flip = await edge.prepare(sectionWith([{ module: await keeper() }], { epoch: 2 }))
   edge.next = []
   give(2, 'later')
   await expect.poll(() => counts('call')).toBe(2)
-  await edge.swap(sectionWith([{ module: await keeper() }], { epoch: 2 }))
+  await flip()
   await handled(2)
   expect(edge.samplesOf({ module: 'keeper' })).toEqual(['size=5'])
 })
