@@ -93,7 +93,7 @@ static void list_words(cbor_out *out, uint32_t key, const char *const *all, uint
 static bool send_identify(node *n) {
   static const char *const interfaces[] = {"hypha:host/log@0.1.0",    "hypha:host/clock@0.1.0",    "hypha:host/config@0.1.0", "hypha:host/telemetry@0.1.0",
                                            "hypha:host/sensor@0.1.0", "hypha:host/actuator@0.1.0", "hypha:host/kv@0.1.0",     "hypha:host/messages@0.1.0"};
-  static const char *const features[] = {"mutable-globals", "sign-extension", "saturating-float-to-int", "bulk-memory", "multi-value", "reference-types"};
+  static const char *const features[] = {"mutable-globals", "sign-extension", "saturating-conversions", "bulk-memory", "multi-value", "reference-types"};
   cbor_out out;
   if (!begin(n, wire_control, from_identify, &out)) return false;
   trust by = held_trust(&n->held);
