@@ -86,13 +86,13 @@ static void run_module(struct run *run, const struct json *command) {
     run->passed++;
     run->last = loaded;
     const struct json *name = json_get(command, "name");
-    if (name != NULL) run->variables[run->variable_count++] = (struct named){name_of(name), loaded};
+    if (name != NULL && run->variable_count < MAXIMUM_INSTANCES) run->variables[run->variable_count++] = (struct named){name_of(name), loaded};
 }
 
 static void run_register(struct run *run, const struct json *command) {
     const struct json *name = json_get(command, "name");
     struct loaded *loaded = name == NULL ? run->last : find(run->variables, run->variable_count, name_of(name));
-    if (loaded == NULL)
+    if (loaded == NULL || run->registered_count == MAXIMUM_INSTANCES)
         complain(run, "register", "a module", "none");
     else
         run->registered[run->registered_count++] = (struct named){name_of(json_get(command, "as")), loaded};
@@ -102,6 +102,10 @@ static void run_refused(struct run *run, const struct json *command, const char 
     struct loaded *loaded;
     if (strcmp(json_text(command, "module_type"), "text") == 0) {
         run->passed_over++;
+        return;
+    }
+    if (json_get(command, "filename") == NULL) {
+        complain(run, type, "a command with a module", "none");
         return;
     }
     bool is_link = strcmp(type, "assert_unlinkable") == 0;
