@@ -4,6 +4,8 @@ import { wat } from '../../support/wasm-guest.ts'
 const vector = (name: string) =>
   new Uint8Array(readFileSync(new URL(`../../vectors/delta/${name}.wasm`, import.meta.url)))
 
+/** The greenhouse's alarm: written in C, with an inbox and kv. */
+export const frostAlarm = vector('frost-alarm-new')
 /** The greenhouse's sampler, before and after an edit. */
 export const samplers = { old: vector('sampler-old'), now: vector('sampler-new') }
 
