@@ -1,4 +1,5 @@
 // Bytes by edits of old ones [D 6].
+
 import { mix, setContext } from './coder'
 import { fail, put, putByte } from './memory'
 import { context, flag, mixedTree, quick, sint } from './numbers'

@@ -1,19 +1,8 @@
 // What old bodies that are edited say of the instructions that are inserted [D 5.9].
 
 import { teach } from './coder'
-import {
-  countOf,
-  kindOf,
-  label,
-  local,
-  lowOf,
-  makeInstruction,
-  needInstruction,
-  opOf,
-  setCount,
-  setLow,
-  setOp,
-} from './instruction'
+import { countOf, kindOf, lowOf, makeInstruction, needInstruction, opOf, setCount, setLow, setOp } from './instruction'
+import { label, local } from './kinds'
 import { predict } from './maps'
 import { fail, here, open, take } from './memory'
 import { quick } from './numbers'

@@ -1,4 +1,5 @@
 // The coder and its numbers [D 3], reading.
+
 import { fail, take } from './memory'
 
 const maxInputs = 8

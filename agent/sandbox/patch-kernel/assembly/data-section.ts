@@ -1,10 +1,11 @@
 // Data by pieces, each from where its addresses came from [D 4.8].
+
 import { codeBytes } from './byte-codec'
+import { slotOf } from './elements'
 import { mapAddress, newSegments, runBy, runStart, runs, segmentReference } from './maps'
 import { fail, putByte, putSleb, putUleb, take } from './memory'
 import { context, count, flag } from './numbers'
 import { oldLength, oldSegments, segmentAddress, segmentEnd, segmentStart } from './old-module'
-import { slotOf } from './small-sections'
 
 const place = 24
 const never: i64 = 0x7fffffffffffffff

@@ -1,4 +1,6 @@
 // What is known of the body that is being edited: where its locals went, and which blocks are open [D 5.3, 5.4].
+
+import { local } from './kinds'
 import { fail, take } from './memory'
 
 const mappedLocals = 4096

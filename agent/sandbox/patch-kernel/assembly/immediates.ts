@@ -1,58 +1,49 @@
 // Opcodes and immediates that no prediction tells, from the instructions before them [D 5.8, 5.9].
 
-import {
-  bodyId,
-  expectedBy,
-  expectNext,
-  learnOp,
-  lengthOf,
-  ownLocal,
-  ownOpcodes,
-  pushTrail,
-} from './code-memory'
+import { expectNext, expectedBy, learnOp, lengthOf, ownLocal, ownOpcodes, pushTrail } from './code-memory'
 import { mix, setContext } from './coder'
 import {
   add,
-  align,
-  blockType,
   copyFields,
-  counted,
   countOf,
-  f64Const,
-  formOf,
-  func,
-  global,
-  highOf,
-  i32Const,
-  i64Const,
-  isFixed,
   kindOf,
-  label,
-  lane,
-  listForm,
-  local,
   lowOf,
-  memoryForm,
-  memoryIndex,
-  memoryLane,
-  offset,
   opOf,
-  plain,
   sameFields,
   setCount,
   setHigh,
   setLow,
   setOp,
   setPad,
+} from './instruction'
+import {
+  align,
+  counted,
+  f64Const,
+  formOf,
+  func,
+  global,
+  i32Const,
+  i64Const,
+  label,
+  lane,
+  listForm,
+  local,
+  memoryForm,
+  memoryIndex,
+  memoryLane,
+  offset,
+  plain,
   type,
   typesForm,
   v128Const,
   valueType,
   vectorForm,
-} from './instruction'
-import { highestAddress, lowestAddress, newFunctions, newGlobals, newTypes } from './maps'
+} from './kinds'
+import { newFunctions, newGlobals, newTypes } from './maps'
 import { fail } from './memory'
 import { context, flag, mixedSint, mixedTree, mixedUint, quick, sint, tree, uint } from './numbers'
+import { isFixed } from './write-instruction'
 
 const opcodePlace = 15
 const localPlace = 16

@@ -1,13 +1,15 @@
 // Applies a patch of a core module [D 4] in one go. Whatever it can't do ends it; the decoder in TypeScript then does it, or says what is wrong.
 
-import { beginBodies, behindLocals, codeBody } from './bodies'
+import { beginBodies, codeBody } from './bodies'
 import { codeBytes } from './byte-codec'
 import { beginMemory } from './code-memory'
 import { beginCoder, usedUp } from './coder'
 import { codeData, readImage } from './data-section'
+import { codeElements, readElements } from './elements'
 import { beginFrames } from './frame'
 import { beginImmediates } from './immediates'
-import { beginInstructions } from './instruction'
+import { beginInstructions } from './kinds'
+import { behindLocals } from './locals'
 import { beginMapper, writeMapped } from './mapper'
 import { codePlan, functionReference, newFunctions, newImportedFunctions } from './maps'
 import { fail, put, putByte, putUleb, take, writeAt, written } from './memory'
@@ -24,15 +26,7 @@ import {
   sectionId,
   sectionStart,
 } from './old-module'
-import {
-  codeElements,
-  codeExports,
-  codeFunctions,
-  codeGlobals,
-  readElements,
-  readExports,
-  readGlobals,
-} from './small-sections'
+import { codeExports, codeFunctions, codeGlobals, readExports, readGlobals } from './small-sections'
 
 const countsPlace = 1
 const sectionsPlace = 7

@@ -1,10 +1,9 @@
 // Old instructions as the maps have them [D 5.3]: bytes are copied as they are up to the next immediate that changes.
 
 import { closeBoth, mapLabel, mapLocal, openBlocks, openBoth } from './frame'
+import { countOf, kindOf, lowOf, makeInstruction, needInstruction, opOf, setLow, setPad } from './instruction'
 import {
   blockType,
-  countOf,
-  expectedPad,
   f32Const,
   f64Const,
   formOf,
@@ -12,25 +11,18 @@ import {
   global,
   i32Const,
   i64Const,
-  kindOf,
   label,
   local,
-  lowOf,
-  makeInstruction,
   memoryIndex,
-  needInstruction,
   offset,
-  opOf,
   plain,
-  setLow,
-  setPad,
   table,
   tag,
   type,
-  writeInstruction,
-} from './instruction'
+} from './kinds'
 import { highestAddress, lowestAddress, predict } from './maps'
 import { fail, here, isBroken, open, put, putSleb, putUleb, slebLength, take, ulebLength } from './memory'
+import { expectedPad, writeInstruction } from './write-instruction'
 
 const none = 0
 const leb = 1

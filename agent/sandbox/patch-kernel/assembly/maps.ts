@@ -1,6 +1,6 @@
 // Maps from old indices and addresses to new ones [D 4.3, 4.4, 5.5], and the plan that tells them [D 4.2].
 
-import { blockType, func, global, i32Const, offset, type } from './instruction'
+import { blockType, func, global, i32Const, offset, type } from './kinds'
 import { fail, take } from './memory'
 import { context, flag, sint, uint } from './numbers'
 import {

@@ -102,6 +102,13 @@ export function uleb(): u32 {
   return value
 }
 
+/** A number without padding. */
+export function plainUleb(): u32 {
+  const value = uleb()
+  if (pad() > 0) skip(0xffffffff)
+  return value
+}
+
 /** Up to 32 bits, signed. */
 export function sleb(): i32 {
   if (at < end) {

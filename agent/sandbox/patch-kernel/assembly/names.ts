@@ -1,4 +1,5 @@
 // The name section: names follow the things that they name [D 4.9].
+
 import { codeBytes } from './byte-codec'
 import { functionReference, globalReference, newFunctions, newGlobals, newSegments, segmentReference } from './maps'
 import {
@@ -8,6 +9,7 @@ import {
   jump,
   limit,
   open,
+  plainUleb,
   put,
   putByte,
   putUleb,
@@ -18,7 +20,6 @@ import {
   written,
 } from './memory'
 import { context, count, flag, tree, uint } from './numbers'
-import { plainUleb } from './small-sections'
 
 const place = 26
 

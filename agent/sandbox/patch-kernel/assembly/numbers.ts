@@ -1,4 +1,5 @@
 // Numbers as bits in contexts [D 3.6, 3.7].
+
 import { bit, code, mix, setContext } from './coder'
 import { fail } from './memory'
 
