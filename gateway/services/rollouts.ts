@@ -2,6 +2,7 @@ import { fromHex } from '@hypha/core/bytes/text.ts'
 import { HyphaError } from '@hypha/core/errors.ts'
 import { commit } from '@hypha/core/trust/commit.ts'
 import { signOne } from '@hypha/core/trust/cose.ts'
+import type { EventLine } from '../admin/api/schemas/data.ts'
 import { judgeHealth } from '../distribute/health.ts'
 import {
   beginning,
@@ -11,6 +12,7 @@ import {
   next,
   type RolloutContext,
   type RolloutEvent,
+  type RolloutState,
   type Step,
 } from '../distribute/rollout-machine.ts'
 import { policyOf, type RolloutOptions } from '../distribute/rollout-policy.ts'
@@ -332,13 +334,16 @@ export class Rollouts implements RolloutServices {
       this.#planner.replanLater(Math.max(0, (dueMs(state, nowMs) ?? nowMs) - nowMs))
       return
     }
+    let events: readonly EventLine[] = []
     this.#planner.change(() => {
       store.rollouts.put(rollout)
+      // With it: who dies in between must not have ended a rollout without a word.
+      events = this.#eventsOf(app, state, texts)
       const restored = actions.some(({ kind }) => kind === 'restore')
       const release = restored ? this.#planner.shop.releases.byDigest(value.from!.release)! : undefined
       return replan(this.#planner.shop, release)
     })
-    if (state.at === 'aborted' || state.at === 'rolled-back' || state.at === 'paused') this.#tell(app, state.at, texts)
+    this.#feeds.events.publish(events)
   }
 
   /** Days may have gone by before its first wave: nodes have come and gone. */
@@ -353,13 +358,11 @@ export class Rollouts implements RolloutServices {
     }
   }
 
-  #tell(app: string, what: string, texts: readonly string[]): void {
+  #eventsOf(app: string, { at: what }: RolloutState, texts: readonly string[]): EventLine[] {
+    if (what !== 'aborted' && what !== 'rolled-back' && what !== 'paused') return []
     const { store, clock } = this.#deps
-    const at = clock.now()
-    const of = { at, node: null, app, module: null, home: null, code: `rollout-${what}` }
-    this.#feeds.events.publish(
-      store.transaction(() => texts.map((text) => store.events.add({ ...of, text: text.slice(0, 2_000) }))),
-    )
+    const of = { at: clock.now(), node: null, app, module: null, home: null, code: `rollout-${what}` }
+    return texts.map((text) => store.events.add({ ...of, text: text.slice(0, 2_000) }))
   }
 
   #sign(app: string, { epoch, release }: RolloutRecord, wave: number, instantMs: number): Uint8Array {

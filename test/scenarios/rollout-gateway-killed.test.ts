@@ -48,7 +48,11 @@ test('A gateway that is killed once it has aborted tells the nodes when it is ba
   const slow = fleet.agents.get('pi-2')!.child
   slow.kill('SIGSTOP')
   await push(fleet, 'app', 5)
-  await nodeAt(fleet, 'app', 'pi-1', 'prepared')
+  // Prepared, and never committed, for as long as a busy machine takes.
+  await fleet.hypha(['rollout', 'pause', 'app'])
+  slow.kill('SIGCONT')
+  for (const node of ['pi-1', 'pi-2']) await nodeAt(fleet, 'app', node, 'prepared')
+  slow.kill('SIGSTOP')
   // Whom it would tell hears nothing before it is gone.
   const other = fleet.agents.get('pi-1')!.child
   other.kill('SIGSTOP')
