@@ -128,7 +128,11 @@ export class Activation {
   /** Makes ready what was verified; nothing of it runs yet. */
   async prepare(installed: Installed, verified: VerifiedRelease): Promise<RunningApp> {
     const ports = this.#ports
-    const prepared = await ports.sandbox.prepare(ports.runnable(verified), ports.journal)
+    const section = ports.runnable(verified)
+    const [prepared] = await Promise.all([
+      ports.sandbox.prepare(section, ports.journal),
+      ports.openData(section.app, new Set(section.instances.flatMap(({ links }) => [...links.keys()]))),
+    ])
     prepared.onChange(() => {
       if (this.#running?.prepared !== prepared) return
       ports.changed()

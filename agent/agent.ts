@@ -265,6 +265,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
       publishState()
       calls.review()
     },
+    openData: (app, interfaces) => machine.drivers.open(app, interfaces),
     forgetData: (app) => machine.drivers.forget(app),
     settled: () => {
       pipeline!.sweep()

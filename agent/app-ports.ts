@@ -36,6 +36,8 @@ export interface AppPorts {
   changed(): void
   /** An inbox that was full has room again. */
   room(): void
+  /** Opens what the app's modules will ask for and what takes its time, so that no turn has to wait for it. */
+  openData(app: string, interfaces: ReadonlySet<string>): Promise<void>
   /** Removes what the app's modules have stored beside the journal. */
   forgetData(app: string): Promise<void>
   /** Contents may have become useless. */

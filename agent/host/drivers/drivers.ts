@@ -11,7 +11,7 @@ import { sendHttp } from './http.ts'
 import { mqttSensor, type Subscribe } from './mqtt.ts'
 import { replaySensor } from './replay.ts'
 import { socketActuator, socketSensor } from './socket.ts'
-import { removeDatabase, runSql } from './sql.ts'
+import { openDatabase, removeDatabase, runSql } from './sql.ts'
 import { sysfsSensor } from './sysfs.ts'
 
 export interface DriverPorts {
@@ -31,10 +31,14 @@ export interface Drivers {
   readonly actuators: readonly string[]
   /** Serves a request of a module: a lifted value, at once or later. Never throws for what the machine does. */
   call(call: HostCall): unknown
+  /** Opens what takes its time, for an app that is on its way and imports these interfaces. What goes wrong is told in the log, and to the module that asks. */
+  open(app: string, interfaces: ReadonlySet<string>): Promise<void>
   /** Removes what an app's modules have stored on this node. Throws `helper-unreachable`. */
   forget(app: string): Promise<void>
   close(): void
 }
+
+const sqlInterface = 'hypha:host/sql@0.1.0'
 
 /** What the node's file binds, ready to be asked. Throws `node-file-invalid` and `helper-unreachable` where a binding needs what isn't there. */
 export function createDrivers(nodeFile: NodeFile, ports: DriverPorts): Drivers {
@@ -96,6 +100,10 @@ export function createDrivers(nodeFile: NodeFile, ports: DriverPorts): Drivers {
         fault('sql', thrown)
         return err((thrown as Error).message)
       })
+    },
+    async open(app, interfaces) {
+      if (nodeFile.sql === null || ports.helper === null || !interfaces.has(sqlInterface)) return
+      await openDatabase(ports.helper, app).catch((thrown) => fault('sql', thrown))
     },
     async forget(app) {
       if (nodeFile.sql !== null && ports.helper !== null) await removeDatabase(ports.helper, app)

@@ -7,6 +7,7 @@ import { type SqlValue, valueFromJson, valueToJson, type WireValue } from '../sq
 /** The answer must reach the module before its turn ends. */
 const reserveMs = 50
 const longestMs = 60_000
+const openMs = 10_000
 const removeMs = 10_000
 
 /**
@@ -32,6 +33,13 @@ export async function runSql(helper: HelperClient, call: HostCall): Promise<unkn
   if (call.func === 'execute') return ok(BigInt(String(answer.changes)))
   const rows = answer.rows as readonly (readonly WireValue[])[]
   return ok({ columns: answer.columns, rows: rows.map((row) => row.map(valueFromJson)) })
+}
+
+/** Starts the process of an app's database, so that the first turn that asks it needn't wait for that. Throws `helper-unreachable`. */
+export async function openDatabase(helper: HelperClient, app: string): Promise<void> {
+  const question = { op: 'sql', app, func: 'query', statement: 'SELECT 1', params: [], key: '' }
+  const { error } = await helper.request({ ...question, timeoutMs: openMs }, openMs)
+  if (typeof error === 'string') throw new HyphaError('file-failed', `The database of ${app} can't be opened: ${error}`)
 }
 
 /** Removes the app's database, whatever it does at the moment. */

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '@hypha/core/platform/clock.ts'
@@ -15,7 +15,7 @@ afterEach(() => {
 })
 
 /** The drivers of a node file, with a real helper process. */
-async function nodeWith(toml: string): Promise<{ drivers: Drivers; notes: string[] }> {
+async function nodeWith(toml: string): Promise<{ drivers: Drivers; notes: string[]; home: string }> {
   const home = realpathSync(mkdtempSync(join(tmpdir(), 'hypha-home-')))
   mkdirSync(join(home, 'sql'))
   writeFileSync(join(home, 'agent.toml'), toml)
@@ -26,7 +26,7 @@ async function nodeWith(toml: string): Promise<{ drivers: Drivers; notes: string
   const ports = { home, clock: systemClock, helper: client, subscribe: null, note: (text: string) => notes.push(text) }
   const drivers = createDrivers(parseNodeFile(toml), ports)
   cleanups.push(() => client.stop())
-  return { drivers, notes }
+  return { drivers, notes, home }
 }
 
 function call(name: HostCall['interface'], func: string, args: unknown[], leftMs = 5_000): HostCall {
@@ -75,6 +75,13 @@ test('A statement without an end is killed with its process, and the database go
   expect(await sql('query', endless, 300)).toMatchObject({ tag: 'err', val: expect.stringContaining('took too long') })
   const rows = await sql('query', 'SELECT count(*) AS n FROM t')
   expect(rows).toEqual({ tag: 'ok', val: { columns: ['n'], rows: [[{ tag: 'integer', val: 0n }]] } })
+})
+
+test('The database of an app that imports it is opened ahead of its first turn, and of no other app', async () => {
+  const { drivers, home } = await nodeWith('[sql]')
+  await drivers.open('plain', new Set(['hypha:host/log@0.1.0']))
+  await drivers.open('app', new Set(['hypha:host/log@0.1.0', 'hypha:host/sql@0.1.0']))
+  expect(readdirSync(join(home, 'sql')).filter((name) => name.endsWith('.db'))).toEqual(['app.db'])
 })
 
 test('A node file that binds nothing of the kind starts no helper.', async () => {

@@ -213,6 +213,7 @@ export async function startNode(
       ),
     ran: () => undefined,
     event,
+    openData: async () => undefined,
     forgetData: async () => undefined,
     changed: () => undefined,
     settled: () => {
