@@ -147,7 +147,7 @@ export async function run({ quick, pairs: list }: BenchOptions): Promise<BenchRe
     )
     const { bytes, makeMs, applyMs } = row.own
     console.error(
-      `${pair.id}: ${pair.now.length} bytes, ${row.kind} ${bytes} (${makeMs.toFixed(0)}/${applyMs.toFixed(0)} ms), mcu ${row.mcu?.bytes ?? 'none'}, whole ${row.whole}, ${others.join(', ')}`,
+      `${pair.id}: ${pair.now.length} bytes, ${row.kind} ${bytes} (${makeMs.toFixed(0)}/${applyMs.toFixed(0)} ms), mcu ${row.mcu?.bytes ?? 'none'}, whole ${row.whole}, ${others.join(', ')}; best of them ${best(row) ?? 'none'}, ${((best(row) ?? 0) / bytes).toFixed(2)} times as large`,
     )
   }
   // What the table was trained on is no measure of it.
