@@ -14,7 +14,7 @@ export class Planner {
   readonly #deps: GatewayDeps
   readonly #feeds: Feeds
   #routes: ReadonlyMap<string, AppRoutes> = new Map()
-  /** Instances on their nodes, of all apps. */
+  /** Instances on their nodes, of all apps, and those that rollouts bring. */
   #placed: ReadonlySet<string> = new Set()
   /** The end of the queue of changes that wait for something on the way. */
   #last: Promise<unknown> = Promise.resolve()
@@ -53,11 +53,13 @@ export class Planner {
     }
   }
 
-  /** As `replanSoon`, only after so many ms; before that where anything else changes. */
-  replanLater(inMs: number): void {
+  /** As `replan`, after so many ms; before that where anything else changes. */
+  replanIn(ms: number): void {
     this.#owed = true
     this.#cancelOwed()
-    this.#cancelOwed = this.#deps.clock.after(Math.ceil(inMs), () => this.replanSoon())
+    this.#cancelOwed = this.#deps.clock.after(Math.ceil(ms), () => {
+      if (this.#owed) this.replanInBackground()
+    })
   }
 
   /** As `replan`, a little later and once for many. */
@@ -74,7 +76,7 @@ export class Planner {
     return routes === undefined ? null : routeMessage(routes, from, topic)
   }
 
-  /** Whether today's plan has an instance on a node. */
+  /** Whether today's plan has an instance on a node, or a rollout brings it there. */
   runs(node: string, instance: Omit<Target, 'node'>): boolean {
     return this.#placed.has(`${node}/${instanceName(instance)}`)
   }
@@ -110,8 +112,10 @@ export class Planner {
     this.#cancelSoon()
     this.#routes = new Map([...outcome.apps].map(([app, { after, routed }]) => [app, appRoutes(after, routed)]))
     this.#placed = new Set(
-      [...outcome.apps].flatMap(([app, { after }]) =>
-        after.instances.map(({ node, module, home }) => `${node}/${instanceName({ app, module, home })}`),
+      [...outcome.apps].flatMap(([app, { after, coming }]) =>
+        [...after.instances, ...coming].map(
+          ({ node, module, home }) => `${node}/${instanceName({ app, module, home })}`,
+        ),
       ),
     )
     this.incomplete = [...outcome.apps.values()].some(({ after }) => !after.complete)

@@ -34,6 +34,8 @@ export interface Replanned {
   readonly release: StoredRelease
   /** What messages are routed by: in the middle of a rollout the modules of both releases. */
   readonly routed: Release
+  /** What a rollout brings: from its instant on it reports, which may be before anything is planned anew. */
+  readonly coming: readonly PlannedInstance[]
   readonly epoch: number
 }
 
@@ -70,7 +72,9 @@ export function replan(shop: Workshop, wanted?: StoredRelease): Outcome {
   for (const [app, { before, plan, release, epoch, rollout }] of apps) {
     const next = directed.epochs.get(app) ?? epoch
     const routed = rollout === null ? release.release : bothOf(release.release, rollout.other.release)
-    replanned.set(app, { before, after: plan, release, routed, epoch: next })
+    const coming = rollout?.plan.instances ?? []
+    replanned.set(app, { before, after: plan, release, routed, coming, epoch: next })
+    for (const instance of coming) shop.store.given.assign(instance.node, { app, ...instance })
     // An app's first release is in no plan that is in force before it is committed somewhere.
     if (before === null && rollout !== null && rollout.direct.committed < 0) continue
     if (before !== null && next === epoch && JSON.stringify(before) === JSON.stringify(plan)) continue

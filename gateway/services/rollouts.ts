@@ -330,8 +330,8 @@ export class Rollouts implements RolloutServices {
       // Written down before it is sent, and sent before anything else is done: in a large fleet a plan takes seconds.
       store.transaction(() => store.rollouts.put(rollout))
       outlet.commit(app, rollout.commit)
-      // From its instant on what runs is another plan, by which inputs are routed.
-      this.#planner.replanLater(Math.max(0, (dueMs(state, nowMs) ?? nowMs) - nowMs))
+      // From its instant on what runs is another plan, by which inputs are routed. The commit is on its way by half the time.
+      this.#planner.replanIn(Math.max(0, ((dueMs(state, nowMs) ?? nowMs) - nowMs) / 2))
       return
     }
     let events: readonly EventLine[] = []
