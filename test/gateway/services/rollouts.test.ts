@@ -112,6 +112,10 @@ test('A push is prepared by all, committed in the moment that the last one is re
   expect(made).toMatchObject({ app: 'greenhouse', epoch: 1, wave: 0 })
   expect(made!.instantMs).toBeGreaterThanOrEqual(gateway.clock.now() + 50)
   expect(sectionsOf(gateway, 'pi-7')).toEqual([['prepare', 1, 0]])
+  // What it reports from its flip on counts, though no plan says so yet.
+  const sampler7 = { app: 'greenhouse', module: 'sampler', home: 'pi-7' }
+  expect(gateway.pipeline.planner.runs('pi-7', sampler7)).toBe(true)
+  expect(gateway.store.given.wasAssigned('pi-7', sampler7)).toBe(true)
   await says(gateway, 'pi-7', 'trial')
   expect(sectionsOf(gateway, 'pi-7')).toEqual([['prepare', 1, 0]])
   gateway.clock.advance(made!.instantMs - gateway.clock.now())
