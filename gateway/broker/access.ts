@@ -24,11 +24,11 @@ export interface AccessRules {
 }
 
 export function accessRules(topics: FleetTopics, grantsOf: GrantsOf): AccessRules {
-  // Null where it depends on the node. What goes to ten thousand of them is asked for as often, one after the other.
-  let last: { readonly filter: string; readonly may: boolean | null } = { filter: '', may: null }
-  const mayEveryNode = (filter: string): boolean | null => {
-    if (filter !== last.filter)
-      last = { filter, may: topics.isForAll(filter) ? topics.maySubscribe('any', filter) : null }
+  // What goes to ten thousand nodes is asked for as often, one after the other, and is answered alike to all.
+  let last = { filter: '', may: false }
+  const mayNodeSubscribe = (node: string, filter: string): boolean => {
+    if (!topics.isForAll(filter)) return topics.maySubscribe(node, filter)
+    if (filter !== last.filter) last = { filter, may: topics.maySubscribe(node, filter) }
     return last.may
   }
   return {
@@ -39,9 +39,7 @@ export function accessRules(topics: FleetTopics, grantsOf: GrantsOf): AccessRule
     },
     mayRetain: (party, topic) => party.kind === 'client' || topics.mayRetain(party.id, topic),
     maySubscribe(party, filter) {
-      const every = party.kind === 'node' ? mayEveryNode(filter) : null
-      if (every !== null) return every
-      if (party.kind === 'node') return topics.maySubscribe(party.id, filter)
+      if (party.kind === 'node') return mayNodeSubscribe(party.id, filter)
       if (!topics.isWorld(filter)) return false
       return grantsOf(party.id)?.read.some((grant) => filterCovers(grant, filter)) === true
     },

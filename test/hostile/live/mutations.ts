@@ -390,7 +390,7 @@ export const mutations: readonly Mutation[] = [
   one(
     'what a node may subscribe to',
     access,
-    "if (party.kind === 'node') return topics.maySubscribe(party.id, filter)",
+    "if (party.kind === 'node') return mayNodeSubscribe(party.id, filter)",
     "if (party.kind === 'node') return true",
     'topics/node-subscribe-all',
     'topics/node-subscribe-one-level',
