@@ -313,6 +313,10 @@ install() {
   rmdir "$prefix/download" 2>/dev/null || true
 }
 
+delete_user() {
+  if command -v userdel >/dev/null; then userdel $user; else deluser $user; fi 2>/dev/null
+}
+
 uninstall() {
   if [ $for_system = yes ]; then
     [ "$(id -u)" = 0 ] || fail 'Uninstalling needs root: run it with sudo.'
@@ -333,7 +337,13 @@ uninstall() {
     # A folder of this name in which no agent ever lay is somebody else's.
     if [ $for_system = yes ] || [ -d "$home/agent" ]; then rm -rf "$home"; fi
     if [ $for_system = yes ] && id $user >/dev/null 2>&1; then
-      if command -v userdel >/dev/null; then userdel $user; else deluser $user; fi
+      # What the agent had beside it may need a moment to end.
+      tries=10
+      until delete_user; do
+        tries=$((tries - 1))
+        [ $tries -gt 0 ] || fail "The user $user can't be removed: something still runs as it." "End it, and run this again."
+        sleep 1
+      done
     fi
     say 'the keys and the data of this device are deleted; on the gateway: hypha node rm NAME'
   elif [ -e "$home" ]; then
