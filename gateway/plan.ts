@@ -40,6 +40,8 @@ export type ReasonCode =
   | 'storage-short'
   | 'apps-full'
   | 'instances-full'
+  /** It could not go on there: it trapped for want of memory, was too slow, went over its rates; or the node itself runs short. */
+  | 'escalated'
   /** What the app's own modules ask of each other, and of the devices that they belong to. */
   | 'device-bound'
   | 'callee-missing'
@@ -113,6 +115,8 @@ export interface PlannedInstance {
   readonly memoryBytes: number
   /** Sentences without their full stops. */
   readonly why: readonly string[]
+  /** It is where it may not be, because nothing else can hold it: a sentence that says so, which stands in `why`, too. */
+  readonly despite?: string
   readonly links: readonly PlannedLink[]
 }
 
@@ -158,6 +162,16 @@ export interface Plan {
   readonly notes?: readonly string[]
 }
 
+/** An instance that may not be on a node for now. */
+export interface Barred {
+  readonly module: string
+  readonly home: string | null
+  readonly node: string
+  /** Nor on nodes of lower tiers: what is too much for this one is too much for them. */
+  readonly below: boolean
+  readonly reason: Reason
+}
+
 export interface PlaceInput {
   readonly release: Release
   /** SHA-256 of the release's payload, lower-case hex. */
@@ -169,6 +183,8 @@ export interface PlaceInput {
   readonly replaced?: Release
   /** Counts in place of what `hypha.toml` says of the same links. */
   readonly traffic?: readonly MeasuredTraffic[]
+  /** Holds as a hard limit wherever something else can hold the instance. */
+  readonly barred?: readonly Barred[]
 }
 
 /** The nodes that a refusal is of, sorted. */

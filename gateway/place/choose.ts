@@ -4,13 +4,16 @@ import { distance } from './distance.ts'
 import { isDevice, refusalsOf } from './fit.ts'
 import { type Kind, likeIt } from './kinds.ts'
 import { compare, isBound, isDeviceBound } from './links.ts'
-import { type RankedNode, type Scene, spotKey } from './scene.ts'
+import type { RankedNode, Scene } from './scene.ts'
+import { spotKey } from './spot-key.ts'
 
 export interface Choice {
   /** Null where no node can hold it. */
   readonly node: FleetNode | null
   readonly cost: number
   readonly why: readonly string[]
+  /** As in the plan. */
+  readonly despite?: string
 }
 
 const none: Choice = { node: null, cost: 0, why: [] }
@@ -44,6 +47,8 @@ function rankShared(module: string, was: string | undefined, scene: Scene): Rank
   const rank = (nodes: readonly FleetNode[]) => rankOf(module, null, was, nodes, scene)
   const devices = scene.kinds.all.filter((kind) => isDevice(kind.sample) && scene.kinds.holds(module, kind))
   const upper = rank(scene.upper)
+  // Trouble on the tiers above is no reason to come down to a device.
+  if (scene.upper.some((node) => scene.bars.keep(module, null, node))) return upper
   return upper.some(({ node }) => hasRoom(module, null, node, scene))
     ? upper
     : rank(devices.flatMap(({ nodes }) => nodes))
@@ -51,6 +56,8 @@ function rankShared(module: string, was: string | undefined, scene: Scene): Rank
 
 /** The same for what belongs to a device. It is found once for all devices in like places whose own instances are in like places, too. */
 function rankOwn(module: string, home: string, was: string | undefined, scene: Scene): readonly RankedNode[] {
+  // One that is barred from somewhere is like no other.
+  if (scene.bars.has(module, home)) return rankOf(module, home, was, reachableFrom(module, home, scene), scene)
   const own = scene.nodes.get(home)!
   const kind = scene.kinds.of(home)
   const like = `${was === home ? '.' : (was ?? '')} ${scene.kinds.holds(module, kind)} ${scene.positions.placeKey(own)}`
@@ -83,10 +90,11 @@ function rankOf(
   nodes: readonly FleetNode[],
   scene: Scene,
 ): RankedNode[] {
+  const staysPut = scene.bars.areVoid(module, home)
   return nodes
     .filter((node) => mayHold(module, home, node, was, scene))
     .map((node) => ({ node, cost: costOn(module, home, node, scene), stays: node.id === was }))
-    .sort((a, b) => order(a, b, home))
+    .sort((a, b) => (staysPut ? Number(b.stays) - Number(a.stays) : 0) || order(a, b, home))
 }
 
 const order = (a: RankedNode, b: RankedNode, home: string | null): number =>
@@ -108,7 +116,7 @@ export function reachableFrom(module: string, home: string, { graph, nodes, uppe
 
 /** Whether a node could hold an instance, if it had room. */
 function mayHold(module: string, home: string | null, node: FleetNode, was: string | undefined, scene: Scene): boolean {
-  if (!scene.kinds.holds(module, scene.kinds.of(node.id))) return false
+  if (!scene.kinds.holds(module, scene.kinds.of(node.id)) || scene.bars.keep(module, home, node)) return false
   // A device comes back to what is its own; what is placed anew goes where somebody answers.
   return node.online || node.id === was || node.id === home
 }
@@ -136,6 +144,8 @@ export function whyNotOn(module: string, home: string | null, node: FleetNode, s
     const text = `belongs to ${home}, and ${node.id} is ${isDevice(node) ? 'another device' : 'not where it is bound to'}`
     return [{ code: 'device-bound', text }]
   }
+  const barred = scene.bars.reasons(module, home, node)
+  if (barred.length > 0) return barred
   if (!scene.ledger.hasRoom(module, home, node)) return scene.ledger.missing(module, node, node.id)
   const away = !node.online && node.id !== scene.previous.get(spotKey(module, home)) && node.id !== home
   return away ? [offline(node.id)] : []
@@ -160,7 +170,7 @@ export function whyNowhere(module: string, home: string | null, scene: Scene): R
 }
 
 /** Nodes of which an unplaced instance of a device says one by one why it isn't there. */
-const mostNamed = 5
+export const mostNamed = 5
 
 function explain(
   module: string,
@@ -173,6 +183,8 @@ function explain(
   const { node, cost } = best
   if (home === node.id) return atHome
   const why: string[] = []
+  const barred = scene.bars.others(module, home).map(({ text }) => text)
+  if (barred.length > 0) why.push(`${barred.join(', and ')}: placed on ${node.id}`)
   if (home !== null) why.push(explainAway(module, home, best, candidates, scene))
   why.push(explainCost(best, next))
   if (best.stays && next?.cost === cost) why.push(`it stays on ${node.id}, where it was`)

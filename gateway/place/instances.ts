@@ -49,7 +49,7 @@ function whyOf(
 }
 
 function instanceOf(name: string, spot: Spot, why: readonly string[], scene: Scene): PlannedInstance {
-  const { home, node, cost } = spot
+  const { home, node, cost, despite } = spot
   const kind = scene.kinds.of(node.id)
   return {
     module: name,
@@ -60,6 +60,7 @@ function instanceOf(name: string, spot: Spot, why: readonly string[], scene: Sce
     cost,
     memoryBytes: scene.kinds.need(name, kind).memoryBytes,
     why,
+    ...(despite === undefined || name !== spot.module ? {} : { despite }),
     links: linksOf(name, spot, scene),
   }
 }

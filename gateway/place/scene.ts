@@ -1,4 +1,5 @@
 import type { FleetNode, PlaceInput, PlannedLink } from '../plan.ts'
+import { Bars } from './bars.ts'
 import { isDevice } from './fit.ts'
 import { type Flows, flowsOf } from './flows.ts'
 import { type Homes, homesOf } from './homes.ts'
@@ -7,8 +8,9 @@ import { Ledger } from './ledger.ts'
 import { compare, type LinkGraph, linkGraph, type ModuleLinks } from './links.ts'
 import { Positions } from './positions.ts'
 import { decideScopes, type ScopeDecision } from './scope.ts'
+import { spotKey } from './spot-key.ts'
 
-/** Everything that a choice depends on; the last six grow while instances are placed one after another. */
+/** Everything that a choice depends on; those after `previous` grow while instances are placed one after another. */
 export interface Scene {
   readonly graph: LinkGraph
   readonly scopes: ReadonlyMap<string, ScopeDecision>
@@ -26,6 +28,7 @@ export interface Scene {
   readonly links: ReadonlyMap<string, readonly (PlannedLink | ModuleLinks['calls'][number])[]>
   /** Node of each instance in the plan that runs now, by `module@home`. */
   readonly previous: ReadonlyMap<string, string>
+  readonly bars: Bars
   readonly ledger: Ledger
   readonly positions: Positions
   /** By home, then by module. */
@@ -60,29 +63,33 @@ export interface Spot {
   readonly cost: number
   /** Sentences without their full stops. */
   readonly why: readonly string[]
+  /** As in the plan. */
+  readonly despite?: string
   /** Callers first. */
   readonly beside: readonly string[]
 }
 
-export function makeScene({ release, fleet, previous, traffic = [] }: PlaceInput): Scene {
+export function makeScene({ release, fleet, previous, traffic = [], barred = [] }: PlaceInput): Scene {
   const graph = linkGraph(release)
   const scopes = decideScopes(graph)
   const nodes = [...fleet].sort((a, b) => compare(a.id, b.id))
   const kinds = new Kinds(graph, nodes)
   const homes = homesOf(graph, scopes, kinds)
+  const byId = new Map(nodes.map((node) => [node.id, node]))
   const parents = new Set(nodes.flatMap(({ parent }) => (parent === null ? [] : [parent])))
   return {
     graph,
     scopes,
     copies: new Map([...graph.modules.keys()].map((name) => [name, copiesOf(name, graph, scopes)])),
     fleet: nodes,
-    nodes: new Map(nodes.map((node) => [node.id, node])),
+    nodes: byId,
     upper: nodes.filter((node) => !isDevice(node)),
     kinds,
     homes,
     flows: flowsOf(graph, scopes, traffic, (module) => homes.count.get(module) ?? 1),
     links: new Map([...graph.modules].map(([name, links]) => [name, sortedLinks(links)])),
     previous: new Map((previous?.instances ?? []).map(({ module, home, node }) => [spotKey(module, home), node])),
+    bars: new Bars(barred, byId),
     ledger: new Ledger(graph, kinds),
     positions: new Positions(parents),
     spots: new Map(),
@@ -91,8 +98,6 @@ export function makeScene({ release, fleet, previous, traffic = [] }: PlaceInput
     estimates: new Map(),
   }
 }
-
-export const spotKey = (module: string, home: string | null): string => `${module}@${home ?? ''}`
 
 function sortedLinks({ host, wasi, calls }: ModuleLinks): (PlannedLink | ModuleLinks['calls'][number])[] {
   const own = [...host, ...wasi].map((wanted): PlannedLink => ({ interface: wanted, provider: { kind: 'host' } }))

@@ -1,9 +1,11 @@
 import type { FleetNode, PlaceInput, Reason, Unplaced } from '../plan.ts'
-import { choose, whyNowhere } from './choose.ts'
+import { whyNowhere } from './choose.ts'
+import { chooseOrStay } from './climb.ts'
 import { isDevice } from './fit.ts'
 import type { Kind } from './kinds.ts'
 import { compare, isBound, isDeviceBound } from './links.ts'
-import { makeScene, type Scene, type Spot, settle, spotKey } from './scene.ts'
+import { makeScene, type Scene, type Spot, settle } from './scene.ts'
+import { spotKey } from './spot-key.ts'
 import { unservedSpots } from './unserved.ts'
 
 export interface Solved {
@@ -64,7 +66,8 @@ function placeHomes(kind: Kind, ranks: ReadonlyMap<string, readonly number[]>, s
   const unplaced: Unplaced[] = []
   let pattern: { readonly node: FleetNode; readonly spots: readonly Spot[] } | null = null
   for (const node of kind.nodes) {
-    const undisturbed = scene.ledger.untouched(node) && wasAtHome(names, node, scene)
+    const asAny = !scene.bars.touches(node.id) && wasAtHome(names, node, scene)
+    const undisturbed = asAny && scene.ledger.untouched(node)
     if (pattern !== null && undisturbed) {
       for (const spot of pattern.spots) settle({ ...spot, home: node.id, node }, scene)
       scene.ledger.takeAs(node, pattern.node)
@@ -89,10 +92,10 @@ function placeAll(names: readonly string[], home: string | null, scene: Scene): 
 }
 
 function placeOne(module: string, home: string | null, scene: Scene): Unplaced[] {
-  const { node, cost, why } = choose(module, home, scene)
+  const { node, cost, why, despite } = chooseOrStay(module, home, scene)
   if (node === null) return [{ module, home, reasons: whyNowhere(module, home, scene) }]
   scene.ledger.take(module, home, node)
-  settle({ module, home, node, cost, why, beside: [] }, scene)
+  settle({ module, home, node, cost, why, ...(despite === undefined ? {} : { despite }), beside: [] }, scene)
   return []
 }
 
@@ -106,7 +109,8 @@ function placeCopies(module: string, home: string | null, scene: Scene): Unplace
   for (const copy of scene.copies.get(module)!) {
     const callers = scene.graph.modules.get(copy)!.importers
     if (![module, ...beside].some((name) => callers.includes(name))) continue
-    const fits = scene.kinds.holds(copy, scene.kinds.of(node.id)) && scene.ledger.hasRoom(copy, home, node)
+    const could = scene.kinds.holds(copy, scene.kinds.of(node.id)) && !scene.bars.keep(copy, home, node)
+    const fits = could && scene.ledger.hasRoom(copy, home, node)
     if (fits) scene.ledger.take(copy, home, node)
     if (fits) beside.push(copy)
     else elsewhere.push(copy)

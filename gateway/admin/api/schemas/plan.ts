@@ -29,6 +29,7 @@ export const PlanAnswer = Type.Unsafe<Plan>(
         cost: Type.Number(),
         memoryBytes: Type.Integer(),
         why: Type.Array(Type.String()),
+        despite: Type.Optional(Type.String()),
         links: Type.Array(
           Type.Object({ interface: Type.String(), provider: Provider, cost: Type.Optional(Type.Number()) }),
         ),
