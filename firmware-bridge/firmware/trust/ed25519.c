@@ -1,14 +1,14 @@
 #include "ed25519.h"
 
 #include <ge.h>
-#include <sc.h>
 #include <sha512.h>
+
+#include "scalar.h"
 
 // Of the package's key_exchange.c; ed25519.h of the package isn't included, since it declares an ed25519_verify that lacks the checks below.
 void ed25519_key_exchange(unsigned char *shared_secret, const unsigned char *public_key, const unsigned char *private_key);
 
-/** The order of the base point (RFC 8032, 5.1), and the prime of the field. */
-static const uint8_t order[32] = {0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, [31] = 0x10};
+/** Of the prime of the field. */
 static const uint8_t prime_first = 0xed;
 
 /** The y of points of order 8; those of order 1, 2 and 4 are 1, −1 and 0. */
@@ -16,12 +16,6 @@ static const uint8_t order8[2][32] = {{0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27,
                                        0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05},
                                       {0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
                                        0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a}};
-
-static bool is_below_order(const uint8_t *value) {
-  for (int i = 31; i >= 0; i--)
-    if (value[i] != order[i]) return value[i] < order[i];
-  return false;
-}
 
 bool ed25519_is_sound(const uint8_t point[32]) {
   uint8_t y[32];
@@ -42,7 +36,7 @@ bool ed25519_is_sound(const uint8_t point[32]) {
 
 bool ed25519_verifies(const uint8_t key[32], const uint8_t signature[64], const span *pieces, int count) {
   // RFC 8032, 5.1.7 and 8.4: S below the order; points in their one encoding.
-  if (!is_below_order(signature + 32) || !ed25519_is_sound(signature) || !ed25519_is_sound(key)) return false;
+  if (!scalar_is_reduced(signature + 32) || !ed25519_is_sound(signature) || !ed25519_is_sound(key)) return false;
   ge_p3 negated;
   if (ge_frombytes_negate_vartime(&negated, key) != 0) return false;
   uint8_t h[64];
@@ -54,7 +48,7 @@ bool ed25519_verifies(const uint8_t key[32], const uint8_t signature[64], const 
     for (int i = 0; i < count; i++) sha512_update(&hash, pieces[i].at, pieces[i].length);
     sha512_final(&hash, h);
   }
-  sc_reduce(h);
+  scalar_reduce(h);
   ge_p2 point;
   ge_double_scalarmult_vartime(&point, h, &negated, signature + 32);
   uint8_t found[32];

@@ -1,0 +1,9 @@
+// Included before the sources of the package ed25519-supercop: what trust/field.c and trust/curve.c have in a shorter form gives way to it when the program is linked.
+#pragma weak fe_sq
+#pragma weak fe_sq2
+#pragma weak fe_mul121666
+#pragma weak fe_invert
+#pragma weak fe_frombytes
+#pragma weak fe_cswap
+#pragma weak fe_isnonzero
+#pragma weak ge_double_scalarmult_vartime
