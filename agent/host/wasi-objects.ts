@@ -44,6 +44,8 @@ export function wasiObjects(context: HostContext): Readonly<Record<string, Reado
     subscribe = (): Pollable => new Pollable()
   }
   class Terminal {}
+  /** There is none. */
+  class Descriptor {}
 
   const exit = (status: unknown): never => {
     const code = typeof status === 'number' ? status : (status as { tag?: string }).tag === 'ok' ? 0 : 1
@@ -76,6 +78,8 @@ export function wasiObjects(context: HostContext): Readonly<Record<string, Reado
       subscribeDuration: pollable,
     },
     'wasi:clocks/wall-clock': { now: wallClock, resolution: () => ({ seconds: 0n, nanoseconds: 1_000_000 }) },
+    'wasi:filesystem/preopens': { getDirectories: emptyList },
+    'wasi:filesystem/types': { Descriptor, DirectoryEntryStream: Descriptor, filesystemErrorCode: none },
     'wasi:random/random': random,
     'wasi:random/insecure': { getInsecureRandomBytes: randomBytes, getInsecureRandomU64: randomU64 },
     'wasi:random/insecure-seed': { insecureSeed: () => [randomU64(), randomU64()] },

@@ -55,6 +55,9 @@ export function wasiFunctions(
     throw new HyphaError('abi-trap', `the module called exit(${code})`)
   }
   const handle = (): number => anyHandle
+  const noDescriptor = (): never => {
+    throw new HyphaError('abi-trap', 'the module uses a file descriptor, and none was ever open')
+  }
   const nothing = (): undefined => undefined
 
   const table: Readonly<Record<string, Readonly<Record<string, CoreFunction>>>> = {
@@ -85,6 +88,8 @@ export function wasiFunctions(
         return undefined
       },
     },
+    'wasi:filesystem/preopens': { 'get-directories': emptyList },
+    'wasi:filesystem/types': { 'filesystem-error-code': (_error: number, at: number) => none(at) },
     'wasi:random/random': { 'get-random-bytes': putRandomBytes, 'get-random-u64': randomU64 },
     'wasi:random/insecure': { 'get-insecure-random-bytes': putRandomBytes, 'get-insecure-random-u64': randomU64 },
     'wasi:random/insecure-seed': {
@@ -124,6 +129,7 @@ export function wasiFunctions(
   }
   return (interfaceName, func) => {
     if (func.startsWith('[resource-drop]')) return nothing
+    if (func.startsWith('[method]descriptor.')) return noDescriptor
     return table[interfaceName.split('@')[0] ?? '']?.[func] ?? null
   }
 }

@@ -4,16 +4,16 @@ import type { Component } from './component.ts'
 import { type Extern, type FuncDef, type InstanceDef, toFuncType } from './component-types.ts'
 import { byName, isInterfaceName, isLabel, rootInterface } from './names.ts'
 import type { FuncType, InterfaceType, World } from './types.ts'
-
-export const isWasi = (interfaceName: string): boolean => interfaceName.startsWith('wasi:')
+import { checkFiles, isWasi } from './wasi.ts'
 
 /**
  * What a component imports and exports. Of WASI's interfaces only the functions are listed that cross by value: the others work with resources,
  * and whether a module gets those is decided by the interface's name (`wasi.ts`).
  *
- * @throws HyphaError `wit-type-unsupported` names the interface, the function and the type that cannot cross.
+ * @throws HyphaError `wit-type-unsupported` names the interface, the function and the type that cannot cross; `wasi-refused` a function that could reach a file.
  */
 export function worldOf(component: Component): World {
+  for (const [name, extern] of component.imports) if (extern.sort === 'instance') checkFiles(name, extern.def)
   const budget = new Budget()
   return { imports: interfaces(component.imports, budget), exports: interfaces(component.exports, budget) }
 }

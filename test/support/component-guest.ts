@@ -154,13 +154,14 @@ world w {
 
 /**
  * A component as toolchains of WASI preview 1 make it: a core module, and their adapter to WASI 0.2, which is another. `deliver` may call `$emit`,
- * `$random`, `$clock` and `$exit`.
+ * `$random`, `$clock`, `$write` and `$exit`.
  */
 export async function adaptedGuest(name: string, deliver: string): Promise<RunnableModule> {
   const { componentEmbed, componentNew, preview1AdapterReactorPath } = await jco()
   const binary = await wat(`(module
     (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
     (import "hypha:host/telemetry@0.1.0" "emit" (func $emit (param i32 i32 f64 i32)))
     (memory (export "memory") 8)

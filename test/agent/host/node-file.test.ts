@@ -54,7 +54,7 @@ test('The host interfaces of the contract are those that an agent serves, and no
   expect(contract.every(servedByHost)).toBe(true)
   expect(servedByHost('hypha:host/files@0.1.0')).toBe(false)
   expect(servedByHost('wasi:clocks/wall-clock@0.2.3')).toBe(true)
-  expect(servedByHost('wasi:filesystem/types@0.2.3')).toBe(false)
+  expect(servedByHost('wasi:sockets/tcp@0.2.3')).toBe(false)
 })
 
 test.each([

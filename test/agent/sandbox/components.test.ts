@@ -195,13 +195,18 @@ test('A module with a core form calls one without: both run in one process, and 
   expect(journal.turns.map(({ samples }) => samples[0]?.value)).toEqual([21, -3])
 })
 
-test("What a toolchain's adapter imports of WASI is there: the clock, random bytes, and an exit that ends the turn.", async () => {
+test("What a toolchain's adapter imports of WASI is there: the clock, random bytes, the standard output, and an exit that ends the turn.", async () => {
   const { sandbox, journal, event } = sandboxWith()
   // Seconds since 1970, a random byte twice, and the exit where the payload says so.
   const deliver = `(drop (call $clock (i32.const 0) (i64.const 0) (i32.const 64)))
     (call $emit (i32.const 16) (i32.const 1) (f64.convert_i64_u (i64.div_u (i64.load (i32.const 64)) (i64.const 1000000000))) (i32.const 512))
     (drop (call $random (i32.const 72) (i32.const 8)))
     (call $emit (i32.const 16) (i32.const 1) (f64.convert_i64_u (i64.load (i32.const 72))) (i32.const 512))
+    (i32.store (i32.const 80) (i32.const 96))
+    (i32.store (i32.const 84) (i32.const 6))
+    (i64.store (i32.const 96) (i64.const 0x0a_6f_6c_6c_65_68))
+    (drop (call $write (i32.const 1) (i32.const 80) (i32.const 1) (i32.const 88)))
+    (call $emit (i32.const 16) (i32.const 1) (f64.convert_i32_u (call $write (i32.const 5) (i32.const 80) (i32.const 1) (i32.const 88))) (i32.const 512))
     (if (i32.load8_u (local.get $at)) (then (call $exit (i32.const 3))))`
   const app = await sandbox.prepare(sectionOf([await adaptedGuest('adapted', deliver)]), journal)
   const before = Date.now() / 1_000
@@ -211,10 +216,13 @@ test("What a toolchain's adapter imports of WASI is there: the clock, random byt
   app.deliver(instanceOf('adapted'), inputOf(2, 'topic', Uint8Array.of(1)))
   expect((await event('trapped')).text).toContain('exit(1)')
   await app.stop({ save: false })
-  const [seconds, random] = journal.turns[0]!.samples.map(({ value }) => value)
+  const [seconds, random, written] = journal.turns[0]!.samples.map(({ value }) => value)
   expect(seconds).toBeGreaterThanOrEqual(Math.floor(before))
   expect(seconds).toBeLessThanOrEqual(Date.now() / 1_000)
   expect(random).toBeGreaterThan(0)
+  expect(journal.turns[0]!.logs.map(({ text }) => text)).toEqual(['hello'])
+  // EBADF of WASI preview 1: nothing but the standard streams is open.
+  expect(written).toBe(8)
 })
 
 test('A node that runs no components says so; a module is given nothing that its directive does not link.', async () => {

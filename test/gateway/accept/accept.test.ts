@@ -179,7 +179,7 @@ test('files and sockets are refused with a sentence that says what to use', () =
   const { code, message } = refusal(() => makeRelease(wanted, crypto))
   expect(code).toBe('wasi-refused')
   expect(message).toContain(
-    "logger: The module can't run anywhere: it imports wasi:filesystem/types@0.2.3: modules have no files",
+    "logger: The module can't run anywhere: it imports wasi:filesystem/types@0.2.3#now: modules have no files",
   )
   // The gateway finds it too, whatever was signed.
   const signed = { ...made().modules[0]!, component: { digest: crypto.sha256(files), size: files.length } }
