@@ -78,12 +78,15 @@ export class Calls {
     const cell = call.path.at(-1)!
     const { clock } = this.#ports
     const since = clock.monotonic()
-    this.#waits.begin(cell, cellsOf(call, target))
+    const away = target.node !== node
+    const probe = (path: readonly string[]) => this.#remote.probe(target.node, call.id, path)
+    this.#waits.begin(cell, cellsOf(call, target), away ? probe : null)
     try {
-      const outcome =
-        target.node === node
-          ? await this.#here(call, target.end, budgetMs)
-          : await this.#remote.call(target.node, target.end, call, budgetMs)
+      const answer = away
+        ? this.#remote.call(target.node, target.end, call, budgetMs)
+        : this.#here(call, target.end, budgetMs)
+      this.#incoming.chase()
+      const outcome = await answer
       this.stats.note(call, target, outcome, clock.monotonic() - since)
       return outcome
     } finally {
@@ -127,6 +130,7 @@ export class Calls {
       this.#remote.heard(from)
       if (message.kind === 'reply') this.#remote.reply(from, message)
       else if (message.kind === 'cancel') this.#incoming.cancel(from, message.id)
+      else if (message.kind === 'probe') this.#incoming.probed(from, message.id, message.path)
       else void this.#answer({ ...message, from })
     } catch (thrown) {
       const nowMs = this.#ports.clock.monotonic()

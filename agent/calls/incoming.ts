@@ -45,9 +45,8 @@ export interface Answered {
 
 interface Running {
   readonly fingerprint: string
-  readonly from: string
-  /** Ends the waiting of a call that has not begun. */
-  cancel(): void
+  readonly call: IncomingCall
+  readonly pending: PendingCall
 }
 
 /** What instances of this node are called for, from its other cells and from other nodes: each call at most once. */
@@ -83,12 +82,14 @@ export class Incoming {
       if (known.fingerprint !== fingerprint) {
         return fresh(failed('call-differs', `${describe(call)} has the id of another call`, 'unknown'))
       }
-      return 'outcome' in known ? { outcome: known.outcome, again: true } : null
+      if ('outcome' in known) return { outcome: known.outcome, again: true }
+      this.#chase(known)
+      return null
     }
     if (journal.begunCall(instance, call.id)) {
       return fresh(failed('already-handled', `${describe(call)} was begun before`, 'unknown'))
     }
-    const refused = this.#refusal(app, instance, call)
+    const refused = this.#refusal(call)
     if (refused !== null) return fresh(refused)
     const outcome = await this.#run(name, fingerprint, instance, call)
     return fresh(outcome)
@@ -96,22 +97,50 @@ export class Incoming {
 
   /** The caller waits no longer. */
   cancel(from: string, id: Uint8Array): void {
-    const suffix = ` ${toHex(id)}`
-    for (const [name, running] of this.#running) {
-      if (running.from === from && name.endsWith(suffix)) running.cancel()
-    }
+    for (const { pending } of this.#runningOf(from, id)) pending.withdraw('its caller gave up')
   }
 
-  #refusal(app: LinkedApp | null, instance: InstanceKey, call: IncomingCall): CallOutcome | null {
-    const ofNode = [...this.#running.values()].filter(({ from }) => from === call.from).length
+  /** A cell of this node has begun to wait for another node: whoever waits for that cell may wait in a circle now. */
+  chase(): void {
+    for (const running of this.#running.values()) this.#chase(running)
+  }
+
+  /** The caller's node tells which cells wait for a call of it: more than there were when it was made. */
+  probed(from: string, id: Uint8Array, path: readonly string[]): void {
+    for (const running of this.#runningOf(from, id)) this.#chase(running, path)
+  }
+
+  #runningOf(from: string, id: Uint8Array): Running[] {
+    const suffix = ` ${toHex(id)}`
+    return [...this.#running].flatMap(([name, running]) =>
+      running.call.from === from && name.endsWith(suffix) ? [running] : [],
+    )
+  }
+
+  /**
+   * Edge chasing (Chandy, Misra, Haas: Distributed deadlock detection, 1983): what waits for a cell that waits for another node is told to that node, and so on, until it comes to one of those that wait. There the call that has not begun yet is refused. Who
+   * lies about what waits for it has its own call refused.
+   */
+  #chase({ call, pending }: Running, path: readonly string[] = call.path): void {
+    const cell = this.#cellOf(call)
+    if (cell === null) return
+    const followed = this.#ports.waits.follow(cell, path)
+    if (followed.kind === 'away') followed.probe([...path, ...followed.chain])
+    else if (followed.kind === 'circle' && !pending.begun) pending.settle(deadlock(call, path, followed.chain))
+  }
+
+  #cellOf({ app, callee }: IncomingCall): string | null {
+    return this.#ports.linked(app)?.callees?.cellOf({ app, ...callee }) ?? null
+  }
+
+  #refusal(call: IncomingCall): CallOutcome | null {
+    const ofNode = [...this.#running.values()].filter((other) => other.call.from === call.from).length
     if (this.#running.size >= maxWaiting || ofNode >= maxWaitingOfNode) {
       return failed('link-busy', `${this.#running.size} calls wait at ${this.#ports.node}`)
     }
-    const cell = app?.callees?.cellOf(instance) ?? null
-    const circle = cell === null ? null : this.#ports.waits.circle(cell, call.path)
-    if (circle === null) return null
-    const chain = [...call.path, ...circle].join(' → ')
-    return failed('would-deadlock', `${describe(call)} would wait for a cell that waits for it: ${chain}`)
+    const cell = this.#cellOf(call)
+    const followed = cell === null ? null : this.#ports.waits.follow(cell, call.path)
+    return followed?.kind === 'circle' ? deadlock(call, call.path, followed.chain) : null
   }
 
   async #run(name: string, fingerprint: string, instance: InstanceKey, call: IncomingCall): Promise<CallOutcome> {
@@ -119,7 +148,8 @@ export class Incoming {
     const begin = (): void => journal.beginCall(instance, call.id)
     // Whoever runs in its place takes it.
     const pending = new PendingCall(call, begin, () => void this.#parked.add(offer))
-    this.#running.set(name, { fingerprint, from: call.from, cancel: () => pending.withdraw('its caller gave up') })
+    const running: Running = { fingerprint, call, pending }
+    this.#running.set(name, running)
     const cancelTimer = clock.after(call.budgetMs, () => {
       const parked = this.#parked.has(offer)
       if (parked && !pending.begun) pending.settle(failed('callee-not-running', `${endName(instance)} does not run`))
@@ -133,6 +163,7 @@ export class Incoming {
       else pending.settle(outcome)
     }
     offer()
+    this.#chase(running)
     try {
       const outcome = await pending.outcome
       if (pending.begun) this.#answers.set(name, { fingerprint, outcome })
@@ -166,6 +197,11 @@ const fresh = (outcome: CallOutcome): Answered => ({ outcome, again: false })
 function isListed(app: LinkedApp | null, call: IncomingCall): boolean {
   if (app === null) return false
   return isServed(app.served, call.from, call) || (app.next !== null && isServed(app.next, call.from, call))
+}
+
+const deadlock = (call: IncomingCall, path: readonly string[], chain: readonly string[]): CallOutcome => {
+  const circle = [...path, ...chain].join(' → ')
+  return failed('would-deadlock', `${describe(call)} would wait for a cell that waits for it: ${circle}`)
 }
 
 const describe = ({ interface: name, func, caller, callee, from }: IncomingCall): string =>

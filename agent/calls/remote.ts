@@ -1,6 +1,6 @@
 import { toHex } from '@hypha/core/bytes/text.ts'
 import type { Clock } from '@hypha/core/ports/clock.ts'
-import { type LinkReply, linkMessage } from '@hypha/core/wire/messages/link.ts'
+import { type LinkReply, linkMessage, maxPath } from '@hypha/core/wire/messages/link.ts'
 import type { FleetTopics } from '@hypha/core/wire/topics.ts'
 import { type CallOutcome, type End, endName, failed, type OutgoingCall } from '../linked-calls.ts'
 
@@ -86,6 +86,14 @@ export class Remote {
     cancelResend()
     this.#awaited.delete(key)
     return outcome
+  }
+
+  /** Tells the node of a call's callee which cells wait for it by now, the first caller's first. A longer path than calls may have is none that ends well: its deadline ends it. */
+  probe(to: string, id: Uint8Array, path: readonly string[]): void {
+    if (path.length > maxPath) return
+    this.#send(to, { kind: 'probe', id, path }).catch(() => {
+      // It is told again when the call is sent again.
+    })
   }
 
   /** A node has sent something. */

@@ -1,27 +1,47 @@
+/** What lies behind a cell: the cells from it on of which each waits for the next, in a circle with those that wait for it, or up to one that waits for another node. */
+export type Followed =
+  | { readonly kind: 'circle'; readonly chain: readonly string[] }
+  | { readonly kind: 'away'; readonly chain: readonly string[]; readonly probe: Probe }
+  | { readonly kind: 'free' }
+
+/** Tells the node of a call's callee which cells wait for that call. */
+export type Probe = (path: readonly string[]) => void
+
+interface Wait {
+  /** The names that the cell which is waited for may have. */
+  readonly targets: readonly string[]
+  /** Null where that cell is on this node. */
+  readonly probe: Probe | null
+}
+
+const free: Followed = { kind: 'free' }
+
 /** Which cells of this node wait for which others: who would wait in a circle is told so at once. [P 11.5] */
 export class Waits {
-  /** By the waiting cell's name; the names that the cell which it waits for may have. A cell makes one call at a time. */
-  readonly #waiting = new Map<string, readonly string[]>()
+  /** By the waiting cell's name. A cell makes one call at a time. */
+  readonly #waiting = new Map<string, Wait>()
 
-  begin(cell: string, targets: readonly string[]): void {
-    this.#waiting.set(cell, targets)
+  begin(cell: string, targets: readonly string[], probe: Probe | null): void {
+    this.#waiting.set(cell, { targets, probe })
   }
 
   end(cell: string): void {
     this.#waiting.delete(cell)
   }
 
-  /** The cells that would wait for one another if a call for which the cells of `path` wait were queued for `callee`; null where none would. */
-  circle(callee: string, path: readonly string[]): readonly string[] | null {
+  /** Where a call for which the cells of `path` wait leads if it is queued for `callee`. */
+  follow(callee: string, path: readonly string[]): Followed {
     const chain = [callee]
     for (;;) {
       const last = chain.at(-1)!
-      if (path.includes(last)) return chain
-      const targets = this.#waiting.get(last) ?? []
-      const met = targets.find((name) => path.includes(name))
-      if (met !== undefined) return [...chain, met]
-      const next = targets.find((name) => this.#waiting.has(name))
-      if (next === undefined || chain.includes(next)) return null
+      if (path.includes(last)) return { kind: 'circle', chain }
+      const wait = this.#waiting.get(last)
+      if (wait === undefined) return free
+      const met = wait.targets.find((name) => path.includes(name))
+      if (met !== undefined) return { kind: 'circle', chain: [...chain, met] }
+      if (wait.probe !== null) return { kind: 'away', chain, probe: wait.probe }
+      const next = wait.targets.find((name) => this.#waiting.has(name))
+      if (next === undefined || chain.includes(next)) return free
       chain.push(next)
     }
   }

@@ -54,6 +54,8 @@ export class Network {
   readonly sent: { readonly from: string; readonly to: string; readonly message: LinkMessage }[] = []
   /** Whether a message is lost. */
   loses: (message: LinkMessage, to: string, from: string) => boolean = () => false
+  /** Whether a message waits until the test delivers it. */
+  holds: (message: LinkMessage, deliver: () => void) => boolean = () => false
 
   node(name: string, ports: Partial<NodePorts> = {}): LinkedNode {
     const node = new LinkedNode(name, this, ports)
@@ -68,7 +70,8 @@ export class Network {
     const to = parsed.callee
     this.sent.push({ from, to, message })
     if (this.loses(message, to, from)) return
-    setImmediate(() => this.nodes.get(to)?.hear(from, payload))
+    const deliver = () => void setImmediate(() => this.nodes.get(to)?.hear(from, payload))
+    if (!this.holds(message, deliver)) deliver()
   }
 
   async close(): Promise<void> {

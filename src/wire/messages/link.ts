@@ -48,10 +48,13 @@ const reply = record({
   again: [3, bool],
 })
 
-/** On `l/<to>/<from>`, QoS 0: a call of a link, its answer, or that its caller waits no longer. [P 11] */
+/** Of a call that was sent before: the cells that wait for it by now, as in `path` of a call. [P 11.5] */
+const probe = record({ id: [1, callId], path: [2, list(text(122), maxPath)] })
+
+/** On `l/<to>/<from>`, QoS 0: a call of a link, its answer, that its caller waits no longer, or who waits for it. [P 11] */
 export const linkMessage = message(
   'link',
-  union(['call', call], ['reply', reply], ['cancel', record({ id: [1, callId] })]),
+  union(['call', call], ['reply', reply], ['cancel', record({ id: [1, callId] })], ['probe', probe]),
 )
 
 export type LinkMessage = TypeOf<typeof linkMessage>

@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { Network, placedOn, sectionWith } from '../../support/linked-nodes.ts'
 import { inputOf } from '../../support/sandbox.ts'
 import { guestModule } from '../../support/sandbox-guest.ts'
@@ -39,5 +39,37 @@ test('A call that comes back to the cell that waits for it is refused at once, a
   )
   expect(pi.journal.turns.flatMap(({ logs }) => logs.map(({ text }) => text))[0]).toMatch(/^callee-trapped/)
   // Well before any deadline.
+  expect(network.sent.filter(({ message }) => message.kind === 'cancel')).toEqual([])
+})
+
+test('Cells of three nodes that begin to wait for one another at once are told so long before their deadlines.', async () => {
+  const names = ['a', 'b', 'c']
+  const nodes = names.map((name) => network.node(name))
+  const own = await caller()
+  const vault = await keeper('vault')
+  for (const [index, node] of nodes.entries()) {
+    // Its vault is in the caller's cell, and so waits with it.
+    const both = { ...own, world: { ...own.world, imports: [...own.world.imports, plainStore] } }
+    const links = {
+      [store.name]: placedOn(names[(index + 1) % 3]!, 'vault'),
+      [plainStore.name]: placedOn(names[index]!, 'vault'),
+    }
+    await node.run(sectionWith([{ module: both, links }, { module: vault }]))
+    node.serve('vault', store.name, [{ node: names[(index + 2) % 3]!, module: 'caller' }])
+  }
+  // All have called before any of them hears of it.
+  const held: (() => void)[] = []
+  network.holds = (message, deliver) => message.kind === 'call' && held.length < 3 && held.push(deliver) > 0
+  for (const node of nodes) {
+    node.app!.deliver({ app: 'app', module: 'caller', home: null }, inputOf(1, 'a', new Uint8Array(3)))
+  }
+  await vi.waitFor(() => expect(held).toHaveLength(3))
+  for (const deliver of held) deliver()
+  for (const { journal } of nodes) await journal.until((turns) => turns.some(({ input }) => input?.number === 1))
+  const texts = nodes.flatMap(({ journal }) => journal.turns.flatMap(({ logs }) => logs.map(({ text }) => text)))
+  expect(texts.length).toBeGreaterThan(0)
+  for (const text of texts) expect(text).toMatch(/^would-deadlock: .*[abc]\/app → [abc]\/app → [abc]\/app/)
+  expect(network.sent.some(({ message }) => message.kind === 'probe')).toBe(true)
+  // None of them waited for its deadline.
   expect(network.sent.filter(({ message }) => message.kind === 'cancel')).toEqual([])
 })
