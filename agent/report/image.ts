@@ -1,8 +1,9 @@
 import { crc32 } from '@hypha/core/bytes/crc32.ts'
-import { bytesEqual, toHex } from '@hypha/core/bytes/text.ts'
+import { bytesEqual, fromHex, toHex } from '@hypha/core/bytes/text.ts'
 import { HyphaError } from '@hypha/core/errors.ts'
 import { bytes, list, message, nullable, record, type TypeOf, text, uint } from '@hypha/core/wire/codec.ts'
 import { id, incarnation, instanceName } from '@hypha/core/wire/ids.ts'
+import { type Kept, kept, maxSources } from '@hypha/core/wire/messages/checkpoint.ts'
 import { maxTopicBytes } from '@hypha/core/wire/topics.ts'
 import type { InputId, InstanceKey } from '../turns.ts'
 import { BegunCalls, callIdBytes, maxBegunCalls } from './begun-calls.ts'
@@ -22,6 +23,10 @@ interface InstanceImage {
   readonly instance: InstanceKey
   readonly kv: Map<string, Uint8Array>
   state: { readonly release: string; readonly bytes: Uint8Array } | null
+  /** Turns that left something behind since `state` was saved. */
+  turns: number
+  /** Number of the move that brought it to this node; 0 where none did. */
+  readonly move: number
   /** By source in hex: the highest number handled. */
   readonly handled: Map<string, number>
   readonly calls: BegunCalls
@@ -35,7 +40,7 @@ interface Flip {
   readonly instances: readonly Held[]
 }
 
-type Held = Pick<InstanceImage, 'instance' | 'kv' | 'state'>
+type Held = Pick<InstanceImage, 'instance' | 'kv' | 'state' | 'turns' | 'move'>
 
 const key = { app: [1, id], module: [2, id], home: [3, nullable(id)] } as const
 const many = 1_000_000
@@ -44,6 +49,9 @@ const anyBytes = bytes({ max: 256 * 1024 * 1024 })
 const content = {
   kv: [4, list(record({ key: [1, text(many)], value: [2, anyBytes] }), many)],
   state: [5, nullable(record({ release: [1, text(200)], bytes: [2, anyBytes] }))],
+  /** Left out for 0, as before there were any. */
+  move: [8, nullable(uint())],
+  turns: [9, nullable(uint())],
 } as const
 
 const checkpoint = message(
@@ -114,6 +122,8 @@ export class Image {
   readonly #pending = new Map<number, PendingMessage>()
   /** By app. */
   readonly #flips = new Map<string, Flip>()
+  /** Names of instances whose state or kv has changed since `takeChanged`. */
+  #changed = new Set<string>()
 
   constructor(incarnation: Uint8Array) {
     this.incarnation = incarnation
@@ -133,6 +143,43 @@ export class Image {
 
   begunCall(instance: InstanceKey, id: Uint8Array): boolean {
     return this.#instances.get(instanceName(instance))?.calls.has(id) ?? false
+  }
+
+  /** All of an app that have left something behind. */
+  instancesOf(app: string): InstanceKey[] {
+    return [...this.#instances.values()].flatMap(({ instance }) => (instance.app === app ? [instance] : []))
+  }
+
+  /** Number of the last move that brought the instance here; 0 where none did. */
+  move(instance: InstanceKey): number {
+    return this.#instances.get(instanceName(instance))?.move ?? 0
+  }
+
+  /** What the instance would go on from elsewhere, and how many turns its state lacks. */
+  kept(instance: InstanceKey): { readonly kept: Kept; readonly turns: number } {
+    const { app, module, home } = instance
+    const image = this.#instances.get(instanceName(instance))
+    const sources = [...(image?.handled ?? [])].slice(-maxSources)
+    const { state = null, turns = 0 } = image ?? {}
+    return {
+      turns: state === null ? 0 : turns,
+      kept: {
+        app,
+        module,
+        home,
+        state,
+        kv: [...(image?.kv ?? [])].map(([key, value]) => ({ key, value })),
+        handled: sources.map(([source, number]) => ({ source: fromHex(source), number })),
+        calls: image?.calls.toBytes() ?? null,
+      },
+    }
+  }
+
+  /** Instances whose state or kv has changed since this was asked last. */
+  takeChanged(): InstanceKey[] {
+    const changed = [...this.#changed].flatMap((name) => this.#instances.get(name)?.instance ?? [])
+    this.#changed = new Set()
+    return changed
   }
 
   /** In the order of their numbers. */
@@ -172,6 +219,9 @@ export class Image {
       case 'call':
         this.#instance(journaled.instance).calls.add(journaled.id)
         return
+      case 'moved-in':
+        this.#moveIn(journaled)
+        return
       case 'acknowledged':
         this.acknowledged = Math.max(this.acknowledged, journaled.upTo)
         return
@@ -195,7 +245,7 @@ export class Image {
   #mark(app: string, epoch: number): void {
     const instances = [...this.#instances.values()]
       .filter(({ instance }) => instance.app === app)
-      .map(({ instance, kv, state }) => ({ instance, kv: new Map(kv), state }))
+      .map(({ instance, kv, state, turns, move }) => ({ instance, kv: new Map(kv), state, turns, move }))
     this.#flips.set(app, { epoch, turns: 0, instances })
   }
 
@@ -206,21 +256,51 @@ export class Image {
     const held = new Map(flip.instances.map((entry) => [instanceName(entry.instance), entry]))
     for (const [name, image] of this.#instances) {
       if (image.instance.app !== app) continue
-      const { kv, state } = held.get(name) ?? { kv: new Map(), state: null }
-      this.#instances.set(name, { ...image, kv: new Map(kv), state })
+      const { kv, state, turns, move } = held.get(name) ?? { kv: new Map(), state: null, turns: 0, move: 0 }
+      // What came from elsewhere since has nothing here to go back to.
+      if (move !== image.move) continue
+      this.#instances.set(name, { ...image, kv: new Map(kv), state, turns })
+      this.#changed.add(name)
     }
+  }
+
+  #moveIn({ instance, move, turns, kept: bytes }: Extract<JournalRecord, { kind: 'moved-in' }>): void {
+    const { state, kv, handled, calls } = kept.decode(bytes)
+    const name = instanceName(instance)
+    const own = toHex(this.incarnation)
+    const sources = new Map(handled.map(({ source, number }) => [toHex(source), number]))
+    // What this node's own modules have told it stays told; of the others' inputs, those count that it has handled where it was.
+    const ownBefore = this.#instances.get(name)?.handled.get(own) ?? 0
+    if (ownBefore > 0) sources.set(own, Math.max(ownBefore, sources.get(own) ?? 0))
+    this.#instances.set(name, {
+      instance,
+      kv: new Map(kv.map(({ key, value }) => [key, value.slice()])),
+      state: state && { release: state.release, bytes: state.bytes.slice() },
+      turns,
+      move,
+      handled: sources,
+      calls: new BegunCalls(calls),
+    })
+    this.#changed.add(name)
   }
 
   #applyTurn({ record, targets }: JournaledTurn, first: number): void {
     const flip = this.#flips.get(record.instance.app)
     if (flip && record.epoch >= flip.epoch) flip.turns++
-    if (record.input || record.kv.length > 0 || record.state) {
+    const keeps = record.kv.length > 0 || record.state !== null
+    if (keeps) this.#changed.add(instanceName(record.instance))
+    const known = this.#instances.get(instanceName(record.instance))
+    if (known) known.turns++
+    if (record.input || keeps) {
       const image = this.#instance(record.instance)
       for (const { key, value } of record.kv) {
         if (value === null) image.kv.delete(key)
         else image.kv.set(key, value.slice())
       }
-      if (record.state) image.state = { release: record.state.release, bytes: record.state.bytes.slice() }
+      if (record.state) {
+        image.state = { release: record.state.release, bytes: record.state.bytes.slice() }
+        image.turns = 0
+      }
       if (record.input) this.#handle(image, record.input)
     }
     const firstMessage = first + record.samples.length + record.logs.length
@@ -236,7 +316,8 @@ export class Image {
     const name = instanceName(instance)
     const known = this.#instances.get(name)
     if (known) return known
-    const image: InstanceImage = { instance, kv: new Map(), state: null, handled: new Map(), calls: new BegunCalls() }
+    const none = { kv: new Map(), state: null, turns: 0, move: 0, handled: new Map(), calls: new BegunCalls() }
+    const image: InstanceImage = { instance, ...none }
     this.#instances.set(name, image)
     return image
   }
@@ -261,7 +342,10 @@ export class Image {
   renewed(incarnation: Uint8Array): { image: Image; next: number } {
     const image = new Image(incarnation)
     image.openedIn = this.openedIn
-    for (const [name, instance] of this.#instances) image.#instances.set(name, instance)
+    for (const [name, instance] of this.#instances) {
+      image.#instances.set(name, instance)
+      image.#changed.add(name)
+    }
     for (const [app, flip] of this.#flips) image.#flips.set(app, flip)
     let next = 1
     for (const pending of this.pending()) {
@@ -314,6 +398,7 @@ export class Image {
         calls: new BegunCalls(calls),
       })
     }
+    for (const [name, { kv, state }] of image.#instances) if (kv.size > 0 || state !== null) image.#changed.add(name)
     for (const pending of decoded.pending) image.#pending.set(pending.number, pending)
     for (const { app, epoch, turns, instances } of decoded.flips ?? []) {
       image.#flips.set(app, { epoch, turns, instances: instances.map(fromContent) })
@@ -324,14 +409,18 @@ export class Image {
 
 type Content = Omit<Checkpoint['instances'][number], 'handled' | 'calls'>
 
-const toContent = ({ instance, kv, state }: Held): Content => ({
+const toContent = ({ instance, kv, state, turns, move }: Held): Content => ({
   ...instance,
   kv: [...kv].map(([key, value]) => ({ key, value })),
   state,
+  turns: turns || null,
+  move: move || null,
 })
 
-const fromContent = ({ app, module, home, kv, state }: Content): Held => ({
+const fromContent = ({ app, module, home, kv, state, turns, move }: Content): Held => ({
   instance: { app, module, home },
   kv: new Map(kv.map(({ key, value }) => [key, value])),
   state,
+  turns: turns ?? 0,
+  move: move ?? 0,
 })

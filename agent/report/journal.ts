@@ -3,6 +3,8 @@ import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
 import type { Clock } from '@hypha/core/ports/clock.ts'
 import type { Crypto } from '@hypha/core/ports/crypto.ts'
 import type { Files } from '@hypha/core/ports/files.ts'
+import { instanceName } from '@hypha/core/wire/ids.ts'
+import { type Kept, kept as keptMessage } from '@hypha/core/wire/messages/checkpoint.ts'
 import type { InstanceKey, NodeEvent, TurnRecord } from '../turns.ts'
 import { journalHasBegunAnew, journalIsToBeginAnew, reincarnate } from './anew.ts'
 import type { Cursor } from './cursor.ts'
@@ -276,6 +278,43 @@ export class Journal {
   /** The highest input of a source that the instance has handled; 0 where it handled none. */
   handled(instance: InstanceKey, source: Uint8Array): number {
     return this.#image.handled(instance, source)
+  }
+
+  /** Instances of an app that have left something behind here. */
+  instancesOf(app: string): InstanceKey[] {
+    return this.#image.instancesOf(app)
+  }
+
+  /** Instances whose state or kv has changed since this was asked last; all of them after a start. */
+  takeChanged(): InstanceKey[] {
+    return this.#image.takeChanged()
+  }
+
+  /** What an instance would go on from elsewhere, how many turns its state lacks, and the number of the last entry that this stands for. */
+  kept(instance: InstanceKey): { readonly kept: Kept; readonly turns: number; readonly number: number } {
+    return { ...this.#image.kept(instance), number: this.#log.next - 1 }
+  }
+
+  /** The move that brought the instance here; 0 where none did. */
+  move(instance: InstanceKey): number {
+    return this.#image.move(instance)
+  }
+
+  /**
+   * The instance goes on from what it was elsewhere (a `kept`), in place of anything that it left here: by one move once, however often this is called. Durable as a turn is. Throws `disk-full`, and
+   * what the message throws.
+   */
+  moveIn(
+    instance: InstanceKey,
+    from: { readonly move: number; readonly turns: number; readonly kept: Uint8Array },
+  ): void {
+    this.#checkOpen()
+    if (from.move <= this.#image.move(instance)) return
+    const { app, module, home } = keptMessage.decode(from.kept)
+    if (instanceName({ app, module, home }) !== instanceName(instance)) {
+      throw new HyphaError('message-malformed', `the state for ${instanceName(instance)} is another instance's`)
+    }
+    this.#write({ kind: 'moved-in', instance: { app, module, home }, ...from })
   }
 
   /** Notes that an instance begins a call: a killed process doesn't forget it. Throws `disk-full`: then it must not begin. */

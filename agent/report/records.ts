@@ -40,6 +40,14 @@ export type JournalRecord =
   | { readonly kind: 'flip'; readonly step: FlipStep; readonly app: string; readonly epoch: number }
   /** The instance begins a call of a link with this id (16 bytes): it is never begun again. */
   | { readonly kind: 'call'; readonly instance: InstanceKey; readonly id: Uint8Array }
+  /** An instance goes on here from what it was elsewhere: `kept` in its bytes as they came, by the move with this number. */
+  | {
+      readonly kind: 'moved-in'
+      readonly instance: InstanceKey
+      readonly move: number
+      readonly turns: number
+      readonly kept: Uint8Array
+    }
   /** The gateway has stored everything up to this sequence number. */
   | { readonly kind: 'acknowledged'; readonly upTo: number }
   /** This many sequence numbers have no entry here: samples that were dropped. */
@@ -74,6 +82,7 @@ const kinds = [
   'turns',
   'flip',
   'call',
+  'moved-in',
 ] as const
 const kindCodes = Object.fromEntries(kinds.map((kind, code) => [kind, code])) as Record<JournalRecord['kind'], number>
 
@@ -162,6 +171,10 @@ export function writeRecord(out: ByteWriter, record: JournalRecord, dictionary: 
       return
     case 'call':
       out.uleb(dictionary.instanceId(record.instance, 0)).put(record.id)
+      return
+    case 'moved-in':
+      out.uleb(dictionary.instanceId(record.instance, 0)).uleb(record.move).uleb(record.turns)
+      blob(out, record.kept)
       return
     case 'acknowledged':
       out.uleb(record.upTo)
@@ -269,6 +282,10 @@ export function readRecord(bytes: Uint8Array, dictionary: ReadDictionary): Journ
     }
     case 'call':
       return { kind, instance: readInstance(from, dictionary).instance, id: from.take(16).slice() }
+    case 'moved-in': {
+      const { instance } = readInstance(from, dictionary)
+      return { kind, instance, move: from.uleb53(), turns: from.uleb53(), kept: readBlob(from) }
+    }
     case 'acknowledged':
       return { kind, upTo: from.uleb53() }
     case 'skip':
