@@ -44,7 +44,7 @@ test('A call to another node is one message there and one back.', async () => {
 
 test('Lost calls and lost replies are made up for, and the callee runs each call once.', async () => {
   await start()
-  const lost = { call: 1, reply: 1, cancel: 0 }
+  const lost = { call: 1, reply: 1, cancel: 0, probe: 0 }
   network.loses = ({ kind }) => lost[kind]-- > 0
   give(1, 'once')
   await handled(1)
