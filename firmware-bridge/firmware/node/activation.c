@@ -14,7 +14,7 @@ static code activate(node *n, cbor fields) {
   if (is_of(active, fields)) return code_ok;
   // It was accepted from a directive; the one that is held now must still ask for it.
   trust by = held_trust(&n->held);
-  cbor section = trust_section_of(&by, content_of(fields, 2), (uint32_t)number_of(fields, 3));
+  cbor section = trust_section_of(&by, content_of(fields, 2), number_of(fields, 3));
   if (!cbor_there(section) || !span_equal(content_of(section, section_release), content_of(fields, 4))) return code_commit_mismatch;
   if (!is_of(spare, fields) || spare->status != slot_stored) return code_rules_order;
   uint32_t begun = board_millis();

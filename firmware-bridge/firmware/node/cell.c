@@ -76,9 +76,9 @@ static enum wasm_error restore(cell *c) {
 
 static void read_spec(cell *c) {
   span release = slot_release(&c->held->slots, c->held->slots.active);
-  cbor spec = cbor_get(release_module(release, slot_module(active(c))), module_spec), period = cbor_get(spec, spec_timer);
-  c->period_ms = cbor_there(period) ? (uint32_t)cbor_argument(period) : 0;
-  c->fuel = number_of(cbor_get(spec, spec_limits), limits_turn) * fuel_per_ms;
+  cbor spec = cbor_get(release_module(release.at, slot_module(active(c))), module_spec), period = cbor_get(spec, spec_timer);
+  c->period_ms = cbor_there(period) ? cbor_argument(period) : 0;
+  c->fuel = (uint64_t)number_of(cbor_get(spec, spec_limits), limits_turn) * fuel_per_ms;
 }
 
 code cell_start(cell *c) {

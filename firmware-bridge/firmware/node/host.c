@@ -7,7 +7,7 @@ static struct host_bytes bytes_of(span from) { return (struct host_bytes){from.a
 
 static cbor spec_of(const cell *c) {
   span release = slot_release(&c->held->slots, c->held->slots.active);
-  return cbor_get(release_module(release, slot_module(slots_active(&c->held->slots))), module_spec);
+  return cbor_get(release_module(release.at, slot_module(slots_active(&c->held->slots))), module_spec);
 }
 
 /** The head of an entry of an instance: its kind, how many fields, who. */
@@ -76,14 +76,14 @@ static uint64_t clock_monotonic(void *host) {
 
 /** The value of a text in a dictionary; none where it isn't there. */
 static cbor find_text(cbor dictionary, span key) {
-  if (!cbor_there(dictionary)) return (cbor){NULL, 0};
+  if (!cbor_there(dictionary)) return NULL;
   cbor at = cbor_first(dictionary);
-  for (uint32_t left = (uint32_t)cbor_argument(dictionary); left > 0; left--) {
+  for (uint32_t left = cbor_argument(dictionary); left > 0; left--) {
     cbor value = cbor_next(at);
     if (span_equal(cbor_content(at), key)) return value;
     at = cbor_next(value);
   }
-  return (cbor){NULL, 0};
+  return NULL;
 }
 
 /** The operator's setting, in the directive, before what the release says. Sealed ones a board can't open. */

@@ -104,7 +104,7 @@ static bool send_identify(node *n) {
   key_bytes(&out, 2, n->held.key, 32);
   if (fleet) {
     out_key(&out, 3);
-    out_text(&out, content_of(by.root, root_fleet));
+    out_text(&out, content_of(by.root.at, root_fleet));
   }
   if (invite) key_bytes(&out, 4, burnt.invite.at, burnt.invite.length);
   key_text(&out, 5, burnt.version);
@@ -176,8 +176,8 @@ static bool send_state(node *n) {
   const cell *c = &n->cell;
   trust by = held_trust(&n->held);
   out_map(&out, c->paused_known ? 9 : 8);
-  key_uint(&out, 1, by.root.length > 0 ? number_of(by.root, root_version) : 0);
-  key_uint(&out, 2, by.directive.length > 0 ? number_of(by.directive, directive_version) : 0);
+  key_uint(&out, 1, by.root.length > 0 ? number_of(by.root.at, root_version) : 0);
+  key_uint(&out, 2, by.directive.length > 0 ? number_of(by.directive.at, directive_version) : 0);
   out_key(&out, 3);
   out_array(&out, flash_slots);
   for (uint8_t i = 0; i < flash_slots; i++) write_slot(n, &out, i);
@@ -297,23 +297,23 @@ void messages_send(node *n) {
 /* --- to the board --- */
 
 static void take_time(node *n, cbor fields) {
-  n->cell.offset_ms = number_of(fields, 1) - board_millis();
+  n->cell.offset_ms = cbor_wide(cbor_get(fields, 1)) - board_millis();
   n->has_time = true;
 }
 
 static void take_offer(node *n, cbor fields) {
-  uint32_t number = (uint32_t)number_of(fields, 1);
+  uint32_t number = number_of(fields, 1);
   transfer_offer offer;
   // It is kept in flash as it is: also what lies between its fields.
   memset(&offer, 0, sizeof offer);
   offer.what = (uint8_t)number_of(fields, 2);
   memcpy(offer.digest, content_of(fields, 3).at, 32);
-  offer.size = (uint32_t)number_of(fields, 4);
+  offer.size = number_of(fields, 4);
   offer.is_patch = number_of(fields, 5) == 1;
   cbor base = cbor_get(fields, 6);
   offer.has_base = cbor_there(base);
   if (offer.has_base) memcpy(offer.base, cbor_content(base).at, 32);
-  offer.wire_size = (uint32_t)number_of(fields, 7);
+  offer.wire_size = number_of(fields, 7);
   uint32_t at;
   bool complete;
   code found = transfer_begin(&n->held, number, &offer, &at, &complete);
@@ -328,10 +328,10 @@ static void take_offer(node *n, cbor fields) {
 
 static void take_piece(node *n, cbor fields) {
   enum { tell_every = 4096 };
-  uint32_t number = (uint32_t)number_of(fields, 1);
+  uint32_t number = number_of(fields, 1);
   transfer *t = &n->held.transfer;
   bool open = t->open && t->number == number;
-  code found = transfer_add(&n->held, number, (uint32_t)number_of(fields, 2), content_of(fields, 3));
+  code found = transfer_add(&n->held, number, number_of(fields, 2), content_of(fields, 3));
   // Pieces of what was refused are still under way.
   if (!open) return;
   if (found != code_ok) return node_refuse(n, of_transfer, &number, found);
@@ -345,7 +345,7 @@ static void take_piece(node *n, cbor fields) {
 }
 
 static void take_ack(node *n, cbor fields) {
-  if (memcmp(content_of(fields, 1).at, n->incarnation, 8) == 0) ring_ack(&n->ring, number_of(fields, 2));
+  if (memcmp(content_of(fields, 1).at, n->incarnation, 8) == 0) ring_ack(&n->ring, cbor_wide(cbor_get(fields, 2)));
 }
 
 static void take_session(node *n, cbor fields) {
@@ -366,11 +366,11 @@ static void take_session(node *n, cbor fields) {
 
 static double float_of(cbor item) {
   if (!cbor_there(item)) return 0;
-  if (cbor_major(item) == cbor_uint) return (double)cbor_argument(item);
-  if (cbor_major(item) == cbor_negative) return -1.0 - (double)cbor_argument(item);
+  if (cbor_major(item) == cbor_uint) return (double)cbor_wide(item);
+  if (cbor_major(item) == cbor_negative) return -1.0 - (double)cbor_wide(item);
   double value = 0;
-  uint64_t bits = cbor_argument(item);
-  if (item.at[0] == 0xfb) memcpy(&value, &bits, sizeof value);
+  uint64_t bits = cbor_wide(item);
+  if (*item == 0xfb) memcpy(&value, &bits, sizeof value);
   return value;
 }
 
@@ -401,7 +401,7 @@ static void take_call(node *n, cbor fields) {
 
 static void take_input(node *n, cbor fields) {
   span source = content_of(fields, 1);
-  uint64_t number = number_of(fields, 2);
+  uint64_t number = cbor_wide(cbor_get(fields, 2));
   span handled = records_get(&n->held.store, record_input, source);
   uint64_t highest = 0;
   if (handled.length == 8) memcpy(&highest, handled.at, 8);
@@ -431,12 +431,12 @@ static void take_input(node *n, cbor fields) {
 }
 
 static void take(node *n, span payload) {
-  if (cbor_check(payload, CBOR_NO_TAG) != code_ok || cbor_major(payload) != cbor_array || cbor_argument(payload) != 2) {
+  if (cbor_check(payload, CBOR_NO_TAG) != code_ok || cbor_major(payload.at) != cbor_array || cbor_argument(payload.at) != 2) {
     n->unread++;
     return;
   }
-  cbor kind = cbor_first(payload), fields = cbor_next(kind);
-  if (cbor_major(kind) != cbor_uint || cbor_argument(kind) >= to_kinds || check_shape(fields, &kinds[cbor_argument(kind)]) != code_ok) {
+  cbor kind = cbor_first(payload.at), fields = cbor_next(kind);
+  if (cbor_major(kind) != cbor_uint || cbor_wide(kind) >= to_kinds || check_shape(fields, &kinds[cbor_argument(kind)]) != code_ok) {
     n->unread++;
     return;
   }

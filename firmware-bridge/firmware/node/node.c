@@ -62,7 +62,7 @@ static void see_removal(node *n) {
   const slot_facts *active = slots_active(&n->held.slots);
   trust by = held_trust(&n->held);
   if (active == NULL || by.directive.length == 0) return;
-  for EACH(section, cbor_get(by.directive, directive_sections))
+  for EACH(section, cbor_get(by.directive.at, directive_sections))
     if (span_equal(content_of(section, section_app), slot_app(active))) return;
   cell_remove(&n->cell);
 }

@@ -73,7 +73,7 @@ static void ask(const char *what) {
     uint8_t named[32];
     sha256_of(words[3], named);
     cbor section = trust_section(&held, span_of(named, 32));
-    if (!cbor_there(section)) section = cbor_first(cbor_get(held.directive, directive_sections));
+    if (!cbor_there(section)) section = cbor_first(cbor_get(held.directive.at, directive_sections));
     answer(trust_release(&held, section, words[3], 73728, load32(words[4].at), &payload), payload);
   } else {
     printf("unknown question\n");

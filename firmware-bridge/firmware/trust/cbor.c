@@ -10,21 +10,15 @@ typedef struct {
 
 static uint32_t left(const reader *r) { return (uint32_t)(r->end - r->at); }
 
-static code read_head(reader *r, int *major, uint64_t *argument) {
-  *major = cbor_simple;
+/** Behind the head of an item. */
+static const uint8_t *head(cbor item, uint64_t *argument) {
   *argument = 0;
-  if (left(r) == 0) return code_bytes_truncated;
-  uint8_t first = *r->at++;
-  uint8_t info = first & 0x1f;
-  *major = first >> 5;
-  *argument = info;
-  if (info < 24) return code_ok;
-  if (info > 27) return code_bytes_malformed;
-  uint32_t width = 1u << (info - 24);
-  if (left(r) < width) return code_bytes_truncated;
-  *argument = 0;
-  for (; width > 0; width--) *argument = *argument << 8 | *r->at++;
-  return code_ok;
+  if (item == NULL) return NULL;
+  uint32_t info = *item++ & 0x1f;
+  if (info < 24) *argument = info;
+  else
+    for (uint32_t width = 1u << (info - 24); width > 0; width--) *argument = *argument << 8 | *item++;
+  return item;
 }
 
 /** Well-formed UTF-8 (Unicode 15, table 3-7). */
@@ -46,29 +40,23 @@ static bool is_utf8(const uint8_t *at, const uint8_t *end) {
 
 static code check_item(reader *r, uint32_t tag, int depth);
 
-static bool same_key(const uint8_t *a, const uint8_t *b, const uint8_t *end) {
-  reader ra = {a, end}, rb = {b, end};
-  int major_a, major_b;
-  uint64_t na, nb;
-  read_head(&ra, &major_a, &na);
-  read_head(&rb, &major_b, &nb);
-  return major_a == major_b && na == nb && (major_a != cbor_text || memcmp(ra.at, rb.at, (size_t)na) == 0);
+static bool same_key(cbor a, cbor b) {
+  uint64_t number_a, number_b;
+  const uint8_t *text_a = head(a, &number_a), *text_b = head(b, &number_b);
+  return cbor_major(a) == cbor_major(b) && number_a == number_b && (cbor_major(a) != cbor_text || memcmp(text_a, text_b, (size_t)number_a) == 0);
 }
 
 /** Keys are compared with all before them: no memory for a set is needed, and a map in so few bytes has few. */
-static code check_map(reader *r, uint64_t count, uint32_t tag, int depth) {
+static code check_map(reader *r, uint32_t count, uint32_t tag, int depth) {
   const uint8_t *first = r->at;
-  for (uint64_t i = 0; i < count; i++) {
+  for (; count > 0; count--) {
     const uint8_t *key = r->at;
     if (left(r) == 0) return code_bytes_truncated;
     int major = *key >> 5;
     if (major != cbor_uint && major != cbor_negative && major != cbor_text) return code_bytes_malformed;
     TRY(check_item(r, tag, depth + 1));
-    cbor earlier = {first, (uint32_t)(r->end - first)};
-    for (uint64_t j = 0; j < i; j++) {
-      if (same_key(earlier.at, key, r->end)) return code_bytes_malformed;
-      earlier = cbor_next(cbor_next(earlier));
-    }
+    for (cbor earlier = first; earlier != key; earlier = cbor_next(cbor_next(earlier)))
+      if (same_key(earlier, key)) return code_bytes_malformed;
     TRY(check_item(r, tag, depth + 1));
   }
   return code_ok;
@@ -76,9 +64,14 @@ static code check_map(reader *r, uint64_t count, uint32_t tag, int depth) {
 
 static code check_item(reader *r, uint32_t tag, int depth) {
   if (depth > most_depth) return code_bytes_malformed;
-  int major;
-  uint64_t argument;
-  TRY(read_head(r, &major, &argument));
+  if (left(r) == 0) return code_bytes_truncated;
+  int major = cbor_major(r->at), info = *r->at & 0x1f;
+  if (info > 27) return code_bytes_malformed;
+  if (info >= 24 && left(r) < 1 + (1u << (info - 24))) return code_bytes_truncated;
+  uint64_t wide;
+  r->at = head(r->at, &wide);
+  // Of what is left nothing can be longer, or have more items: but for numbers that aren't looked at, and tags.
+  uint32_t argument = wide > 0xfffffffe ? 0xfffffffe : (uint32_t)wide;
   switch (major) {
     case cbor_bytes:
     case cbor_text:
@@ -88,7 +81,7 @@ static code check_item(reader *r, uint32_t tag, int depth) {
       return code_ok;
     case cbor_array:
       if (argument > left(r)) return code_bytes_truncated;
-      for (uint64_t i = 0; i < argument; i++) TRY(check_item(r, tag, depth + 1));
+      for (; argument > 0; argument--) TRY(check_item(r, tag, depth + 1));
       return code_ok;
     case cbor_map:
       if (argument > left(r) / 2) return code_bytes_truncated;
@@ -106,57 +99,61 @@ code cbor_check(span bytes, uint32_t tag) {
   return left(&r) == 0 ? code_ok : code_bytes_malformed;
 }
 
-static reader inside(cbor item, int *major, uint64_t *argument) {
-  reader r = {item.at, item.at + item.length};
-  read_head(&r, major, argument);
-  return r;
-}
+bool cbor_there(cbor item) { return item != NULL && *item != 0xf6 && *item != 0xf7; }
 
-bool cbor_there(cbor item) { return item.at != NULL && item.length > 0 && item.at[0] != 0xf6 && item.at[0] != 0xf7; }
-
-uint64_t cbor_argument(cbor item) {
-  int major;
+uint64_t cbor_wide(cbor item) {
   uint64_t argument;
-  inside(item, &major, &argument);
+  head(item, &argument);
   return argument;
 }
 
+uint32_t cbor_argument(cbor item) { return (uint32_t)cbor_wide(item); }
+
 span cbor_content(cbor item) {
-  int major;
   uint64_t argument;
-  reader r = inside(item, &major, &argument);
-  return (span){r.at, (uint32_t)argument};
+  const uint8_t *at = head(item, &argument);
+  return (span){at, (uint32_t)argument};
 }
 
+bool cbor_content_is(cbor item, span bytes) { return span_equal(cbor_content(item), bytes); }
+
 cbor cbor_first(cbor item) {
-  int major;
   uint64_t argument;
-  reader r = inside(item, &major, &argument);
-  return argument == 0 && major != cbor_tag ? (cbor){NULL, 0} : (cbor){r.at, left(&r)};
+  const uint8_t *at = head(item, &argument);
+  return argument == 0 && at != NULL && cbor_major(item) != cbor_tag ? NULL : at;
 }
 
 cbor cbor_next(cbor item) {
-  reader r = {item.at, item.at + item.length};
   // Items still to be passed over, the children of those passed included.
-  for (uint64_t pending = 1; pending > 0; pending--) {
-    int major;
+  for (uint32_t pending = 1; pending > 0; pending--) {
+    int major = cbor_major(item);
     uint64_t argument;
-    if (read_head(&r, &major, &argument) != code_ok) return (cbor){NULL, 0};
-    if (major == cbor_bytes || major == cbor_text) r.at += argument;
-    if (major == cbor_array) pending += argument;
-    if (major == cbor_map) pending += 2 * argument;
+    item = head(item, &argument);
+    uint32_t many = (uint32_t)argument;
+    if (major == cbor_bytes || major == cbor_text) item += many;
+    if (major == cbor_array) pending += many;
+    if (major == cbor_map) pending += 2 * many;
     if (major == cbor_tag) pending++;
   }
-  return (cbor){r.at, left(&r)};
+  return item;
 }
 
+cbor cbor_end(cbor list) { return count_of(list) == 0 ? NULL : cbor_next(list); }
+
 cbor cbor_get(cbor map, uint32_t key) {
-  uint64_t count = cbor_argument(map);
   cbor at = cbor_first(map);
-  for (uint64_t i = 0; i < count; i++) {
+  for (uint32_t left_over = cbor_argument(map); left_over > 0; left_over--) {
     cbor value = cbor_next(at);
-    if (cbor_major(at) == cbor_uint && cbor_argument(at) == key) return value;
+    if (cbor_major(at) == cbor_uint && cbor_wide(at) == key) return value;
     at = cbor_next(value);
   }
-  return (cbor){NULL, 0};
+  return NULL;
 }
+
+span content_of(cbor map, uint32_t key) { return cbor_content(cbor_get(map, key)); }
+
+bool content_is(cbor map, uint32_t key, span bytes) { return cbor_content_is(cbor_get(map, key), bytes); }
+
+uint32_t number_of(cbor map, uint32_t key) { return cbor_argument(cbor_get(map, key)); }
+
+uint32_t count_of(cbor list) { return cbor_there(list) ? cbor_argument(list) : 0; }

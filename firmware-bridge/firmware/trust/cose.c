@@ -15,9 +15,9 @@ typedef struct {
 // The kind is signed twice: in the content type, and as external data (RFC 9052, 4.3).
 static const char *const kinds[] = {"root", "release", "directive", "commit"};
 
-static bool is(cbor item, int major) { return item.at != NULL && item.length > 0 && cbor_major(item) == major; }
+static bool is(cbor item, int major) { return item != NULL && cbor_major(item) == major; }
 
-static bool is_array_of(cbor item, uint64_t count) { return is(item, cbor_array) && cbor_argument(item) == count; }
+static bool is_array_of(cbor item, uint32_t count) { return is(item, cbor_array) && cbor_argument(item) == count; }
 
 static bool is_empty_map(cbor item) { return is(item, cbor_map) && cbor_argument(item) == 0; }
 
@@ -33,7 +33,7 @@ static code read_header(cbor item, uint32_t labels, span *bytes, cbor *map) {
   if (!is(item, cbor_bytes) || cbor_argument(item) > most_header) return code_envelope_malformed;
   *bytes = cbor_content(item);
   TRY(cbor_check(*bytes, CBOR_NO_TAG));
-  *map = *bytes;
+  *map = bytes->at;
   return is(*map, cbor_map) && cbor_argument(*map) == labels ? code_ok : code_envelope_malformed;
 }
 
@@ -60,7 +60,7 @@ static code read_signature(cbor item, signature_part *out) {
 
 static code check_signatures(cbor all) {
   if (!is(all, cbor_array) || cbor_argument(all) == 0 || cbor_argument(all) > most_keys) return code_envelope_malformed;
-  uint32_t count = (uint32_t)cbor_argument(all);
+  uint32_t count = cbor_argument(all);
   const uint8_t *kids[most_keys];
   cbor at = cbor_first(all);
   for (uint32_t i = 0; i < count; i++, at = cbor_next(at)) {
@@ -78,8 +78,8 @@ code cose_open(span bytes, envelope_kind kind, uint32_t most_bytes, envelope *ou
   if (bytes.length == 0) return code_bytes_truncated;
   uint32_t tag = bytes.at[0] == (0xc0 | tag_sign1) ? tag_sign1 : tag_sign;
   TRY(cbor_check(bytes, tag));
-  if (!is(bytes, cbor_tag)) return code_envelope_malformed;
-  cbor fields = cbor_first(bytes);
+  if (!is(bytes.at, cbor_tag)) return code_envelope_malformed;
+  cbor fields = cbor_first(bytes.at);
   if (!is_array_of(fields, 4)) return code_envelope_malformed;
   cbor body = cbor_first(fields), unprotected = cbor_next(body), payload = cbor_next(unprotected), rest = cbor_next(payload);
   // Nothing in unprotected headers: what isn't signed could only mislead.
@@ -131,10 +131,10 @@ static bool part_verifies(const envelope *opened, const signature_part *part, co
 /** The signature that names a key, if there is one. */
 static bool find_part(const envelope *opened, const uint8_t *kid, signature_part *out) {
   if (opened->single) {
-    cbor map = opened->body;
+    cbor map = opened->body.at;
     return read_part(opened->body, map, opened->signatures, out) == code_ok && memcmp(out->kid, kid, kid_bytes) == 0;
   }
-  uint32_t count = (uint32_t)cbor_argument(opened->signatures);
+  uint32_t count = cbor_argument(opened->signatures);
   cbor at = cbor_first(opened->signatures);
   for (uint32_t i = 0; i < count; i++, at = cbor_next(at))
     if (read_signature(at, out) == code_ok && memcmp(out->kid, kid, kid_bytes) == 0) return true;

@@ -77,30 +77,14 @@ RECORD(release_shape, {release_fleet, false, &shape_id}, {release_app, false, &s
 
 static code decode(span payload, const shape *of) {
   TRY(cbor_check(payload, CBOR_NO_TAG));
-  return check_shape(payload, of);
+  return check_shape(payload.at, of);
 }
 
 code root_decode(span payload) { return decode(payload, &root_shape); }
 code directive_decode(span payload) { return decode(payload, &directive_shape); }
 code release_decode(span payload) { return decode(payload, &release_shape); }
 
-span content_of(cbor map, uint32_t key) { return cbor_content(cbor_get(map, key)); }
-
-uint64_t number_of(cbor map, uint32_t key) { return cbor_argument(cbor_get(map, key)); }
-
-uint32_t count_of(cbor list) { return cbor_there(list) ? (uint32_t)cbor_argument(list) : 0; }
-
-cbor each_first(cbor list, cbor *left) {
-  left->length = count_of(list);
-  return left->length > 0 ? cbor_first(list) : (cbor){NULL, 0};
-}
-
-cbor each_next(cbor at, cbor *left) {
-  left->length--;
-  return cbor_next(at);
-}
-
-role role_of(span root, uint32_t which) {
+role role_of(cbor root, uint32_t which) {
   cbor read = cbor_get(root, which), keys = cbor_get(read, 2);
   role out = {(uint8_t)number_of(read, 1), 0, {NULL}};
   for EACH(key, keys) out.keys[out.count++] = cbor_content(key).at;
@@ -138,7 +122,7 @@ static bool has_twice(cbor list, uint32_t key) {
   return false;
 }
 
-code root_check(span payload) {
+code root_check(cbor payload) {
   role gateway = role_of(payload, root_gateway);
   for (uint32_t which = root_root; which <= root_gateway; which++) {
     role each = role_of(payload, which);
@@ -175,10 +159,10 @@ static code check_section_alone(cbor section) {
   return has_twice(cbor_get(section, section_contents), content_digest) ? code_metadata_invalid : code_ok;
 }
 
-code directive_check(span payload) {
-  if (number_of(payload, directive_expires) < number_of(payload, directive_issued)) return code_metadata_invalid;
+code directive_check(cbor payload) {
+  if (cbor_wide(cbor_get(payload, directive_expires)) < cbor_wide(cbor_get(payload, directive_issued))) return code_metadata_invalid;
   cbor all = cbor_get(payload, directive_sections);
-  if (cbor_get(payload, directive_leave).at[0] == 0xf5 && count_of(all) > 0) return code_metadata_invalid;
+  if (*cbor_get(payload, directive_leave) == 0xf5 && count_of(all) > 0) return code_metadata_invalid;
   uint32_t at = 0;
   for EACH(section, all) {
     bool prepares = number_of(section, section_phase) == 1;
@@ -195,39 +179,39 @@ code directive_check(span payload) {
   return code_ok;
 }
 
-code release_check(span payload) {
+code release_check(cbor payload) {
   if (has_twice(cbor_get(payload, release_modules), module_name)) return code_metadata_invalid;
   // Files belong to built-in apps, which aren't modules: whoever may push an app must not be able to replace the program that runs it.
   if (cbor_there(cbor_get(payload, release_files))) return code_metadata_invalid;
   return number_of(payload, release_floor) <= number_of(payload, release_number) ? code_ok : code_metadata_invalid;
 }
 
-cbor release_module(span release, span name) {
+cbor release_module(cbor release, span name) {
   for EACH(module, cbor_get(release, release_modules))
-    if (span_equal(content_of(module, module_name), name)) return module;
-  return (cbor){NULL, 0};
+    if (content_is(module, module_name, name)) return module;
+  return NULL;
 }
 
 /** The artifact with a digest, of any form of any module. */
-static cbor find_artifact(span release, span digest) {
+static cbor find_artifact(cbor release, span digest) {
   for EACH(module, cbor_get(release, release_modules))
     for (uint32_t form = module_component; form <= module_core; form++) {
       cbor artifact = cbor_get(module, form);
-      if (cbor_there(artifact) && span_equal(content_of(artifact, artifact_digest), digest)) return artifact;
+      if (cbor_there(artifact) && content_is(artifact, artifact_digest, digest)) return artifact;
     }
-  return (cbor){NULL, 0};
+  return NULL;
 }
 
 static bool lists_content(cbor section, span digest) {
   for EACH(content, cbor_get(section, section_contents))
-    if (span_equal(content_of(content, content_digest), digest)) return true;
+    if (content_is(content, content_digest, digest)) return true;
   return false;
 }
 
-code section_check(cbor section, span release) {
+code section_check(cbor section, cbor release) {
   for EACH(content, cbor_get(section, section_contents)) {
     span digest = content_of(content, content_digest);
-    if (span_equal(digest, content_of(section, section_envelope))) continue;
+    if (content_is(section, section_envelope, digest)) continue;
     cbor artifact = find_artifact(release, digest);
     if (!cbor_there(artifact)) return code_content_unlisted;
     if (number_of(artifact, artifact_size) != number_of(content, content_size)) return code_size_mismatch;

@@ -24,29 +24,16 @@ code directive_decode(span payload);
 code release_decode(span payload);
 
 /** root-unusable: a role that can't be met, or the gateway's online key in a role that must be offline. */
-code root_check(span payload);
+code root_check(cbor payload);
 /** metadata-invalid: something is named twice, or the times can't be. */
-code directive_check(span payload);
+code directive_check(cbor payload);
 /** metadata-invalid: something is named twice, the floor is above the release, or it has files or modules that its app can't have. */
-code release_check(span payload);
+code release_check(cbor payload);
 /** Holds a section against its release: content-unlisted, content-missing, size-mismatch. */
-code section_check(cbor section, span release);
+code section_check(cbor section, cbor release);
 
-role role_of(span root, uint32_t which);
+role role_of(cbor root, uint32_t which);
 /** The module of a release; none where it has no such. */
-cbor release_module(span release, span name);
-
-span content_of(cbor map, uint32_t key);
-uint64_t number_of(cbor map, uint32_t key);
-/** How many items a list in a record has, null counting as none. */
-uint32_t count_of(cbor list);
-
-/** For EACH: the first item, and how many there are in `left`'s length; the next one. */
-cbor each_first(cbor list, cbor *left);
-cbor each_next(cbor at, cbor *left);
-
-/** Over the items of a list that may be null. */
-#define EACH(name, list) \
-  (cbor left_##name = {NULL, 0}, name = each_first(list, &left_##name); left_##name.length > 0; name = each_next(name, &left_##name))
+cbor release_module(cbor release, span name);
 
 #endif

@@ -11,12 +11,12 @@ static bool lost_key(const role *before, const role *after) {
   return false;
 }
 
-static code threshold_of(const envelope *opened, span root, uint32_t which) {
+static code threshold_of(const envelope *opened, cbor root, uint32_t which) {
   role by = role_of(root, which);
   return cose_threshold(opened, &by);
 }
 
-static bool lost(span before, span after, uint32_t which) {
+static bool lost(cbor before, cbor after, uint32_t which) {
   role a = role_of(before, which), b = role_of(after, which);
   return lost_key(&a, &b);
 }
@@ -27,28 +27,28 @@ code trust_root(const trust *held, span bytes, uint32_t most_bytes, span *payloa
   *payload = opened.payload;
   *change = (root_change){.same = span_equal(opened.payload, held->root)};
   if (change->same) return code_ok;
-  TRY(threshold_of(&opened, held->root, root_root));
+  TRY(threshold_of(&opened, held->root.at, root_root));
   TRY(root_decode(opened.payload));
-  TRY(threshold_of(&opened, opened.payload, root_root));
-  if (number_of(opened.payload, root_version) != number_of(held->root, root_version) + 1) return code_root_version;
-  if (!span_equal(content_of(opened.payload, root_fleet), content_of(held->root, root_fleet))) return code_wrong_fleet;
-  TRY(root_check(opened.payload));
+  TRY(threshold_of(&opened, opened.payload.at, root_root));
+  if (number_of(opened.payload.at, root_version) != number_of(held->root.at, root_version) + 1) return code_root_version;
+  if (!content_is(opened.payload.at, root_fleet, content_of(held->root.at, root_fleet))) return code_wrong_fleet;
+  TRY(root_check(opened.payload.at));
   // A key that was taken from a role may have been a thief's, who raised the role's counters out of reach.
-  change->forget_directive = lost(held->root, opened.payload, root_gateway);
-  change->forget_floors = lost(held->root, opened.payload, root_release);
+  change->forget_directive = lost(held->root.at, opened.payload.at, root_gateway);
+  change->forget_floors = lost(held->root.at, opened.payload.at, root_release);
   return code_ok;
 }
 
 /** A gateway restored from a backup can't put a node back unawares (src/trust/rising.ts). */
-static code check_rising(span held, span next) {
+static code check_rising(cbor held, cbor next) {
   for EACH(section, cbor_get(next, directive_sections)) {
     for EACH(before, cbor_get(held, directive_sections)) {
       if (number_of(before, section_phase) != 0 || !span_equal(content_of(before, section_app), content_of(section, section_app))) continue;
-      uint64_t epoch = number_of(section, section_epoch), epoch_before = number_of(before, section_epoch);
+      uint32_t epoch = number_of(section, section_epoch), epoch_before = number_of(before, section_epoch);
       bool prepares = number_of(section, section_phase) == 1;
       if (epoch < epoch_before || (prepares && epoch == epoch_before)) return code_directive_rollback;
       cbor chosen = cbor_get(section, section_chosen), chosen_before = cbor_get(before, section_chosen);
-      if ((cbor_there(chosen) ? cbor_argument(chosen) : 0) < (cbor_there(chosen_before) ? cbor_argument(chosen_before) : 0)) return code_directive_rollback;
+      if ((cbor_there(chosen) ? cbor_wide(chosen) : 0) < (cbor_there(chosen_before) ? cbor_wide(chosen_before) : 0)) return code_directive_rollback;
     }
   }
   return code_ok;
@@ -65,16 +65,16 @@ code trust_directive(const trust *held, span bytes, uint32_t most_bytes, span *p
   }
   envelope opened;
   TRY(cose_open(bytes, kind_directive, most_bytes, &opened));
-  TRY(threshold_of(&opened, held->root, root_gateway));
+  TRY(threshold_of(&opened, held->root.at, root_gateway));
   TRY(directive_decode(opened.payload));
-  if (!span_equal(content_of(opened.payload, directive_fleet), content_of(held->root, root_fleet))) return code_wrong_fleet;
-  if (!span_equal(content_of(opened.payload, directive_node), held->node)) return code_wrong_node;
-  TRY(directive_check(opened.payload));
+  if (!content_is(opened.payload.at, directive_fleet, content_of(held->root.at, root_fleet))) return code_wrong_fleet;
+  if (!content_is(opened.payload.at, directive_node, held->node)) return code_wrong_node;
+  TRY(directive_check(opened.payload.at));
   if (held->directive.length > 0) {
-    uint64_t version = number_of(opened.payload, directive_version), before = number_of(held->directive, directive_version);
+    uint32_t version = number_of(opened.payload.at, directive_version), before = number_of(held->directive.at, directive_version);
     if (version < before) return code_directive_rollback;
     if (version == before) return code_directive_conflict;
-    TRY(check_rising(held->directive, opened.payload));
+    TRY(check_rising(held->directive.at, opened.payload.at));
   }
   *payload = opened.payload;
   return code_ok;
@@ -82,16 +82,16 @@ code trust_directive(const trust *held, span bytes, uint32_t most_bytes, span *p
 
 cbor trust_section(const trust *held, span envelope_digest) {
   if (held->directive.length > 0)
-    for EACH(section, cbor_get(held->directive, directive_sections))
-      if (span_equal(content_of(section, section_envelope), envelope_digest)) return section;
-  return (cbor){NULL, 0};
+    for EACH(section, cbor_get(held->directive.at, directive_sections))
+      if (content_is(section, section_envelope, envelope_digest)) return section;
+  return NULL;
 }
 
 cbor trust_section_of(const trust *held, span app, uint32_t epoch) {
   if (held->directive.length > 0)
-    for EACH(section, cbor_get(held->directive, directive_sections))
-      if (span_equal(content_of(section, section_app), app) && number_of(section, section_epoch) == epoch) return section;
-  return (cbor){NULL, 0};
+    for EACH(section, cbor_get(held->directive.at, directive_sections))
+      if (content_is(section, section_app, app) && number_of(section, section_epoch) == epoch) return section;
+  return NULL;
 }
 
 static bool has_digest(span bytes, span digest) {
@@ -105,14 +105,14 @@ code trust_release(const trust *held, cbor section, span bytes, uint32_t most_by
   envelope opened;
   TRY(cose_open(bytes, kind_release, most_bytes, &opened));
   if (!has_digest(bytes, content_of(section, section_envelope))) return code_digest_mismatch;
-  TRY(threshold_of(&opened, held->root, root_release));
+  TRY(threshold_of(&opened, held->root.at, root_release));
   if (!has_digest(opened.payload, content_of(section, section_release))) return code_digest_mismatch;
   TRY(release_decode(opened.payload));
-  if (!span_equal(content_of(opened.payload, release_fleet), content_of(held->root, root_fleet))) return code_wrong_fleet;
-  if (!span_equal(content_of(opened.payload, release_app), content_of(section, section_app))) return code_wrong_app;
-  TRY(release_check(opened.payload));
-  if (number_of(opened.payload, release_number) < floor) return code_release_below_floor;
-  TRY(section_check(section, opened.payload));
+  if (!content_is(opened.payload.at, release_fleet, content_of(held->root.at, root_fleet))) return code_wrong_fleet;
+  if (!content_is(opened.payload.at, release_app, content_of(section, section_app))) return code_wrong_app;
+  TRY(release_check(opened.payload.at));
+  if (number_of(opened.payload.at, release_number) < floor) return code_release_below_floor;
+  TRY(section_check(section, opened.payload.at));
   *payload = opened.payload;
   return code_ok;
 }

@@ -48,8 +48,8 @@ static bool is_interface_name(span text) {
   return at == text.length;
 }
 
-static code check_all(cbor item, uint32_t count, const shape *of) {
-  for (cbor at = cbor_first(item); count > 0; count--, at = cbor_next(at)) TRY(check_shape(at, of));
+static code check_all(cbor list, const shape *of) {
+  for EACH(item, list) TRY(check_shape(item, of));
   return code_ok;
 }
 
@@ -65,7 +65,7 @@ static code check_record(cbor item, const shape *of) {
 
 static code check_dictionary(cbor item, const shape *of) {
   cbor at = cbor_first(item);
-  for (uint64_t count = cbor_argument(item); count > 0; count--) {
+  for (uint32_t count = cbor_argument(item); count > 0; count--) {
     if (cbor_major(at) != cbor_text || cbor_argument(at) > 128) return code_message_malformed;
     at = cbor_next(at);
     TRY(check_shape(at, of->item));
@@ -78,7 +78,7 @@ static code check_union(cbor item, const shape *of) {
   if (cbor_argument(item) != 2) return code_message_malformed;
   cbor kind = cbor_first(item);
   if (cbor_major(kind) != cbor_uint) return code_message_malformed;
-  uint64_t index = cbor_argument(kind);
+  uint64_t index = cbor_wide(kind);
   const field *each = of->fields;
   for (; each->of != NULL && index > 0; index--) each++;
   return each->of == NULL ? code_message_malformed : check_shape(cbor_next(kind), each->of);
@@ -89,14 +89,14 @@ code check_shape(cbor item, const shape *of) {
   if (!cbor_there(item)) return code_message_malformed;
   if (of->type == is_any) return code_ok;
   if (cbor_major(item) != majors[of->type]) return code_message_malformed;
-  uint64_t argument = cbor_argument(item);
+  uint64_t argument = cbor_wide(item);
   bool fits = true;
   switch (of->type) {
     case is_uint:
       fits = argument >= of->least && argument <= (of->most == 0 ? 0x1fffffffffffffull : of->most);
       break;
     case is_bool:
-      fits = item.at[0] == 0xf4 || item.at[0] == 0xf5;
+      fits = *item == 0xf4 || *item == 0xf5;
       break;
     case is_id:
       fits = is_well_formed_id(cbor_content(item));
@@ -112,7 +112,7 @@ code check_shape(cbor item, const shape *of) {
       fits = argument < of->least;
       break;
     case is_list:
-      return argument > of->most ? code_message_malformed : check_all(item, (uint32_t)argument, of->item);
+      return argument > of->most ? code_message_malformed : check_all(item, of->item);
     case is_dictionary:
       return argument > of->most ? code_message_malformed : check_dictionary(item, of);
     case is_record:

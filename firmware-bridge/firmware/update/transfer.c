@@ -88,7 +88,7 @@ static uint8_t slot_with(const held *in, const uint8_t digest[32]) {
 /** The section of the directive that the spare slot's release was accepted for. */
 static cbor spare_section(const held *in, const trust *by) {
   const slot_facts *facts = &in->slots.slot[slots_spare(&in->slots)];
-  return facts->envelope_bytes == 0 ? (cbor){NULL, 0} : trust_section_of(by, slot_app(facts), facts->epoch);
+  return facts->envelope_bytes == 0 ? NULL : trust_section_of(by, slot_app(facts), facts->epoch);
 }
 
 /** Whether the content is one that the section lists, with this size. */
@@ -279,15 +279,15 @@ static __attribute__((noinline)) code accept_release(held *in, cbor section, spa
   memcpy(facts->app, app.at, app.length);
   facts->module_length = (uint8_t)module.length;
   memcpy(facts->module, module.at, module.length);
-  facts->epoch = (uint32_t)number_of(section, section_epoch);
-  facts->number = (uint32_t)number_of(payload, release_number);
+  facts->epoch = number_of(section, section_epoch);
+  facts->number = number_of(payload.at, release_number);
   memcpy(facts->release, content_of(section, section_release).at, 32);
   facts->envelope_bytes = envelope_bytes;
-  cbor artifact = cbor_get(release_module(payload, module), module_core);
+  cbor artifact = cbor_get(release_module(payload.at, module), module_core);
   memcpy(facts->digest, content_of(artifact, artifact_digest).at, 32);
-  facts->bytes = (uint32_t)number_of(artifact, artifact_size);
+  facts->bytes = number_of(artifact, artifact_size);
   facts->at = module_at(envelope_bytes);
-  risen raised = {(uint32_t)number_of(payload, release_floor), facts->number, facts->epoch};
+  risen raised = {number_of(payload.at, release_floor), facts->number, facts->epoch};
   // The slot's facts first: a counter's record may move all others to the other bank, the directive with them.
   TRY(slots_write(&next, &in->store));
   in->slots = next;
