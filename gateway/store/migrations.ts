@@ -2,6 +2,7 @@ import { HyphaError } from '@hypha/core/errors.ts'
 import { broadcastMigration, brokerMigration } from './broker-store.ts'
 import { chainAudit } from './schema-audit.ts'
 import { enrolmentMigration } from './schema-enrolment.ts'
+import { escalationMigration } from './schema-escalations.ts'
 import { fleetSchema, signingMigration } from './schema-fleet.ts'
 import { inputPublisherMigration } from './schema-inputs.ts'
 import { receiptMigration } from './schema-receipts.ts'
@@ -26,6 +27,7 @@ export const migrations: readonly Migration[] = [
   rolloutMigration,
   receiptMigration,
   inputPublisherMigration,
+  escalationMigration,
 ]
 
 /**

@@ -23,7 +23,7 @@ export function createRemoval(db: Database, fleet: string, contents: ContentStor
   )
 
   // What the gateway said of the placement of others tells of it, too. Ids have no character that a pattern would read otherwise.
-  const eventsThatName = db.prepare(`DELETE FROM events WHERE fleet = :fleet AND code IN ('moved', 'placed', 'unplaced')
+  const eventsThatName = db.prepare(`DELETE FROM events WHERE fleet = :fleet AND code IN ('moved', 'placed', 'unplaced', 'escalated', 'come-home')
     AND ' ' || text || ' ' GLOB '*[^a-z0-9-]' || :id || '[^a-z0-9-]*'`)
 
   const ofNode = [
@@ -31,7 +31,7 @@ export function createRemoval(db: Database, fleet: string, contents: ContentStor
     ...scoped(['events', 'logs', 'inputs'], '(node = :id OR home = :id)'),
     ...scoped(['marks', 'input_counts', 'invites', 'settings', 'directives', 'carried', 'receipts'], 'node = :id'),
     ...scoped(['node_runs', 'sealed_secrets'], 'node = :id'),
-    ...scoped(['assignments'], '(node = :id OR home = :id)'),
+    ...scoped(['assignments', 'escalations'], '(node = :id OR home = :id)'),
     plansWith,
     rolloutsWith,
     eventsThatName,
@@ -43,7 +43,7 @@ export function createRemoval(db: Database, fleet: string, contents: ContentStor
       ['events', 'logs', 'inputs', 'settings', 'plans', 'rollouts', 'releases', 'app_epochs', 'carried', 'receipts'],
       'app = :id',
     ),
-    ...scoped(['assignments', 'sealed_secrets'], 'app = :id'),
+    ...scoped(['assignments', 'escalations', 'sealed_secrets'], 'app = :id'),
     ...scoped(['apps'], 'id = :id'),
   ]
 

@@ -5,6 +5,7 @@ import { SqliteBrokerStore } from './broker-store.ts'
 import { createContents } from './contents.ts'
 import { createDirectives } from './directives.ts'
 import { createEpochs } from './epochs.ts'
+import { createEscalations } from './escalations.ts'
 import { createGiven } from './given.ts'
 import { createInputs } from './inputs.ts'
 import { createInvites } from './invites.ts'
@@ -58,6 +59,7 @@ export function openStore(path: string, options: StoreOptions) {
     contents,
     apps: createApps(db, fleet, contents),
     epochs: createEpochs(db, fleet),
+    escalations: createEscalations(db, fleet),
     directives: createDirectives(db, fleet),
     rollouts: createRollouts<unknown>(db, fleet),
     settings: createSettings(db, fleet),

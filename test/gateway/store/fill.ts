@@ -49,6 +49,8 @@ export function fill(store: Store, node: string, app: string): void {
     [t0 + 100_000, 2, 22],
   ])
   store.events.add({ at: t0, ...instance, code: 'trapped', text: 'unreachable' })
+  const bar = { cause: 'memory', text: 'trapped', release: null, since: t0, until: t0 + 1, times: 1, liftedAt: null }
+  store.escalations.put({ ...instance, ...bar })
   store.logs.add({ at: t0, ...instance, level: 'info', text: 'hello' })
   store.inputs.add({ ...instance, topic: 'limit', payload: new Uint8Array(2), queuedAt: t0 })
   const gone = store.inputs.add({ ...instance, topic: 'limit', payload: new Uint8Array(2), queuedAt: t0 })

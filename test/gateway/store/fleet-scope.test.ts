@@ -13,6 +13,7 @@ const readAll = (store: Store) => ({
   releases: store.apps.releases('greenhouse'),
   plan: store.apps.latestPlan('greenhouse'),
   directives: store.directives.list(),
+  escalations: store.escalations.list(),
   settings: store.settings.list('greenhouse'),
   tokens: store.tokens.list(),
   token: store.tokens.find('digest of ci', t0),
