@@ -99,7 +99,7 @@ code cell_start(cell *c) {
     c->status = cell_failed;
     c->changed = true;
     c->error = code_of(error);
-    report_event(c, c->error, wasm_error_words(error));
+    report_event(c, c->error, wasm_failure_words(error));
     return c->error;
   }
   host_keep(c);
@@ -190,7 +190,7 @@ static bool end_turn(cell *c, enum wasm_error error) {
   ring_undo(c->ring);
   host_undo(c);
   c->error = kept;
-  report_event(c, kept, error == wasm_ok ? "what the turn wrote can't be kept" : wasm_error_words(error));
+  report_event(c, kept, error == wasm_ok ? "what the turn wrote can't be kept" : wasm_failure_words(error));
   if (error == wasm_ok) return false;
   if (active(c)->status == slot_trial) {
     cell_revert(c);

@@ -10,35 +10,29 @@
 enum { to_time, to_offer, to_piece, to_abandon, to_activation, to_ack, to_session, to_input, to_call, to_kinds };
 enum { from_identify, from_state, from_held, from_refused, from_report, from_session, from_answer };
 
-#define END {0, false, NULL}
-#define FIELDS(name, ...) static const field name[] = {__VA_ARGS__}
-
-static const shape from_1 = {.type = is_uint, .least = 1, .most = 0xffffffff};
-static const shape eight = {.type = is_bytes, .most = 8, .exact = true};
-static const shape sixteen = {.type = is_bytes, .most = 16, .exact = true};
+static const shape from_1 = {.type = is_uint, .count = 1, .most = 0xffffffff};
+static const shape eight = {.type = is_exactly, .most = 8};
+static const shape sixteen = {.type = is_exactly, .most = 16};
 static const shape any_bytes = {.type = is_bytes, .most = 4096};
 static const shape name_text = {.type = is_text, .most = 64};
 static const shape topic_text = {.type = is_text, .most = 512};
-static const shape four_words = {.type = is_one_of, .least = 4};
-static const shape three_words = {.type = is_one_of, .least = 3};
-static const shape two_words = {.type = is_one_of, .least = 2};
+static const shape four_words = {.type = is_one_of, .count = 4};
+static const shape three_words = {.type = is_one_of, .count = 3};
+static const shape two_words = {.type = is_one_of, .count = 2};
 static const shape anything = {.type = is_any};
 
-FIELDS(time_fields, {1, false, &shape_uint}, END);
-FIELDS(offer_fields, {1, false, &from_1}, {2, false, &four_words}, {3, false, &shape_digest}, {4, false, &shape_u32}, {5, false, &two_words},
-       {6, true, &shape_digest}, {7, false, &shape_u32}, END);
-FIELDS(piece_fields, {1, false, &from_1}, {2, false, &shape_u32}, {3, false, &any_bytes}, END);
-FIELDS(abandon_fields, {1, false, &from_1}, END);
-FIELDS(activation_fields, {1, false, &three_words}, {2, false, &shape_id}, {3, false, &from_1}, {4, false, &shape_digest}, END);
-FIELDS(ack_fields, {1, false, &eight}, {2, false, &shape_uint}, {3, true, &shape_bool}, END);
-FIELDS(session_fields, {1, false, &shape_digest}, {2, true, &sixteen}, END);
-FIELDS(input_fields, {1, false, &eight}, {2, false, &shape_uint}, {3, false, &shape_id}, {4, false, &shape_id}, {5, true, &shape_id}, {6, false, &topic_text}, {7, false, &any_bytes}, END);
-FIELDS(call_fields, {1, false, &from_1}, {2, false, &two_words}, {3, false, &name_text}, {4, true, &anything}, END);
+RECORD(time_shape, {1, false, &shape_uint});
+RECORD(offer_shape, {1, false, &from_1}, {2, false, &four_words}, {3, false, &shape_digest}, {4, false, &shape_u32}, {5, false, &two_words},
+       {6, true, &shape_digest}, {7, false, &shape_u32});
+RECORD(piece_shape, {1, false, &from_1}, {2, false, &shape_u32}, {3, false, &any_bytes});
+RECORD(abandon_shape, {1, false, &from_1});
+RECORD(activation_shape, {1, false, &three_words}, {2, false, &shape_id}, {3, false, &from_1}, {4, false, &shape_digest});
+RECORD(ack_shape, {1, false, &eight}, {2, false, &shape_uint}, {3, true, &shape_bool});
+RECORD(session_shape, {1, false, &shape_digest}, {2, true, &sixteen});
+RECORD(input_shape, {1, false, &eight}, {2, false, &shape_uint}, {3, false, &shape_id}, {4, false, &shape_id}, {5, true, &shape_id}, {6, false, &topic_text}, {7, false, &any_bytes});
+RECORD(call_shape, {1, false, &from_1}, {2, false, &two_words}, {3, false, &name_text}, {4, true, &anything});
 
-static const shape kinds[to_kinds] = {
-    {.type = is_record, .fields = time_fields},    {.type = is_record, .fields = offer_fields},      {.type = is_record, .fields = piece_fields},
-    {.type = is_record, .fields = abandon_fields}, {.type = is_record, .fields = activation_fields}, {.type = is_record, .fields = ack_fields},
-    {.type = is_record, .fields = session_fields}, {.type = is_record, .fields = input_fields},      {.type = is_record, .fields = call_fields}};
+static const shape *const kinds[to_kinds] = {&time_shape, &offer_shape, &piece_shape, &abandon_shape, &activation_shape, &ack_shape, &session_shape, &input_shape, &call_shape};
 
 void node_refuse(node *n, uint8_t of, const uint32_t *number, code why) {
   if (n->refusal_count == node_refusals) return;
@@ -436,7 +430,7 @@ static void take(node *n, span payload) {
     return;
   }
   cbor kind = cbor_first(payload.at), fields = cbor_next(kind);
-  if (cbor_major(kind) != cbor_uint || cbor_wide(kind) >= to_kinds || check_shape(fields, &kinds[cbor_argument(kind)]) != code_ok) {
+  if (cbor_major(kind) != cbor_uint || cbor_wide(kind) >= to_kinds || check_shape(fields, kinds[cbor_argument(kind)]) != code_ok) {
     n->unread++;
     return;
   }

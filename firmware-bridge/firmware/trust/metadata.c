@@ -3,77 +3,69 @@
 #include "ed25519.h"
 #include "schema.h"
 
-#define RECORD(name, ...)                             \
-  static const field name##_fields[] = {__VA_ARGS__}; \
-  static const shape name = {.type = is_record, .fields = name##_fields}
-#define LIST_OF(name, of, count) static const shape name = {.type = is_list, .most = (count), .item = &(of)}
-#define END {0, false, NULL}
-
-static const shape role_threshold = {.type = is_uint, .least = 1, .most = 16};
+static const shape role_threshold = {.type = is_uint, .count = 1, .most = 16};
 static const shape any = {.type = is_any};
-static const shape any_list = {.type = is_list, .most = 0xffffffff, .item = &any};
+static const shape any_list = {.type = is_list, .item = &any};
 static const shape text_4096 = {.type = is_text, .most = 4096};
 
 LIST_OF(role_keys, shape_digest, most_keys);
-RECORD(role_shape, {1, false, &role_threshold}, {2, false, &role_keys}, END);
+RECORD(role_shape, {1, false, &role_threshold}, {2, false, &role_keys});
 LIST_OF(authorities, shape_digest, 4);
 RECORD(root_shape, {root_fleet, false, &shape_id}, {root_version, false, &shape_u32_from_1}, {3, false, &shape_uint}, {root_root, false, &role_shape},
-       {root_release, false, &role_shape}, {root_gateway, false, &role_shape}, {root_authorities, true, &authorities}, END);
+       {root_release, false, &role_shape}, {root_gateway, false, &role_shape}, {root_authorities, true, &authorities});
 
 static const shape interface_shape = {.type = is_interface};
-static const shape empty_record = {.type = is_record, .fields = (const field[]){END}};
-RECORD(provider_instance, {1, false, &shape_id}, {2, false, &shape_id}, {3, true, &shape_id}, END);
-RECORD(provider_device, {1, false, &shape_id}, END);
-static const field provider_cases[] = {{0, false, &empty_record}, {0, false, &provider_instance}, {0, false, &provider_device}, END};
-static const shape provider = {.type = is_union, .fields = provider_cases};
-RECORD(link_shape, {1, false, &interface_shape}, {2, false, &provider}, END);
+static const shape empty_record = {.type = is_record};
+RECORD(provider_instance, {1, false, &shape_id}, {2, false, &shape_id}, {3, true, &shape_id});
+RECORD(provider_device, {1, false, &shape_id});
+UNION(provider, {0, false, &empty_record}, {0, false, &provider_instance}, {0, false, &provider_device});
+RECORD(link_shape, {1, false, &interface_shape}, {2, false, &provider});
 LIST_OF(links, link_shape, 128);
 
-static const shape nonce = {.type = is_bytes, .most = 24, .exact = true};
+static const shape nonce = {.type = is_exactly, .most = 24};
 static const shape box = {.type = is_bytes, .most = 4200};
-RECORD(setting_plain, {1, false, &text_4096}, END);
-RECORD(setting_sealed, {1, false, &shape_digest}, {2, false, &nonce}, {3, false, &box}, END);
-static const field setting_cases[] = {{0, false, &setting_plain}, {0, false, &setting_sealed}, END};
-static const shape setting = {.type = is_union, .fields = setting_cases};
-static const shape settings = {.type = is_dictionary, .most = 64, .item = &setting};
+RECORD(setting_plain, {1, false, &text_4096});
+RECORD(setting_sealed, {1, false, &shape_digest}, {2, false, &nonce}, {3, false, &box});
+UNION(setting, {0, false, &setting_plain}, {0, false, &setting_sealed});
+static const shape settings = {.type = is_dictionary, .count = 64, .item = &setting};
 
-static const shape two_words = {.type = is_one_of, .least = 2};
-static const shape three_words = {.type = is_one_of, .least = 3};
-static const shape one_word = {.type = is_one_of, .least = 1};
+static const shape two_words = {.type = is_one_of, .count = 2};
+static const shape three_words = {.type = is_one_of, .count = 3};
+static const shape one_word = {.type = is_one_of, .count = 1};
 static const shape wave = {.type = is_uint, .most = 63};
 static const shape content_bytes = {.type = is_uint, .most = 64 * 1024 * 1024};
 RECORD(instance_shape, {instance_module, false, &shape_id}, {instance_home, true, &shape_id}, {instance_form, false, &two_words},
-       {instance_links, false, &links}, {instance_config, false, &settings}, END);
+       {instance_links, false, &links}, {instance_config, false, &settings});
 LIST_OF(instances, instance_shape, 256);
-RECORD(transfer_shape, {1, false, &three_words}, {2, true, &shape_digest}, {3, false, &shape_digest}, {4, false, &content_bytes}, {5, true, &one_word}, END);
-RECORD(content_shape, {content_digest, false, &shape_digest}, {content_size, false, &content_bytes}, {3, false, &transfer_shape}, END);
+RECORD(transfer_shape, {1, false, &three_words}, {2, true, &shape_digest}, {3, false, &shape_digest}, {4, false, &content_bytes}, {5, true, &one_word});
+RECORD(content_shape, {content_digest, false, &shape_digest}, {content_size, false, &content_bytes}, {3, false, &transfer_shape});
 LIST_OF(contents, content_shape, 257);
 // Keys 10 and 11 say who else is there; a board serves no links and passes over them.
 RECORD(section_shape, {section_app, false, &shape_id}, {section_epoch, false, &shape_u32_from_1}, {section_release, false, &shape_digest},
        {section_envelope, false, &shape_digest}, {section_phase, false, &two_words}, {section_instances, false, &instances},
-       {section_contents, false, &contents}, {section_chosen, true, &shape_uint}, {section_wave, true, &wave}, END);
+       {section_contents, false, &contents}, {section_chosen, true, &shape_uint}, {section_wave, true, &wave});
 LIST_OF(sections, section_shape, 64);
 RECORD(directive_shape, {directive_fleet, false, &shape_id}, {directive_node, false, &shape_id}, {directive_version, false, &shape_u32_from_1},
-       {directive_issued, false, &shape_uint}, {directive_expires, false, &shape_uint}, {directive_sections, false, &sections}, {directive_leave, false, &shape_bool}, END);
+       {directive_issued, false, &shape_uint}, {directive_expires, false, &shape_uint}, {directive_sections, false, &sections}, {directive_leave, false, &shape_bool});
 
-RECORD(artifact_shape, {artifact_digest, false, &shape_digest}, {artifact_size, false, &content_bytes}, END);
-static const shape period = {.type = is_uint, .least = 1, .most = 31u * 86400000u};
-static const shape turn_ms = {.type = is_uint, .least = 1, .most = 3600000};
+RECORD(artifact_shape, {artifact_digest, false, &shape_digest}, {artifact_size, false, &content_bytes});
+static const shape period = {.type = is_uint, .count = 1, .most = 31u * 86400000u};
+static const shape turn_ms = {.type = is_uint, .count = 1, .most = 3600000};
 static const shape per_second = {.type = is_uint, .most = 1000000};
 static const shape memory_bytes = {.type = is_uint, .most = 0xffff0000};
 static const shape topic = {.type = is_text, .most = 512};
 LIST_OF(filters, topic, 32);
-static const shape texts = {.type = is_dictionary, .most = 64, .item = &text_4096};
+static const shape texts = {.type = is_dictionary, .count = 64, .item = &text_4096};
 RECORD(limits_shape, {limits_memory, false, &memory_bytes}, {limits_turn, false, &turn_ms}, {limits_telemetry, false, &per_second},
-       {limits_messages, false, &per_second}, {limits_kv, false, &content_bytes}, END);
-RECORD(spec_shape, {spec_timer, true, &period}, {spec_subscribe, false, &filters}, {spec_publish, false, &filters}, {spec_config, false, &texts}, {spec_limits, false, &limits_shape}, END);
+       {limits_messages, false, &per_second}, {limits_kv, false, &content_bytes});
+RECORD(spec_shape, {spec_timer, true, &period}, {spec_subscribe, false, &filters}, {spec_publish, false, &filters}, {spec_config, false, &texts}, {spec_limits, false, &limits_shape});
 // A module's world, memory and features are what the gateway places by; the board reads them from the module itself.
-RECORD(module_shape, {module_name, false, &shape_id}, {module_component, false, &artifact_shape}, {module_core, true, &artifact_shape}, {module_spec, false, &spec_shape}, END);
+RECORD(module_shape, {module_name, false, &shape_id}, {module_component, false, &artifact_shape}, {module_core, true, &artifact_shape}, {module_spec, false, &spec_shape});
 LIST_OF(modules, module_shape, 128);
 static const shape number_or_none = {.type = is_uint, .most = 0xffffffff};
 // How a release is brought to the fleet (key 9) is the gateway's business.
 RECORD(release_shape, {release_fleet, false, &shape_id}, {release_app, false, &shape_id}, {release_number, false, &shape_u32_from_1}, {5, false, &shape_uint},
-       {release_floor, false, &number_or_none}, {release_modules, false, &modules}, {release_files, true, &any_list}, END);
+       {release_floor, false, &number_or_none}, {release_modules, false, &modules}, {release_files, true, &any_list});
 
 static code decode(span payload, const shape *of) {
   TRY(cbor_check(payload, CBOR_NO_TAG));

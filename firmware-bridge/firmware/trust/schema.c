@@ -1,9 +1,9 @@
 #include "schema.h"
 
 const shape shape_id = {.type = is_id};
-const shape shape_digest = {.type = is_bytes, .most = 32, .exact = true};
+const shape shape_digest = {.type = is_exactly, .most = 32};
 const shape shape_u32 = {.type = is_uint, .most = 0xffffffff};
-const shape shape_u32_from_1 = {.type = is_uint, .least = 1, .most = 0xffffffff};
+const shape shape_u32_from_1 = {.type = is_uint, .count = 1, .most = 0xffffffff};
 const shape shape_uint = {.type = is_uint};
 const shape shape_bool = {.type = is_bool};
 
@@ -54,7 +54,7 @@ static code check_all(cbor list, const shape *of) {
 }
 
 static code check_record(cbor item, const shape *of) {
-  for (const field *each = of->fields; each->of != NULL; each++) {
+  for (const field *each = of->fields; each < of->fields + of->count; each++) {
     cbor value = cbor_get(item, each->key);
     if (!cbor_there(value)) {
       if (!each->may_be_null) return code_message_malformed;
@@ -79,13 +79,11 @@ static code check_union(cbor item, const shape *of) {
   cbor kind = cbor_first(item);
   if (cbor_major(kind) != cbor_uint) return code_message_malformed;
   uint64_t index = cbor_wide(kind);
-  const field *each = of->fields;
-  for (; each->of != NULL && index > 0; index--) each++;
-  return each->of == NULL ? code_message_malformed : check_shape(cbor_next(kind), each->of);
+  return index < of->count ? check_shape(cbor_next(kind), of->fields[index].of) : code_message_malformed;
 }
 
 code check_shape(cbor item, const shape *of) {
-  static const uint8_t majors[] = {cbor_uint, cbor_simple, cbor_text, cbor_bytes, cbor_text, cbor_text, cbor_array, cbor_map, cbor_uint, cbor_array, cbor_map};
+  static const uint8_t majors[] = {cbor_uint, cbor_simple, cbor_text, cbor_bytes, cbor_bytes, cbor_text, cbor_text, cbor_array, cbor_map, cbor_uint, cbor_array, cbor_map};
   if (!cbor_there(item)) return code_message_malformed;
   if (of->type == is_any) return code_ok;
   if (cbor_major(item) != majors[of->type]) return code_message_malformed;
@@ -93,7 +91,7 @@ code check_shape(cbor item, const shape *of) {
   bool fits = true;
   switch (of->type) {
     case is_uint:
-      fits = argument >= of->least && argument <= (of->most == 0 ? 0x1fffffffffffffull : of->most);
+      fits = argument >= of->count && argument <= (of->most == 0 ? 0x1fffffffffffffull : of->most);
       break;
     case is_bool:
       fits = *item == 0xf4 || *item == 0xf5;
@@ -104,17 +102,20 @@ code check_shape(cbor item, const shape *of) {
     case is_interface:
       fits = is_interface_name(cbor_content(item));
       break;
+    case is_exactly:
+      fits = argument == of->most;
+      break;
     case is_bytes:
     case is_text:
-      fits = argument <= of->most && (!of->exact || argument == of->most);
+      fits = argument <= of->most;
       break;
     case is_one_of:
-      fits = argument < of->least;
+      fits = argument < of->count;
       break;
     case is_list:
-      return argument > of->most ? code_message_malformed : check_all(item, of->item);
+      return of->count != 0 && argument > of->count ? code_message_malformed : check_all(item, of->item);
     case is_dictionary:
-      return argument > of->most ? code_message_malformed : check_dictionary(item, of);
+      return of->count != 0 && argument > of->count ? code_message_malformed : check_dictionary(item, of);
     case is_record:
       return check_record(item, of);
     case is_union:

@@ -4,11 +4,11 @@
 
 #include "cbor.h"
 
-typedef enum { is_uint, is_bool, is_id, is_bytes, is_text, is_interface, is_list, is_record, is_one_of, is_union, is_dictionary, is_any } shape_type;
+typedef enum { is_uint, is_bool, is_id, is_bytes, is_exactly, is_text, is_interface, is_list, is_record, is_one_of, is_union, is_dictionary, is_any } shape_type;
 
 typedef struct shape shape;
 
-/** A field of a record, or a case of a union (without a key). The list ends with one without a shape. */
+/** A field of a record, or a case of a union (without a key). */
 typedef struct {
   uint8_t key;
   bool may_be_null;
@@ -17,16 +17,25 @@ typedef struct {
 
 struct shape {
   uint8_t type;
-  /** is_uint: the least; is_one_of: how many words. */
-  uint8_t least;
-  /** is_uint: the most, 0 for 2^53 − 1; is_bytes, is_text: bytes, with `exact` no fewer; is_list, is_dictionary: items. */
-  uint32_t most;
-  bool exact;
-  /** is_list, is_dictionary: of what. */
-  const shape *item;
-  /** is_record, is_union. */
-  const field *fields;
+  /** is_uint: the least; is_one_of: how many words; is_list, is_dictionary: the most items, 0 for any number; is_record, is_union: how many fields or cases. */
+  uint16_t count;
+  union {
+    /** is_uint: the most, 0 for 2^53 − 1; is_bytes, is_text: the most bytes; is_exactly: how many bytes. */
+    uint32_t most;
+    /** is_list, is_dictionary: of what. */
+    const shape *item;
+    /** is_record, is_union. */
+    const field *fields;
+  };
 };
+
+#define RECORD(name, ...)                             \
+  static const field name##_fields[] = {__VA_ARGS__}; \
+  static const shape name = {.type = is_record, .count = sizeof name##_fields / sizeof(field), .fields = name##_fields}
+#define UNION(name, ...)                             \
+  static const field name##_cases[] = {__VA_ARGS__}; \
+  static const shape name = {.type = is_union, .count = sizeof name##_cases / sizeof(field), .fields = name##_cases}
+#define LIST_OF(name, of, most) static const shape name = {.type = is_list, .count = (most), .item = &(of)}
 
 /** Whether an item is of the shape, all the way down: else message-malformed. */
 code check_shape(cbor item, const shape *of);

@@ -19,7 +19,7 @@
 
 /* ---- errors and traps: words for them stand in words.c, which a board needn't link ---- */
 
-#define WASM_ERRORS(X)                                                                                                                    \
+#define WASM_INVALID(X)                                                                                                                      \
     /* the bytes aren't a module */                                                                                                       \
     X(magic, "magic header not detected")                                                                                                 \
     X(version, "unknown binary version")                                                                                                  \
@@ -53,9 +53,11 @@
     X(unsupported, "a feature that isn't supported: SIMD, threads, exceptions, tail calls, garbage collection or 64-bit memory")         \
     X(implementation_limit, "over a limit of the interpreter")                                                                            \
     X(scratch, "too little scratch memory to validate this module")                                                                       \
-    X(side_table, "too little room for the side table, or it couldn't be written")                                                        \
+    X(side_table, "too little room for the side table, or it couldn't be written")
+
+#define WASM_FAILURES(X)                                                                                                                 \
+    /* it can't be opened, linked or started here */                                                                                         \
     X(stale_side_table, "the side table isn't that of this module")                                                                       \
-    /* it can't be linked or started here */                                                                                              \
     X(unknown_import, "unknown import")                                                                                                   \
     X(import_type, "incompatible import type")                                                                                            \
     X(arena, "too little memory for the instance")                                                                                        \
@@ -82,12 +84,15 @@
 enum wasm_error {
     wasm_ok,
 #define WASM_ERROR_ENUM(name, words) wasm_error_##name,
-    WASM_ERRORS(WASM_ERROR_ENUM)
+    WASM_INVALID(WASM_ERROR_ENUM)
+    WASM_FAILURES(WASM_ERROR_ENUM)
 #undef WASM_ERROR_ENUM
 };
 
 /* In English, for people. */
 const char *wasm_error_words(enum wasm_error error);
+/* The same of a module that was found valid, without the words for all others. */
+const char *wasm_failure_words(enum wasm_error error);
 
 /* ---- validation ---- */
 
