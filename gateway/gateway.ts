@@ -19,6 +19,7 @@ import { createBroker } from './broker/aedes-broker.ts'
 import type { Broker } from './broker/broker.ts'
 import { ticketKeysInFile } from './broker/ticket-keys.ts'
 import { createPatchMaker } from './delta/maker.ts'
+import { sizeForChildren } from './distribute/children-packet.ts'
 import { createChunks, transferSizes } from './distribute/chunks.ts'
 import type { Publish } from './distribute/directive-packet.ts'
 import { createInputSender } from './distribute/inputs.ts'
@@ -35,6 +36,7 @@ import { createNodeMessages, tellNodeProblems } from './node-messages.ts'
 import { createOutlet } from './outlet.ts'
 import { Roots } from './roots.ts'
 import { callerByToken } from './services/access.ts'
+import type { BoardSinks } from './services/boards.ts'
 import { releasedAgent } from './services/released-agent.ts'
 import { createGateway } from './services/services.ts'
 import { World } from './services/world.ts'
@@ -82,8 +84,14 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
   const broker = await openBroker({ home, file, server, clientCas: authorities.ofClients, store, log })
   const publish: Publish = (topic, bytes, options) => broker.publish(topic, bytes, options)
   const distribution = { store, topics, publish, clock: systemClock, onProblem: onNodeProblem }
-  const chunks = createChunks(distribution)
-  const sender = createInputSender(distribution)
+  const chunks = createChunks({
+    ...distribution,
+    sizeForChildren: (node, digest) => sizeForChildren(node, digest, store),
+  })
+  const sender = createInputSender({
+    ...distribution,
+    parentOf: (node) => store.nodes.parentOf(node),
+  })
   const world = new World({ topics, publish, clock: systemClock, onProblem: onFailure })
 
   const publishRoot = () => publish(topics.rootMetadata, encodeNewest(roots.chain), { retain: true, qos: 1 })
@@ -122,7 +130,7 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
   })
 
   const patchMaker = createPatchMaker({ onProblem: ({ message, code }) => log.warn(message, { code }) })
-  const { services, pipeline, reports, feeds } = createGateway({
+  const { services, pipeline, reports, boards, feeds } = createGateway({
     store,
     crypto: nodeCrypto,
     clock: systemClock,
@@ -153,13 +161,28 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
     onFailure,
   })
 
+  const nodeSinks: BoardSinks = {
+    state: (node, state) => {
+      reports.state(node, state)
+      sender.runs(node, state.sections.map(({ app, running }) => `${app} ${running && toHex(running)}`).join())
+    },
+    presence: (node, online) => {
+      if (online) void sender.connected(node)
+      else sender.disconnected(node)
+      reports.presence(node, online)
+    },
+    report: (node, body) => ingest.onReport(node, body),
+  }
+  boards.use(nodeSinks)
   const ingest = createIngest({
     store,
     route: ({ app, module, home, node, topic }) =>
       pipeline.planner.targets(app, { kind: 'instance', node, module, home }, topic),
     runsNow: (node, instance) => pipeline.planner.runs(node, instance),
     sinks: {
-      ack: (node, bytes) => void publish(topics.down(node, 'ack'), bytes).catch(onFailure),
+      ack: (node, bytes) => {
+        if (!boards.ack(node, bytes)) void publish(topics.down(node, 'ack'), bytes).catch(onFailure)
+      },
       values: (values) => {
         world.values(values)
         feeds.values.publish(values)
@@ -172,13 +195,12 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
         for (const node of nodes) void sender.flush(node)
       },
       state: (node, state) => {
-        reports.state(node, state)
-        sender.runs(node, state.sections.map(({ app, running }) => `${app} ${running && toHex(running)}`).join())
+        nodeSinks.state(node, state)
+        boards.heard(node, state)
       },
       presence: (node, online) => {
-        if (online) void sender.connected(node)
-        else sender.disconnected(node)
-        reports.presence(node, online)
+        nodeSinks.presence(node, online)
+        boards.presence(node, online)
       },
       unwelcome: (node, cloned) => {
         broker.disconnect(node)
@@ -196,6 +218,7 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
     chunks,
     reports,
     planner: pipeline.planner,
+    boards: (node, bytes) => boards.word(node, bytes),
     sender,
     clock: systemClock,
     tellTime: (node, answer) => void publish(topics.down(node, 'time'), answer).catch(onFailure),
@@ -341,7 +364,9 @@ function openBroker({ home, file, server, clientCas, store, log }: BrokerParts):
         const refused = refusalOf(id, node)
         return refused === null || `${refused.message} [${refused.code}]`
       },
-      mayReceive: (node, digest) => transferSizes(store.directives.get(node)?.directive).has(digest),
+      mayReceive: (node, digest) =>
+        transferSizes(store.directives.get(node)?.directive).has(digest) ||
+        sizeForChildren(node, digest, store) !== undefined,
       onDenied: ({ client, address, action, topic, why, more }) =>
         log.warn(`refused: ${why}`, { client: client?.id, address, action, topic, ...(more > 0 ? { more } : {}) }),
       onDropped: (client, count) =>

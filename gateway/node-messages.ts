@@ -20,6 +20,8 @@ export interface NodeMessagePorts {
   readonly chunks: { onWant(node: string, bytes: Uint8Array): void }
   readonly reports: NodeReports
   readonly planner: Pick<Planner, 'targets'>
+  /** Takes a word of a node's board. Throws what is wrong with it. */
+  readonly boards: (node: string, bytes: Uint8Array) => void
   readonly sender: { flush(node: string): Promise<void> }
   readonly clock: Clock
   /** Hands a node the time; what gets lost it asks for again. */
@@ -52,7 +54,8 @@ export function tellNodeProblems(log: Log, now: () => number): NodeMessagePorts[
 
 /** Hands each PUBLISH that passed the broker's rules to whom it concerns. Never throws for bad bytes: that would make the client send them again. */
 export function createNodeMessages(ports: NodeMessagePorts): NodeMessages {
-  const { topics, store, ingest, chunks, reports, planner, sender, clock, tellTime, disconnect, onProblem } = ports
+  const { topics, store, ingest, chunks, reports, planner, boards, sender, clock, tellTime, disconnect, onProblem } =
+    ports
 
   /** From a client that is no node, to the inboxes of an app's modules. Durable when this returns, and with it the PUBACK. */
   function fromWorld(app: string, topic: string, payload: Uint8Array): void {
@@ -150,6 +153,7 @@ export function createNodeMessages(ports: NodeMessagePorts): NodeMessages {
           if (parsed.what === 'receipt') return reports.receipts.take(parsed.node, payload)
           if (parsed.what === 'proof') return reports.proof(parsed.node, payload)
           if (parsed.what === 'links') return reports.links.take(parsed.node, payload)
+          if (parsed.what === 'child') return boards(parsed.node, payload)
           if (parsed.what === 'progress') return reports.progress.onProgress(parsed.node, payload)
       }
     } catch (thrown) {

@@ -1,6 +1,8 @@
 import type { Directive } from '@hypha/core/trust/directive.ts'
+import { toChild } from '@hypha/core/wire/messages/child.ts'
 import type { FleetTopics } from '@hypha/core/wire/topics.ts'
 import type { Broker } from './broker/broker.ts'
+import { sendChildren } from './distribute/children-packet.ts'
 import { type DirectivePorts, sendDirective } from './distribute/directive-packet.ts'
 import type { ReleaseMessages } from './distribute/release-messages.ts'
 import type { Outlet } from './services/deps.ts'
@@ -31,6 +33,18 @@ export function createOutlet(ports: OutletPorts): Outlet {
     return [...own, ...shared]
   }
   const clear = (topic: string) => void publish(topic, new Uint8Array(), { retain: true, qos: 1 }).catch(onFailure)
+  // Several boards of a node are often told something at once.
+  const parents = new Set<string>()
+  const children = (parent: string) => {
+    if (parents.size === 0) {
+      queueMicrotask(() => {
+        const all = [...parents]
+        parents.clear()
+        for (const each of all) sendChildren(each, distribution).catch(onFailure)
+      })
+    }
+    parents.add(parent)
+  }
   // Those of one decision together: what many of them need goes before them, once.
   let due: Directive[] = []
   const sendDue = () => {
@@ -49,11 +63,21 @@ export function createOutlet(ports: OutletPorts): Outlet {
 
   return {
     directive: ({ directive }) => {
+      const parent = store.nodes.parentOf(directive.node)
+      if (parent !== null) {
+        chunks.forget(parent)
+        children(parent)
+        return
+      }
       // Its directive stays in the store, so that those of the device that takes its place go on above it.
       if (store.nodes.admission(directive.node)?.revoked) return
       chunks.forget(directive.node)
       if (due.length === 0) queueMicrotask(sendDue)
       due.push(directive)
+    },
+    children,
+    toChild: (parent, word) => {
+      publish(topics.down(parent, 'child'), toChild.encode(word)).catch(onFailure)
     },
     commit: (app, envelope) => {
       publish(topics.commit(app), envelope, { retain: true, qos: 1 }).catch(onFailure)

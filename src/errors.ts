@@ -767,6 +767,11 @@ export const errorTable = {
     means: 'A new release was not ready within the time that its inputs may wait at the flip, so the old one went on.',
     mend: 'Make `save` and `restore` faster or the state smaller; what `start` does can wait for the first turn.',
   },
+  'lease-run-out': {
+    act: 'later',
+    means: 'The node has no lease of the instance any more: it was cut off from its gateway for too long, or slept.',
+    mend: 'It goes on by itself here, or on another node. `offline = "keep"` in hypha.toml has it run on where it is.',
+  },
   'cell-died': {
     act: 'author',
     means: 'The worker of a cell ended by itself, most often because it ran out of memory.',
@@ -801,6 +806,16 @@ export const errorTable = {
     act: 'later',
     means: 'A board is not connected now, or left before it answered.',
     mend: 'Connect it again; what it held is still there.',
+  },
+  'board-not-accepted': {
+    act: 'operator',
+    means: "A node speaks for a board that hasn't been accepted, or is at another node.",
+    mend: 'Accept the board (hypha accept NODE/BOARD), once its key is the one that you expect.',
+  },
+  'board-mac-invalid': {
+    act: 'peer',
+    means: 'What a board is said to have reported, or its proof of a session, does not carry the MAC that only the board can make.',
+    mend: 'See the events of the board and its node; if it goes on, the node passes on what the board has not said.',
   },
   'mcu-board-unknown': {
     act: 'caller',

@@ -24,6 +24,7 @@ export function childOf(identify: Identify, state: BoardState | null, connected:
     contents: (state?.slots ?? []).flatMap(({ status, digest }) =>
       digest !== null && isWhole(status) ? [digest] : [],
     ),
+    refused: null,
   }
 }
 
@@ -34,7 +35,8 @@ const inventoryOf = (identify: Identify): Inventory => ({
   arch: identify.hardware,
   os: 'none',
   memoryBytes: identify.memoryBytes,
-  storageBytes: identify.slotBytes * identify.slots,
+  // Of one slot: the other is for what comes after.
+  storageBytes: identify.slotBytes,
   interfaces: identify.interfaces,
   features: identify.features,
   forms: ['core'],

@@ -12,6 +12,8 @@ export interface ChunksOptions {
   readonly publish: Publish
   /** A node asked for what it may not have, or publishing failed. */
   readonly onProblem: (node: string, error: HyphaError) => void
+  /** Bytes of a transfer that a directive of one of the node's boards lists. */
+  readonly sizeForChildren?: (node: string, digest: string) => number | undefined
   /** Chunks that wait for one node: it asks again for what finds no room. */
   readonly maxWaitingPerNode?: number
   /** Transfers kept in memory while they are sent. */
@@ -72,7 +74,7 @@ export function createChunks(options: ChunksOptions) {
   const cache = createCache((digest) => store.contents.transferBytes(digest), maxCachedBytes)
   let running: Promise<void> | null = null
 
-  /** Bytes of a transfer that the node's directive lists; throws `want-refused` for any other. [P 7.5] */
+  /** Bytes of a transfer that the node's directive lists, or one of its boards'; throws `want-refused` for any other. [P 7.5] */
   function sizeFor(node: string, digest: string): number {
     const version = store.directives.version(node)
     let known = sizes.get(node)
@@ -81,7 +83,7 @@ export function createChunks(options: ChunksOptions) {
       if (sizes.size >= maxNodesRemembered) sizes.clear()
       sizes.set(node, known)
     }
-    const size = known.byDigest.get(digest)
+    const size = known.byDigest.get(digest) ?? options.sizeForChildren?.(node, digest)
     if (size !== undefined) return size
     throw new HyphaError('want-refused', `${node} asks for ${digest}, which its directive doesn't list`)
   }

@@ -1,6 +1,7 @@
 import { asHyphaError, type HyphaError } from '@hypha/core/errors.ts'
 import type { Clock } from '@hypha/core/ports/clock.ts'
 import { instanceName } from '@hypha/core/wire/ids.ts'
+import { toChild } from '@hypha/core/wire/messages/child.ts'
 import { type Input, inputs } from '@hypha/core/wire/messages/input.ts'
 import type { FleetTopics } from '@hypha/core/wire/topics.ts'
 import type { InputRecord, InputTarget } from '../store/inputs.ts'
@@ -13,6 +14,8 @@ export interface InputSenderOptions {
   readonly publish: Publish
   readonly clock: Pick<Clock, 'after'>
   readonly onProblem: (node: string, error: HyphaError) => void
+  /** The node by way of which a board is reached; null for one with a connection of its own. */
+  readonly parentOf?: (node: string) => string | null
   /** Inputs of one instance that are sent and not handled. */
   readonly window?: number
   /** When nothing of what was sent to a node was handled for so long, it is sent again; the node passes over repetitions. */
@@ -81,7 +84,10 @@ export function createInputSender(options: InputSenderOptions) {
         if (end > at && bytes > maxBatchBytes) break
         end++
       }
-      await publish(topics.down(node, 'input'), inputs.encode({ inputs: due.slice(at, end).map(toInput) }))
+      const batch = { inputs: due.slice(at, end).map(toInput) }
+      const parent = options.parentOf?.(node) ?? null
+      if (parent === null) await publish(topics.down(node, 'input'), inputs.encode(batch))
+      else await publish(topics.down(parent, 'child'), toChild.encode({ node, word: { kind: 'inputs', ...batch } }))
       at = end
     }
   }

@@ -1,13 +1,21 @@
 import { promisify } from 'node:util'
 import { type BrotliOptions, brotliCompress, brotliCompressSync, constants } from 'node:zlib'
 import { fromHex } from '@hypha/core/bytes/text.ts'
+import { makePatch } from '@hypha/core/delta/make-patch.ts'
+import { isModule } from '@hypha/core/delta/module.ts'
 import { HyphaError } from '@hypha/core/errors.ts'
+import { brotli } from '@hypha/core/platform/compress.ts'
 import type { Transfer } from '@hypha/core/trust/directive.ts'
 import { type ContentStore, digestOf, type TransferRecord } from '../store/contents.ts'
 import { createPatches, type PatchSource } from './patches.ts'
 
 /** Up to this size what the best of brotli gives but for 2 %, for a fifth of its time. Above it a level that gives up a tenth of the gain for a tenth of the time. */
 const thoroughUpToBytes = 32 * 1024
+
+/** In front of the base of a transfer that only boards can read. */
+const forBoards = 'mcu '
+/** What no board's slot takes isn't compressed for one. */
+const mostForBoardBytes = 512 * 1024
 
 const compressAsync = promisify<Uint8Array, BrotliOptions, Buffer>(brotliCompress)
 
@@ -51,6 +59,22 @@ export function createTransfers(contents: ContentStore, maker: PatchSource | nul
     return record
   }
 
+  function keepForBoard(content: string, base: string | null, record: TransferRecord, bytes: Uint8Array | null): void {
+    contents.putTransfer(content, { ...record, base: `${forBoards}${record.encoding} ${base ?? ''}` }, bytes)
+  }
+
+  /** Null where what it applies to isn't here any more. */
+  function boardPatch(content: string, bytes: Uint8Array, base: string | null): TransferRecord | null {
+    const known = contents.findTransfer(content, `${forBoards}patch ${base ?? ''}`)
+    if (known !== null) return { ...known, base }
+    const old = base === null ? new Uint8Array() : contents.get(base)
+    if (old === null) return null
+    const patch = makePatch(old, bytes, brotli, { profile: 'mcu' }).bytes
+    const record: TransferRecord = { encoding: 'patch', base, digest: digestOf(patch), size: patch.length }
+    keepForBoard(content, base, record, patch)
+    return record
+  }
+
   return {
     /**
      * Compresses contents that have no transfer yet, on other threads, so that `transferFor` doesn't keep the gateway waiting, and has patches made of `bases`, for
@@ -76,6 +100,23 @@ export function createTransfers(contents: ContentStore, maker: PatchSource | nul
         for (const { keepIt } of made) keepIt()
         keepThem?.()
       }
+    },
+    /**
+     * The cheapest way to get a content to a board, which decodes nothing but patches of the profile `mcu`: whole, compressed as such a patch of nothing, or a patch of `base`, what it runs. Made
+     * when it is asked for first: what a board can hold takes some ten milliseconds.
+     */
+    transferForBoard(content: string, base: string | null): Transfer {
+      const bytes = read(content)
+      const whole =
+        contents.findTransfer(content, null) ??
+        keep(content, bytes, brotliCompressSync(bytes, brotliOptions(bytes.length)))
+      const asItIs: TransferRecord = { encoding: 'identity', base: null, digest: content, size: bytes.length }
+      // Its bytes must be found under its own digest, also where they travel compressed to others.
+      if (whole.encoding !== 'identity') keepForBoard(content, null, asItIs, null)
+      if (bytes.length > mostForBoardBytes || !isModule(bytes)) return toTransfer(asItIs)
+      const bases = base === null || base === content ? [null] : [null, base]
+      const patches = bases.flatMap((each) => boardPatch(content, bytes, each) ?? [])
+      return toTransfer([asItIs, ...patches].reduce((best, each) => (each.size < best.size ? each : best)))
     },
     /** The cheapest known way to get a content to a node: a patch of something that it holds, or the whole. `held` is asked only where there are patches. */
     transferFor(content: string, held: () => ReadonlySet<string> = () => nothing): Transfer {

@@ -15,6 +15,15 @@ export interface Need {
 export const maxInstancesPerSection = 256
 const maxSections = 64
 
+/** A board has one arena, and runs one module in it. */
+export const maxInstancesOn = ({ tier }: FleetNode): number => (tier === 'mcu' ? 1 : maxInstancesPerSection)
+const maxAppsOn = ({ tier }: FleetNode): number => (tier === 'mcu' ? 1 : maxSections)
+
+/** What a board's interpreter takes of the arena beside the module's memory, for a module as small as those that fit: its imports, globals and tables, and some stack. */
+const boardOverheadBytes = 1_024
+/** Beside a module lie its side table, a third of its size or so, and the release's envelope. [docs/microcontrollers.md, "Flash"] */
+const boardStorage = ({ size }: { readonly size: number }): number => Math.ceil(size * 1.4) + 2_048
+
 export const isDevice = (node: FleetNode): boolean => node.tier === 'device' || node.tier === 'mcu'
 
 const number = new Intl.NumberFormat('en-US')
@@ -40,8 +49,10 @@ export function needOf(module: ReleaseModule, node: FleetNode): Need {
   const artifact = form === 'core' ? module.core! : module.component
   const keeps = module.world.imports.some(({ name }) => bareName(name) === 'hypha:host/kv')
   return {
-    memoryBytes: node.tier === 'mcu' ? memoryBytes : Math.ceil(memoryBytes / pageBytes) * pageBytes,
-    storageBytes: artifact.size + (keeps ? kvBytes : 0),
+    memoryBytes:
+      node.tier === 'mcu' ? memoryBytes + boardOverheadBytes : Math.ceil(memoryBytes / pageBytes) * pageBytes,
+    // What a board keeps of `kv` has a place of its own.
+    storageBytes: node.tier === 'mcu' ? boardStorage(artifact) : artifact.size + (keeps ? kvBytes : 0),
   }
 }
 
@@ -59,11 +70,14 @@ export function refusalsOf(links: ModuleLinks, node: FleetNode, name: string = n
     ...missingInterfaces(links, inventory, node, name),
     ...unservedLinks(links, node, name),
     ...(inventory.forms.length === 0 ? [] : shortOf(needOf(module, node), node, nothing, module, name)),
-    ...(node.used.apps >= maxSections
-      ? [{ code: 'apps-full', text: `${name} already runs ${node.used.apps} apps, as many as it can` } as const]
-      : []),
+    ...(node.used.apps >= maxAppsOn(node) ? [{ code: 'apps-full', text: appsFull(node, name) } as const] : []),
   ]
 }
+
+const appsFull = ({ used, tier }: FleetNode, name: string): string =>
+  tier === 'mcu'
+    ? `${name} already runs a module of another app, and is a microcontroller, which runs one`
+    : `${name} already runs ${used.apps} apps, as many as it can`
 
 const nothing: Need = { memoryBytes: 0, storageBytes: 0 }
 

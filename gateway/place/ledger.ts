@@ -1,5 +1,5 @@
 import type { FleetNode, Reason } from '../plan.ts'
-import { grouped, hasRoom, maxInstancesPerSection, type Need, shortOf } from './fit.ts'
+import { grouped, hasRoom, maxInstancesOn, type Need, shortOf } from './fit.ts'
 import type { Kinds } from './kinds.ts'
 import type { LinkGraph } from './links.ts'
 
@@ -25,7 +25,7 @@ export class Ledger {
   hasRoom(module: string, home: string | null, node: FleetNode): boolean {
     const taken = this.#taken.get(node.id) ?? empty
     if (taken.keys.has(keyOf(module, home, node))) return true
-    if (taken.keys.size >= maxInstancesPerSection) return false
+    if (taken.keys.size >= maxInstancesOn(node)) return false
     return hasRoom(this.#kinds.need(module, this.#kinds.of(node.id)), node, taken)
   }
 
@@ -34,8 +34,12 @@ export class Ledger {
     const taken = this.#taken.get(node.id) ?? empty
     const need = this.#kinds.need(module, this.#kinds.of(node.id))
     const reasons = shortOf(need, node, taken, this.#graph.modules.get(module)!.module, name)
-    if (taken.keys.size < maxInstancesPerSection) return reasons
-    const text = `${name} holds ${grouped(maxInstancesPerSection)} instances of the app already, as many as it can`
+    const most = maxInstancesOn(node)
+    if (taken.keys.size < most) return reasons
+    const text =
+      most === 1
+        ? `${name} runs a module of the app already, and is a microcontroller, which runs one`
+        : `${name} holds ${grouped(most)} instances of the app already, as many as it can`
     return [...reasons, { code: 'instances-full', text }]
   }
 

@@ -36,7 +36,7 @@ export function usedBy(apps: Iterable<PlannedApp>): ReadonlyMap<string, Capacity
 export function fleetOf(records: readonly NodeRecord[], used: ReadonlyMap<string, CapacityUse>): FleetNode[] {
   return records
     .filter(({ removedAt, revoked }) => removedAt === null && revoked === null)
-    .map(({ id, tier, presence, inventory, labels, zone }) => ({
+    .map(({ id, tier, presence, inventory, labels, zone, parent }) => ({
       id,
       tier,
       online: presence?.online === true,
@@ -44,6 +44,6 @@ export function fleetOf(records: readonly NodeRecord[], used: ReadonlyMap<string
       labels,
       zone,
       used: used.get(id) ?? { memoryBytes: 0, storageBytes: 0, apps: 0 },
-      parent: null,
+      parent,
     }))
 }

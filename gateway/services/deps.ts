@@ -5,6 +5,7 @@ import type { Signer } from '@hypha/core/trust/cose.ts'
 import type { Directive } from '@hypha/core/trust/directive.ts'
 import type { RootMetadata } from '@hypha/core/trust/root.ts'
 import type { BoxKeys } from '@hypha/core/trust/seal.ts'
+import type { ToChild } from '@hypha/core/wire/messages/child.ts'
 import type { PatchSource } from '../distribute/patches.ts'
 import type { Authority } from '../enrol/ca.ts'
 import type { Store } from '../store/store.ts'
@@ -13,6 +14,10 @@ import type { Store } from '../store/store.ts'
 export interface Outlet {
   /** To be brought to the node, retained. */
   directive(made: { readonly directive: Directive; readonly envelope: Uint8Array }): void
+  /** Another board is at the node's serial ports, or one less: their directives are to be brought to it, retained. */
+  children(parent: string): void
+  /** A word to a board, by way of its node. */
+  toChild(parent: string, word: ToChild): void
   /** An app's commit, signed: to be brought to everyone, retained. */
   commit(app: string, envelope: Uint8Array): void
   /** The node is no more: its connection ends, and what is retained for it is cleared. */

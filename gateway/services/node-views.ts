@@ -4,6 +4,7 @@ import type { NodeDetail, NodeSummary, SectionView } from '../admin/api/schemas/
 import type { Plan } from '../plan.ts'
 import type { NodeRecord } from '../store/nodes.ts'
 import type { Store } from '../store/store.ts'
+import { standingOf } from './board-standing.ts'
 
 /** What a node last reported; null before its first report. */
 export const reportedBy = (node: NodeRecord): NodeState | null =>
@@ -22,6 +23,7 @@ export function nodeSummary(store: Store, node: NodeRecord, reported = reportedB
     revoked: node.revoked && { ...node.revoked },
     clonedAt: node.clonedAt,
     agentVersion: node.inventory?.agentVersion ?? null,
+    parent: node.parent,
     directive: { wanted: store.directives.version(node.id), held: reported?.directive ?? 0 },
     apps: (reported?.sections ?? []).map(({ app }) => app),
   }
@@ -55,6 +57,7 @@ export function nodeDetail(store: Store, node: NodeRecord): NodeDetail {
 const boardView = (store: Store, board: ChildState): NodeDetail['boards'][number] => ({
   id: board.node,
   key: toHex(board.key),
+  standing: standingOf(board, store.nodes.get(board.node)),
   connected: board.connected,
   hardware: board.inventory.arch,
   firmware: board.inventory.agentVersion,

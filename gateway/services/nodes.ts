@@ -1,13 +1,14 @@
 import { HyphaError } from '@hypha/core/errors.ts'
 import type { Services } from '../admin/api/services.ts'
 import type { Audit } from './audit.ts'
+import { type Boards, keyName } from './boards.ts'
 import type { GatewayDeps } from './deps.ts'
 import { nodeDetail, nodeSummary } from './node-views.ts'
 import { notFound } from './not-found.ts'
 import type { Pipeline } from './pipeline.ts'
 
 /** What an operator sees of nodes, and does with them. */
-export function nodeServices(deps: GatewayDeps, pipeline: Pipeline, audit: Audit): Services['nodes'] {
+export function nodeServices(deps: GatewayDeps, pipeline: Pipeline, boards: Boards, audit: Audit): Services['nodes'] {
   const { store, clock, outlet } = deps
   const known = (id: string) => {
     const node = store.nodes.get(id)
@@ -22,6 +23,11 @@ export function nodeServices(deps: GatewayDeps, pipeline: Pipeline, audit: Audit
       const { revoked, clonedAt } = known(id)
       await pipeline.removeNode(id, force || revoked !== null || clonedAt !== null)
       audit(by, 'node.remove', id, { force })
+    },
+    accept: async (id, board, by) => {
+      const { key } = boards.accept(id, board)
+      audit(by, 'board.accept', board, { parent: id, key: keyName(key) })
+      return nodeDetail(store, known(board))
     },
     revoke: async (id, { reason = null }, by) => {
       if (known(id).revoked !== null) {

@@ -274,6 +274,7 @@ function directAll(shop: Workshop, records: readonly NodeRecord[], apps: Readonl
   for (const { node, app } of shop.store.epochs.carried()) if (anew.has(node)) shop.store.epochs.uncarry(app, node)
   const carried = Map.groupBy(shop.store.epochs.carried(), ({ node }) => node)
   const held = holdingsOf(records, shop.refusals)
+  const boards = new Set(records.filter(({ tier }) => tier === 'mcu').map(({ id }) => id))
   const directed = direct({
     fleet: shop.store.fleet,
     // A revoked one is told nothing more; what it was told last stays, so that versions go on above it.
@@ -290,7 +291,10 @@ function directAll(shop: Workshop, records: readonly NodeRecord[], apps: Readonl
       })),
     apps: [...apps.values()].map((app) => toDirect(app, shop)),
     settings: settingsOf(shop, records),
-    transfer: (node, { digest }) => shop.transfers.transferFor(toHex(digest), () => held(node)),
+    transfer: (node, { digest }) =>
+      boards.has(node)
+        ? shop.transfers.transferForBoard(toHex(digest), [...held(node)][0] ?? null)
+        : shop.transfers.transferFor(toHex(digest), () => held(node)),
     now: shop.clock.now(),
     lifetimeMs: directiveLifetimeMs,
   })

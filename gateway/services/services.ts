@@ -9,6 +9,7 @@ import { explain } from '../place/explain.ts'
 import { accessServices } from './access.ts'
 import { AppViews } from './app-views.ts'
 import { type Audit, auditOf } from './audit.ts'
+import { Boards } from './boards.ts'
 import { configServices } from './config.ts'
 import { dataServices } from './data.ts'
 import { createDenials } from './denials.ts'
@@ -31,6 +32,8 @@ export interface Gateway {
   readonly pipeline: Pipeline
   /** To be told what nodes report, after it is stored. */
   readonly reports: NodeReports
+  /** To be told what nodes say of their boards, and boards by way of them. */
+  readonly boards: Boards
   /** To be told of values, logs and events, after they are stored. */
   readonly feeds: Feeds
 }
@@ -39,12 +42,13 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const feeds = new Feeds()
   const pipeline = new Pipeline(deps, feeds)
   const reports = new NodeReports(deps, pipeline, feeds)
+  const boards = new Boards(deps, pipeline)
   const views = new AppViews(deps, pipeline, reports)
   const audit = auditOf(deps)
   const startedAt = deps.clock.now()
   const services: Services = {
     status: async () => statusOf(deps, pipeline, views, startedAt),
-    nodes: nodeServices(deps, pipeline, audit),
+    nodes: nodeServices(deps, pipeline, boards, audit),
     apps: appServices(pipeline, views, reports.links, audit),
     rollouts: rolloutServices(pipeline, reports, audit),
     root: rootServices(deps, pipeline, audit),
@@ -57,7 +61,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     ...dataServices(deps, feeds),
     ...accessServices(deps, audit),
   }
-  return { services, pipeline, reports, feeds }
+  return { services, pipeline, reports, boards, feeds }
 }
 
 function statusOf(deps: GatewayDeps, pipeline: Pipeline, views: AppViews, startedAt: number): Status {

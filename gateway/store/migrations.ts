@@ -1,12 +1,14 @@
 import { HyphaError } from '@hypha/core/errors.ts'
 import { broadcastMigration, brokerMigration } from './broker-store.ts'
 import { chainAudit } from './schema-audit.ts'
+import { boardMigration } from './schema-boards.ts'
 import { enrolmentMigration } from './schema-enrolment.ts'
 import { escalationMigration } from './schema-escalations.ts'
 import { fleetSchema, signingMigration } from './schema-fleet.ts'
 import { inputPublisherMigration } from './schema-inputs.ts'
 import { receiptMigration } from './schema-receipts.ts'
 import { rolloutMigration } from './schema-rollouts.ts'
+import { sitesMigration } from './schema-sites.ts'
 import { telemetrySchema } from './schema-telemetry.ts'
 import type { Database } from './sqlite.ts'
 
@@ -28,6 +30,8 @@ export const migrations: readonly Migration[] = [
   receiptMigration,
   inputPublisherMigration,
   escalationMigration,
+  sitesMigration,
+  boardMigration,
 ]
 
 /**

@@ -26,6 +26,8 @@ export interface NodeRecord {
   /** The last `state` message as it came, with the time. */
   readonly state: { readonly bytes: Uint8Array; readonly at: number } | null
   readonly inventory: Inventory | null
+  /** The node at whose serial port a board was last seen; null for all that isn't one. */
+  readonly parent: string | null
 }
 
 export interface Admission {
@@ -59,6 +61,7 @@ interface Row {
   state: Uint8Array | null
   state_at: number | null
   inventory: string | null
+  parent: string | null
 }
 
 interface AdmissionRow {
@@ -88,6 +91,7 @@ function fromRow(row: Row): NodeRecord {
         : { connection: row.connection, online: row.online === 1, at: row.presence_at ?? 0 },
     state: state === null ? null : { bytes: state, at: row.state_at ?? 0 },
     inventory: row.inventory === null ? null : (JSON.parse(row.inventory) as Inventory),
+    parent: row.parent,
   }
 }
 
@@ -99,7 +103,7 @@ export function createNodes(db: Database, fleet: string) {
     ON CONFLICT (fleet, id) DO UPDATE SET tier = excluded.tier, public_key = excluded.public_key, box_key = excluded.box_key,
     fingerprint = excluded.fingerprint, certificate_expires = excluded.certificate_expires, labels = excluded.labels,
     removed = NULL, revoked = NULL, revoked_reason = NULL, cloned = NULL,
-    connection = NULL, online = 0, presence_at = NULL, state = NULL, state_at = NULL, inventory = NULL`)
+    connection = NULL, online = 0, presence_at = NULL, state = NULL, state_at = NULL, inventory = NULL, parent = NULL`)
   // The device is another one, the node the same: labels, zone and history stay, and what it provides is taken to be the same until it says otherwise.
   const replace =
     db.prepare(`UPDATE nodes SET tier = ?, public_key = ?, box_key = ?, fingerprint = ?, certificate_expires = ?, labels = ?,
@@ -122,6 +126,11 @@ export function createNodes(db: Database, fleet: string) {
   )
   const setLabels = db.prepare('UPDATE nodes SET labels = ? WHERE fleet = ? AND id = ?')
   const setZone = db.prepare('UPDATE nodes SET zone = ? WHERE fleet = ? AND id = ?')
+  const setParent = db.prepare('UPDATE nodes SET parent = ? WHERE fleet = ? AND id = ?')
+  const parentOf = db.prepare<[string, string], { parent: string | null }>(
+    'SELECT parent FROM nodes WHERE fleet = ? AND id = ?',
+  )
+  const childrenOf = db.prepare<[string, string], Row>('SELECT * FROM nodes WHERE fleet = ? AND parent = ? ORDER BY id')
   const setRemoved = db.prepare(
     'UPDATE nodes SET removed = coalesce(removed, ?), online = 0 WHERE fleet = ? AND id = ?',
   )
@@ -166,6 +175,12 @@ export function createNodes(db: Database, fleet: string) {
     setLabels: (id: string, labels: readonly string[]): boolean =>
       setLabels.run(JSON.stringify(labels), fleet, id).changes > 0,
     setZone: (id: string, zone: string | null): boolean => setZone.run(zone, fleet, id).changes > 0,
+    /** A board is at another node's serial port. */
+    setParent: (id: string, parent: string): boolean => setParent.run(parent, fleet, id).changes > 0,
+    /** The node at whose serial port a board was last seen; null for all that isn't one. */
+    parentOf: (id: string): string | null => parentOf.get(fleet, id)?.parent ?? null,
+    /** The boards that were last seen at a node's serial ports, sorted. */
+    childrenOf: (parent: string): NodeRecord[] => childrenOf.all(fleet, parent).map(fromRow),
     /** From now on the node is to leave. */
     setRemoved: (id: string, at: number): boolean => setRemoved.run(at, fleet, id).changes > 0,
     /** Its certificate counts no more. False where that was so already. */

@@ -23,14 +23,15 @@ export function createRemoval(db: Database, fleet: string, contents: ContentStor
   )
 
   // What the gateway said of the placement of others tells of it, too. Ids have no character that a pattern would read otherwise.
-  const eventsThatName = db.prepare(`DELETE FROM events WHERE fleet = :fleet AND code IN ('moved', 'placed', 'unplaced', 'escalated', 'come-home')
+  const eventsThatName =
+    db.prepare(`DELETE FROM events WHERE fleet = :fleet AND code IN ('moved', 'placed', 'unplaced', 'escalated', 'come-home')
     AND ' ' || text || ' ' GLOB '*[^a-z0-9-]' || :id || '[^a-z0-9-]*'`)
 
   const ofNode = [
     ...doom('(node = :id OR home = :id)'),
     ...scoped(['events', 'logs', 'inputs'], '(node = :id OR home = :id)'),
     ...scoped(['marks', 'input_counts', 'invites', 'settings', 'directives', 'carried', 'receipts'], 'node = :id'),
-    ...scoped(['node_runs', 'sealed_secrets'], 'node = :id'),
+    ...scoped(['node_runs', 'sealed_secrets', 'board_sessions'], 'node = :id'),
     ...scoped(['assignments', 'escalations'], '(node = :id OR home = :id)'),
     plansWith,
     rolloutsWith,

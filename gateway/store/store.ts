@@ -1,6 +1,7 @@
 import { createClients, createTokens } from './access.ts'
 import { createApps } from './apps.ts'
 import { createAudit } from './audit.ts'
+import { createBoardSessions } from './board-sessions.ts'
 import { SqliteBrokerStore } from './broker-store.ts'
 import { createContents } from './contents.ts'
 import { createDirectives } from './directives.ts'
@@ -13,6 +14,7 @@ import { createMarks } from './marks.ts'
 import { createMeta } from './meta.ts'
 import { migrate } from './migrations.ts'
 import { createNodes } from './nodes.ts'
+import { createOutbox } from './outbox.ts'
 import { createReceipts } from './receipts.ts'
 import { createEvents, createLogs } from './records.ts'
 import { createRemoval } from './removal.ts'
@@ -22,6 +24,7 @@ import { createRollups } from './rollups.ts'
 import { createRuns } from './runs.ts'
 import { createSeries } from './series.ts'
 import { createSettings } from './settings.ts'
+import { createSites } from './sites.ts'
 import { type DatabaseOptions, openDatabase } from './sqlite.ts'
 
 export interface StoreOptions extends DatabaseOptions {
@@ -54,6 +57,7 @@ export function openStore(path: string, options: StoreOptions) {
     meta,
     nodes,
     runs,
+    boardSessions: createBoardSessions(db, fleet),
     given: createGiven(db, fleet),
     invites: createInvites(db, fleet, nodes, runs),
     contents,
@@ -73,6 +77,9 @@ export function openStore(path: string, options: StoreOptions) {
     events: createEvents(db, fleet),
     logs: createLogs(db, fleet),
     inputs: createInputs(db, fleet, meta),
+    sites: createSites(db, fleet),
+    /** What is to be forwarded to an upstream. */
+    outbox: createOutbox(db, fleet),
     /** The embedded broker's retained messages and sessions. */
     broker: new SqliteBrokerStore(db, fleet),
     retain,

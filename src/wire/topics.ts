@@ -5,8 +5,28 @@ import { idPattern } from './ids.ts'
 // The only file that spells a topic. Ids in topics have been checked by `ids.ts`, so they hold neither "/" nor a wildcard.
 
 /** What a node sends up, and the gateway down. */
-export type UpKind = 'report' | 'progress' | 'want' | 'ack' | 'proof' | 'time' | 'receipt' | 'links'
-export type DownKind = 'directive' | 'ack' | 'input' | 'request' | 'time'
+export type UpKind =
+  | 'report'
+  | 'lease'
+  | 'progress'
+  | 'want'
+  | 'ack'
+  | 'proof'
+  | 'time'
+  | 'receipt'
+  | 'links'
+  | 'child'
+  | 'checkpoint'
+export type DownKind =
+  | 'directive'
+  | 'lease'
+  | 'ack'
+  | 'input'
+  | 'request'
+  | 'time'
+  | 'children'
+  | 'child'
+  | 'checkpoint'
 
 /** All topics of one fleet. */
 export function fleetTopics(fleet: string) {
@@ -89,6 +109,7 @@ function mayNodeSubscribe(root: string, node: string, filter: string): boolean {
 
 const upKinds: readonly string[] = [
   'report',
+  'lease',
   'progress',
   'want',
   'ack',
@@ -96,8 +117,20 @@ const upKinds: readonly string[] = [
   'time',
   'receipt',
   'links',
+  'child',
+  'checkpoint',
 ] satisfies UpKind[]
-const downKinds: readonly string[] = ['directive', 'ack', 'input', 'request', 'time'] satisfies DownKind[]
+const downKinds: readonly string[] = [
+  'directive',
+  'lease',
+  'ack',
+  'input',
+  'request',
+  'time',
+  'children',
+  'child',
+  'checkpoint',
+] satisfies DownKind[]
 
 function parseTopic(root: string, topic: string): ParsedTopic | null {
   if (!topic.startsWith(`${root}/`)) return null

@@ -51,6 +51,7 @@ test('Receipts that come together are all acknowledged and kept, and a wrong one
     chunks: { onWant: () => undefined },
     reports,
     planner: pipeline.planner,
+    boards: () => undefined,
     sender: { flush: async () => undefined },
     clock: systemClock,
     tellTime: () => undefined,

@@ -92,6 +92,8 @@ export interface Services {
     /** The node is told to leave and deletes what it holds; one that is away for good is forgotten at once with `force`. */
     remove(id: string, options: { force: boolean }, by: Caller): Promise<void>
     /** A lost or stolen device: nothing that has its keys is let in from now on, and it isn't told. Throws `node-revoked` where that was done before. */
+    /** Throws `not-found`, `name-taken`. */
+    accept(id: string, board: string, by: Caller): Promise<NodeDetail>
     revoke(id: string, options: { reason?: string }, by: Caller): Promise<NodeRevoked>
     change(id: string, change: NodeChange, by: Caller): Promise<NodeDetail>
   }

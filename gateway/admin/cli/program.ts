@@ -18,7 +18,7 @@ const themes: Readonly<Record<string, readonly Part[]>> = {
     part('gateway status openapi', async () => (await import('./commands/gateway.ts')).registerGateway),
     part('invite invites invitation', async () => (await import('./commands/invites.ts')).registerInvites),
     part('runtimes runtime', async () => (await import('./commands/runtimes.ts')).registerRuntimes),
-    part('nodes node', async () => (await import('./commands/nodes.ts')).registerNodes),
+    part('nodes node accept', async () => (await import('./commands/nodes.ts')).registerNodes),
     part('mcu', async () => (await import('./commands/mcu.ts')).registerMcu),
     part('agent', async () => (await import('./commands/agent.ts')).registerAgent),
   ],

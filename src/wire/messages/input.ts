@@ -16,7 +16,9 @@ const input = record({
   publisher: [8, nullable(id)],
 })
 
+export const inputsRecord = record({ inputs: [1, list(input, 256)] })
+
 /** On `n/<node>/down/input`: inputs for inboxes. The gateway keeps each until the node has reported it as handled. */
-export const inputs = message('inputs', record({ inputs: [1, list(input, 256)] }))
+export const inputs = message('inputs', inputsRecord)
 
 export type Input = TypeOf<typeof input>

@@ -32,7 +32,8 @@ const inventory = record({
 const instanceState = record({
   module: [1, id],
   home: [2, nullable(id)],
-  status: [3, oneOf('starting', 'running', 'backoff', 'failed', 'stopped')],
+  /** `waiting`: it runs once this node has a lease of it. */
+  status: [3, oneOf('starting', 'running', 'backoff', 'failed', 'stopped', 'waiting')],
   /** Since the section became active. */
   restarts: [4, uint(0xffff_ffff)],
   turns: [5, uint()],
@@ -93,6 +94,8 @@ const childState = record({
   directive: [10, uint(0xffff_ffff)],
   sections: [11, list(sectionState, 16)],
   contents: [12, list(digest, 16)],
+  /** Why it refused the directive that is meant for it: a code of docs/errors.md; null where it didn't. */
+  refused: [13, nullable(text(40))],
 })
 
 /** Retained on `n/<node>/state`: what the node is, and what runs on it. */

@@ -5,6 +5,8 @@ import { release } from '@hypha/core/trust/release.ts'
 import { rootMetadata } from '@hypha/core/trust/root.ts'
 import { trustSnapshot } from '@hypha/core/trust/snapshot.ts'
 import { ack } from '@hypha/core/wire/messages/ack.ts'
+import { fromChild, toChild } from '@hypha/core/wire/messages/child.ts'
+import { childrenMessage } from '@hypha/core/wire/messages/children.ts'
 import { directiveMessage } from '@hypha/core/wire/messages/directive.ts'
 import { inputs } from '@hypha/core/wire/messages/input.ts'
 import { joinAnswer, joinRequest, renewRequest } from '@hypha/core/wire/messages/join.ts'
@@ -260,9 +262,19 @@ export const messageTargets: readonly Target[] = [
           directive: 2,
           sections: [],
           contents: [digest],
+          refused: 'directive-rollback',
         },
       ],
     },
+  ]),
+  codecTarget(childrenMessage, [{ children: [{ node: 'mcu-1', envelope: digest }] }]),
+  codecTarget(toChild, [
+    { node: 'mcu-1', word: { kind: 'ack', incarnation, upTo: 7, anew: null } },
+    { node: 'mcu-1', word: { kind: 'session', key: digest, proof: null } },
+  ]),
+  codecTarget(fromChild, [
+    { node: 'mcu-1', incarnation, word: { kind: 'report', body: digest, mac: digest.subarray(16) } },
+    { node: 'mcu-1', incarnation, word: { kind: 'session', key: digest, proof: digest.subarray(16) } },
   ]),
   codecTarget(timeAsk, [{ number: 7 }]),
   codecTarget(timeAnswer, [{ number: 7, nowMs: startMs + 0.25 }]),

@@ -6,6 +6,7 @@ import { nodeFiles } from '@hypha/core/platform/files.ts'
 import type { Directive } from '@hypha/core/trust/directive.ts'
 import type { ModuleSpec, Release } from '@hypha/core/trust/release.ts'
 import { makeBoxKeys } from '@hypha/core/trust/seal.ts'
+import type { ToChild } from '@hypha/core/wire/messages/child.ts'
 import { type Inventory, type NodeState, state, type Tier } from '@hypha/core/wire/messages/state.ts'
 import { onTestFinished } from 'vitest'
 import { pushBody } from '../../../gateway/admin/api/push-body.ts'
@@ -35,6 +36,9 @@ interface Sent {
   readonly roots: number[]
   readonly inputsMoved: string[]
   readonly failures: unknown[]
+  /** Nodes whose boards' directives were brought to them. */
+  readonly children: string[]
+  readonly toChildren: { readonly parent: string; readonly word: ToChild }[]
 }
 
 const boxKeys = makeBoxKeys(crypto)
@@ -62,6 +66,8 @@ export async function openGateway(path: string, atEnd: (undo: () => void) => voi
     roots: [],
     inputsMoved: [],
     failures: [],
+    children: [],
+    toChildren: [],
   }
   const roots = testRoots(atEnd)
   /** Who signs directives: to be replaced with the root metadata that says so. */
@@ -88,6 +94,8 @@ export async function openGateway(path: string, atEnd: (undo: () => void) => voi
     address: () => ({ host: 'gateway.example', httpPort: 8443, mqttPort: 8883 }),
     outlet: {
       directive: ({ directive }) => void sent.directives.push(directive),
+      children: (parent) => void sent.children.push(parent),
+      toChild: (parent, word) => void sent.toChildren.push({ parent, word }),
       commit: (app, envelope) => void sent.commits.push({ app, envelope }),
       nodeForgotten: (node) => void sent.forgotten.push(node),
       nodeRevoked: (node) => void sent.revoked.push(node),

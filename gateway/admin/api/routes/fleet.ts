@@ -69,6 +69,18 @@ export function nodeRoutes(api: Api, { nodes }: Services): void {
     },
     (request) => nodes.revoke(request.params.node, request.body, callerOf(request)),
   )
+  api.post(
+    '/v1/nodes/:node/boards/:board/accept',
+    {
+      schema: {
+        tags,
+        summary: 'Accept a board that waits at a serial port of the node: it is a node of the fleet from now on',
+        params: Type.Object({ node: Id, board: Id }),
+        response: answers(NodeDetail),
+      },
+    },
+    (request) => nodes.accept(request.params.node, request.params.board, callerOf(request)),
+  )
   api.delete(
     '/v1/nodes/:node',
     {

@@ -14,6 +14,9 @@ export const NodeSummary = Type.Object({
   revoked: nullable(Type.Object({ at: Time, reason: nullable(Type.String()) })),
   clonedAt: nullable(Time),
   agentVersion: nullable(Type.String()),
+  parent: nullable(
+    Type.String({ description: 'Of a microcontroller: the node at whose serial port it was last seen' }),
+  ),
   directive: Type.Object({
     wanted: Type.Integer({ description: 'Version of the last directive; 0 before the first' }),
     held: Type.Integer({ description: 'Version that the node reports to hold' }),
@@ -61,6 +64,13 @@ const Inventory = Type.Object({
 const BoardView = Type.Object({
   id: Id,
   key: Type.String({ description: 'Its Ed25519 key, in hex: with another key it is another board' }),
+  standing: Type.Union(
+    [Type.Literal('pending'), Type.Literal('accepted'), Type.Literal('another-key'), Type.Literal('name-taken')],
+    {
+      description:
+        'Pending: it waits for hypha accept. Another key: a board with this id belongs to the fleet, and has another key',
+    },
+  ),
   connected: Type.Boolean({ description: 'To its node, when that last said so' }),
   hardware: Type.String(),
   firmware: Type.String(),

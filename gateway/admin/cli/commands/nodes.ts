@@ -1,3 +1,4 @@
+import { HyphaError } from '@hypha/core/errors.ts'
 import type { Command } from 'commander'
 import type { NodeDetail, NodeRevoked, NodeSummary } from '../../api/schemas/nodes.ts'
 import { defineCommand } from '../cli.ts'
@@ -48,9 +49,32 @@ export function registerNodes(program: Command): void {
       isDefault: true,
       examples: ['node pi-7', 'node show pi-7 --json'],
     },
-    async (cli, _options, id) => {
+    async (cli, _options, path) => {
+      const { parent, id } = nodePath(path)
       const detail = await cli.api.request<NodeDetail>('GET', `/v1/nodes/${encodeURIComponent(id)}`)
+      if (parent !== null && detail.parent !== parent) throw elsewhere(parent, detail)
       cli.print(detail, () => describeNode(detail))
+    },
+  )
+  defineCommand<[string], object>(
+    program,
+    {
+      usage: 'accept <node/board>',
+      summary: 'accept a microcontroller that waits at a serial port of a node; prints its key, to be compared',
+      examples: ['accept pi-7/mcu-1'],
+    },
+    async (cli, _options, path) => {
+      const { parent, id } = nodePath(path)
+      if (parent === null) {
+        throw new HyphaError('argument-invalid', `"${path}" doesn't say at which node the board is`, {
+          mend: 'Name both: hypha accept NODE/BOARD. hypha node NODE lists its boards.',
+        })
+      }
+      const at = `/v1/nodes/${encodeURIComponent(parent)}`
+      const { boards } = await cli.api.request<NodeDetail>('GET', at)
+      const detail = await cli.api.request<NodeDetail>('POST', `${at}/boards/${encodeURIComponent(id)}/accept`)
+      const key = boards.find((board) => board.id === id)?.key ?? ''
+      cli.print({ ...detail, key }, () => `${id} at ${parent} is a node of the fleet now. Its key: ${grouped(key)}`)
     },
   )
   defineCommand<[string], { force?: boolean }>(
@@ -126,6 +150,18 @@ export function registerNodes(program: Command): void {
   )
 }
 
+/** `pi-7/mcu-1` names a board by way of its node. */
+function nodePath(path: string): { parent: string | null; id: string } {
+  const slash = path.indexOf('/')
+  return slash < 0 ? { parent: null, id: path } : { parent: path.slice(0, slash), id: path.slice(slash + 1) }
+}
+
+const elsewhere = (parent: string, { id, parent: at }: NodeDetail) =>
+  new HyphaError('not-found', `${id} is ${at === null ? 'no board' : `at ${at}`}, not at ${parent}`, { where: id })
+
+/** A key as people compare it. */
+const grouped = (hex: string): string => hex.match(/.{1,8}/g)?.join(' ') ?? ''
+
 /** Why a node isn't one that is just there or away; null where it is. */
 const standing = ({ revoked, clonedAt, removedAt }: NodeSummary): string | null => {
   if (revoked !== null) return 'revoked'
@@ -142,7 +178,9 @@ function describeNode(node: NodeDetail): string {
     ['zone', node.zone ?? 'none'],
     ['labels', [...node.labels, ...(inventory?.labels ?? [])].join(' ') || 'none'],
     ['directive', `${node.directive.held} held, ${node.directive.wanted} sent`],
-    ['certificate', `expires ${relativeTime(node.certificate.expiresAt)}`],
+    node.parent === null
+      ? ['certificate', `expires ${relativeTime(node.certificate.expiresAt)}`]
+      : ['attached to', `${node.parent}, through which it is reached`],
   ]
   if (inventory !== null) {
     lines.push(
@@ -166,9 +204,15 @@ function describeNode(node: NodeDetail): string {
   if (node.refused !== null) lines.push(['refused', `${node.refused.message} [${node.refused.code}]`])
   for (const board of node.boards) {
     const away = board.connected ? '' : ', away'
+    const standing = {
+      accepted: '',
+      pending: `\nwaits to be accepted: hypha accept ${node.id}/${board.id}; its key: ${grouped(board.key)}`,
+      'another-key': `\nrefused: a board ${board.id} with another key belongs to the fleet; this one's: ${grouped(board.key)}`,
+      'name-taken': `\nrefused: there is a node ${board.id}`,
+    }[board.standing]
     lines.push([
       'board',
-      `${board.id}${away}: ${board.hardware}, firmware ${board.firmware}, ${board.memoryBytes} bytes for a module of at most ${board.slotBytes}`,
+      `${board.id}${away}: ${board.hardware}, firmware ${board.firmware}, ${board.memoryBytes} bytes for a module of at most ${board.slotBytes}${standing}`,
     ])
   }
   // Also where nothing of the app runs, and so no line below tells of it.
