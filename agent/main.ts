@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-import { argv, execPath, exit, stderr, stdout } from 'node:process'
-import { parseArgs } from 'node:util'
-import { asHyphaError, exitCodes, HyphaError } from '@hypha/core/errors.ts'
+import { execPath, stdout } from 'node:process'
+import { HyphaError } from '@hypha/core/errors.ts'
+import { endWithError, parseCommandLine } from '@hypha/core/platform/command-line.ts'
 import { agentHome } from './home.ts'
 
 const help = `hypha-agent: runs modules on this machine for a Hypha fleet
@@ -37,7 +37,7 @@ const options = {
 } as const
 
 async function main(): Promise<void> {
-  const { values, positionals } = parse()
+  const { values, positionals } = parseCommandLine('hypha-agent', options)
   const [command, ...rest] = positionals
   if (values.help || command === undefined) {
     stdout.write(help)
@@ -100,23 +100,8 @@ async function main(): Promise<void> {
   }
 }
 
-function parse() {
-  try {
-    return parseArgs({ args: argv.slice(2), options, allowPositionals: true })
-  } catch (cause) {
-    throw new HyphaError('argument-invalid', (cause as Error).message, { cause, mend: 'See hypha-agent --help.' })
-  }
-}
-
 try {
   await main()
 } catch (thrown) {
-  const error = asHyphaError(thrown)
-  const where = error.where === undefined || error.message.includes(error.where) ? '' : ` (${error.where})`
-  stderr.write(
-    argv.includes('--json')
-      ? `${JSON.stringify({ error })}\n`
-      : `hypha-agent: ${error.message}${where} [${error.code}]\n${error.mend}\n${error.code === 'internal' ? `${error.stack}\n` : ''}`,
-  )
-  exit(exitCodes[error.act])
+  endWithError('hypha-agent', thrown)
 }

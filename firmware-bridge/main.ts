@@ -1,7 +1,7 @@
-import { argv, exit, stderr, stdout } from 'node:process'
-import { parseArgs } from 'node:util'
-import { asHyphaError, exitCodes, HyphaError } from '@hypha/core/errors.ts'
+import { exit, stdout } from 'node:process'
+import { HyphaError } from '@hypha/core/errors.ts'
 import { systemClock } from '@hypha/core/platform/clock.ts'
+import { endWithError, parseCommandLine } from '@hypha/core/platform/command-line.ts'
 import { AgentPort } from './agent-port/server.ts'
 import type { BridgeEvent } from './boards/bridge.ts'
 import { defaultBaudRate, openBridge, type PortStatus } from './index.ts'
@@ -46,7 +46,7 @@ interface Settings {
 }
 
 async function main(): Promise<void> {
-  const { values, positionals } = parse()
+  const { values, positionals } = parseCommandLine('hypha-bridge', options)
   const [command, ...rest] = positionals
   if (values.help || command === undefined) {
     stdout.write(help)
@@ -181,22 +181,8 @@ function endWithParent(end: () => void): void {
   }, parentCheckMs)
 }
 
-function parse() {
-  try {
-    return parseArgs({ args: argv.slice(2), options, allowPositionals: true })
-  } catch (cause) {
-    throw new HyphaError('argument-invalid', (cause as Error).message, { cause, mend: 'See hypha-bridge --help.' })
-  }
-}
-
 try {
   await main()
 } catch (thrown) {
-  const error = asHyphaError(thrown)
-  stderr.write(
-    argv.includes('--json')
-      ? `${JSON.stringify({ error })}\n`
-      : `hypha-bridge: ${error.message} [${error.code}]\n${error.mend}\n`,
-  )
-  exit(exitCodes[error.act])
+  endWithError('hypha-bridge', thrown)
 }
