@@ -426,6 +426,15 @@ export const mutations: readonly Mutation[] = [
     'topics/client-subscribe-*',
   ),
 
+  // Links
+  unless('callers of a link', 'agent/calls/incoming.ts', 'call.from !== node && !isListed(app, call)', 'links/*'),
+  without(
+    'that a device speaks for itself',
+    'agent/calls/served.ts',
+    'if (caller.home !== null && asked.home !== caller.home) return false\n',
+    'links/other-device',
+  ),
+
   // API
   one(
     'roles of tokens',

@@ -3,6 +3,7 @@ import { apiRows } from './rows/api.ts'
 import { connectionRows } from './rows/connections.ts'
 import { directiveRows } from './rows/directives.ts'
 import { joiningRows } from './rows/joining.ts'
+import { linkRows } from './rows/links.ts'
 import { releaseRows } from './rows/releases.ts'
 import { openReporter, type Reporter, reportRows } from './rows/reports.ts'
 import { rootRows } from './rows/roots.ts'
@@ -27,7 +28,7 @@ const lane = <T>(made: Lane<T>): Lane<unknown> => made as Lane<unknown>
 
 export const lanes: readonly Lane<unknown>[] = [
   lane<Victim>({
-    rows: [...directiveRows, ...releaseRows, ...rootRows],
+    rows: [...directiveRows, ...releaseRows, ...rootRows, ...linkRows],
     open: ({ victim }) => victim,
     unharmed: (victim) => victim.obey(),
     mend: (victim) => victim.restore(),
