@@ -188,7 +188,10 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
         feeds.values.publish(values)
       },
       messages: (messages) => world.messages(messages),
-      events: (events) => feeds.events.publish(events),
+      events: (events) => {
+        feeds.events.publish(events)
+        reports.escalation.hear(events)
+      },
       logs: (logs) => feeds.logs.publish(logs),
       handled: (inputs) => sender.handled(inputs),
       queued: (nodes) => {

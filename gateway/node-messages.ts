@@ -153,6 +153,7 @@ export function createNodeMessages(ports: NodeMessagePorts): NodeMessages {
           if (parsed.what === 'receipt') return reports.receipts.take(parsed.node, payload)
           if (parsed.what === 'proof') return reports.proof(parsed.node, payload)
           if (parsed.what === 'links') return reports.links.take(parsed.node, payload)
+          if (parsed.what === 'vitals') return reports.escalation.takeVitals(parsed.node, payload)
           if (parsed.what === 'child') return boards(parsed.node, payload)
           if (parsed.what === 'progress') return reports.progress.onProgress(parsed.node, payload)
       }

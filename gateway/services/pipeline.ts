@@ -5,6 +5,7 @@ import type { Release } from '@hypha/core/trust/release.ts'
 import { createTransfers } from '../distribute/transfers.ts'
 import type { Plan } from '../plan.ts'
 import type { GatewayDeps } from './deps.ts'
+import { Escalation } from './escalation.ts'
 import type { Feeds } from './feeds.ts'
 import { PatchRefusals } from './holdings.ts'
 import { notFound } from './not-found.ts'
@@ -32,6 +33,7 @@ export class Pipeline {
   readonly #shop: Workshop
   readonly planner: Planner
   readonly rollouts: Rollouts
+  readonly escalation: Escalation
   #cancelRenewal: (() => void) | null = null
 
   constructor(deps: GatewayDeps, feeds: Feeds) {
@@ -45,6 +47,7 @@ export class Pipeline {
     this.#shop = { store, crypto, clock, signer, root, releases, transfers, refusals, secrets }
     this.planner = new Planner(deps, feeds, this.#shop)
     this.rollouts = new Rollouts(deps, this.planner, feeds)
+    this.escalation = new Escalation(deps, this.planner, feeds)
     this.pushes = new Pushes(deps, this.planner, this.rollouts)
   }
 
@@ -57,6 +60,7 @@ export class Pipeline {
     }
     renew()
     this.rollouts.start()
+    this.escalation.start()
   }
 
   /**
@@ -75,6 +79,7 @@ export class Pipeline {
 
   stop(): void {
     this.rollouts.stop()
+    this.escalation.stop()
     this.planner.stop()
     this.#cancelRenewal?.()
     this.#cancelRenewal = null

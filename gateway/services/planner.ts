@@ -1,5 +1,6 @@
 import { instanceName } from '@hypha/core/wire/ids.ts'
 import { type AppRoutes, appRoutes, type Publisher, routeMessage, type Target } from '../distribute/route.ts'
+import type { Plan } from '../plan.ts'
 import { changesOf } from './changes.ts'
 import type { GatewayDeps } from './deps.ts'
 import type { Feeds } from './feeds.ts'
@@ -16,6 +17,8 @@ export class Planner {
   #routes: ReadonlyMap<string, AppRoutes> = new Map()
   /** Instances on their nodes, of all apps, and those that rollouts bring. */
   #placed: ReadonlySet<string> = new Set()
+  /** What each app was last placed as; empty before the first change since the start. */
+  plans: ReadonlyMap<string, Plan> = new Map()
   /** The end of the queue of changes that wait for something on the way. */
   #last: Promise<unknown> = Promise.resolve()
   /** Whether something has no place, and may have one when a node comes. */
@@ -110,6 +113,7 @@ export class Planner {
     })
     // It has taken in whatever another one was waited for.
     this.#cancelSoon()
+    this.plans = new Map([...outcome.apps].map(([app, { after }]) => [app, after]))
     this.#routes = new Map([...outcome.apps].map(([app, { after, routed }]) => [app, appRoutes(after, routed)]))
     this.#placed = new Set(
       [...outcome.apps].flatMap(([app, { after, coming }]) =>

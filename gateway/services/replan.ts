@@ -11,6 +11,7 @@ import { place } from '../place/place.ts'
 import type { PlaceInput, Plan, PlannedInstance } from '../plan.ts'
 import type { NodeRecord } from '../store/nodes.ts'
 import { settingsFor } from '../store/settings.ts'
+import { barredOf } from './bars.ts'
 import { fleetOf, type PlannedApp, usedBy } from './capacity.ts'
 import type { GatewayDeps } from './deps.ts'
 import { holdingsOf, type PatchRefusals } from './holdings.ts'
@@ -132,7 +133,7 @@ function placeAll(
   const apps = currentApps(shop, wanted)
   for (const [id, app] of apps) {
     const rollout = wanted?.app === id ? null : currentRollout(shop.store, id)
-    const plan = placeBeside(id, app.release, app.before, apps, records)
+    const plan = placeBeside(shop, id, app.release, app.before, apps, records)
     apps.set(
       id,
       rollout !== null && directs(rollout)
@@ -177,7 +178,7 @@ function placeBoth(
   const release = shop.releases.byDigest(value.release)!
   const committed = committedWave(value.state)
   const waves = new Map(value.waves.flatMap((nodes, wave) => nodes.map((node) => [node, wave] as const)))
-  const today = placeBeside(app.release.app, release, value.plan, apps, records)
+  const today = placeBeside(shop, app.release.app, release, value.plan, apps, records)
   const isNew = ({ node }: PlannedInstance) => !waves.has(node)
   const plan = {
     ...value.plan,
@@ -217,6 +218,7 @@ function bothOf(first: Release, second: Release): Release {
 const placeBeside = (...parts: Parameters<typeof inputBeside>): Plan => place(inputBeside(...parts))
 
 function inputBeside(
+  { store }: Pick<Workshop, 'store'>,
   app: string,
   wanted: Pick<StoredRelease, 'release' | 'digest'>,
   before: Plan | null,
@@ -235,6 +237,7 @@ function inputBeside(
     release,
     digest,
     fleet: fleetOf(records, usedBy(others)),
+    barred: barredOf(store, app, digest),
     ...(before ? { previous: before } : {}),
     ...(replaced && before?.digest !== digest ? { replaced } : {}),
   }
@@ -250,7 +253,7 @@ export function placeInput(shop: Workshop, wanted: Pick<StoredRelease, 'release'
   const apps = currentApps(shop, undefined)
   const { app } = wanted.release
   const current = apps.get(app)
-  return inputBeside(app, wanted, current?.before ?? null, apps, records, current?.release.release)
+  return inputBeside(shop, app, wanted, current?.before ?? null, apps, records, current?.release.release)
 }
 
 /** Of an app that was never placed. */

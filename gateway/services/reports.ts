@@ -6,6 +6,7 @@ import type { Inventory, NodeState, Tier } from '@hypha/core/wire/messages/state
 import { Buckets } from '../broker/bucket.ts'
 import { createProgress } from '../distribute/progress.ts'
 import type { GatewayDeps } from './deps.ts'
+import type { Escalation } from './escalation.ts'
 import type { Feeds } from './feeds.ts'
 import { LinkTraffic } from './link-traffic.ts'
 import type { Pipeline } from './pipeline.ts'
@@ -30,6 +31,8 @@ export class NodeReports {
   readonly progress: ReturnType<typeof createProgress>
   /** What they sign of their flips. */
   readonly receipts: Receipts
+  /** What they say of what fails on them, and of what they run short of. */
+  readonly escalation: Escalation
   /** What they say of the calls between their modules. */
   readonly links: LinkTraffic
 
@@ -39,6 +42,7 @@ export class NodeReports {
     this.#pipeline = pipeline
     this.progress = createProgress()
     this.links = new LinkTraffic(deps.clock)
+    this.escalation = pipeline.escalation
     // The plan at the start is made from these: after a restart the whole fleet says the same again.
     for (const { id, tier, inventory, fingerprint } of deps.store.nodes.list()) {
       if (inventory !== null) this.#inventories.set(id, planKey(tier, inventory, fingerprint))
@@ -80,6 +84,7 @@ export class NodeReports {
     this.#pipeline.rollouts.forget(node)
     this.progress.forget(node)
     this.links.forget(node)
+    this.escalation.forget(node)
     try {
       this.#pipeline.planner.replan()
     } catch (error) {
@@ -102,6 +107,7 @@ export class NodeReports {
     this.#pipeline.rollouts.forget(node)
     this.progress.forget(node)
     this.links.forget(node)
+    this.escalation.forget(node)
     try {
       await this.#pipeline.forgetNode(node)
     } catch (error) {

@@ -15,6 +15,7 @@ export type UpKind =
   | 'time'
   | 'receipt'
   | 'links'
+  | 'vitals'
   | 'child'
   | 'checkpoint'
 export type DownKind =
@@ -117,6 +118,7 @@ const upKinds: readonly string[] = [
   'time',
   'receipt',
   'links',
+  'vitals',
   'child',
   'checkpoint',
 ] satisfies UpKind[]
