@@ -16,6 +16,7 @@ import type { RolloutShown } from '../distribute/rollout-view.ts'
 import type { Plan } from '../plan.ts'
 import type { Store } from '../store/store.ts'
 import type { GatewayDeps } from './deps.ts'
+import { escalationViews } from './escalation-views.ts'
 import { reportedBy } from './node-views.ts'
 import { notFound } from './not-found.ts'
 import type { Pipeline } from './pipeline.ts'
@@ -60,6 +61,7 @@ export class AppViews {
         const unknown = { module, home, status: 'waiting', restarts: 0, turns: 0, error: null }
         return { ...(reported ?? unknown), node, scope, online: online.has(node) }
       }),
+      escalations: escalationViews(this.#store.escalations.inForce(name), plan),
     }
   }
 

@@ -14,6 +14,7 @@ import { configServices } from './config.ts'
 import { dataServices } from './data.ts'
 import { createDenials } from './denials.ts'
 import type { GatewayDeps } from './deps.ts'
+import { escalationViews, stuckNotices } from './escalation-views.ts'
 import { Feeds } from './feeds.ts'
 import { nodeNotices, nodeServices } from './nodes.ts'
 import { notFound } from './not-found.ts'
@@ -89,6 +90,7 @@ function statusOf(deps: GatewayDeps, pipeline: Pipeline, views: AppViews, starte
       ...apps
         .filter(({ complete }) => !complete)
         .map(({ name }) => `Not everything of ${name} has a place: see hypha plan --app ${name}.`),
+      ...apps.flatMap(({ name }) => stuckNotices(name, views.planOf(name))),
       ...signatureNotices(deps, pipeline),
       ...nodeNotices(deps),
     ],
@@ -189,6 +191,11 @@ function appServices(pipeline: Pipeline, views: AppViews, links: NodeReports['li
     whatIf: async (app, { without = [], interfaces = [], memory = [], measured }) => {
       const counted = measured === true ? links.list(app) : null
       return askWhatIf(pipeline.planner.shop, app, { without, interfaces, memory }, counted)
+    },
+    comeHome: async (app, { module, home }, by) => {
+      const released = pipeline.escalation.release(app, module, home)
+      for (const { node, home: of } of released) audit(by, 'app.come-home', app, { module, home: of, node })
+      return escalationViews(released, planOf(app))
     },
     dryRun: async (payload, by) => {
       const planned = release.decode(payload)

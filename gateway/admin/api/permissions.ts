@@ -63,6 +63,7 @@ const routes: Readonly<Record<string, Permission>> = {
   'GET /v1/apps/:app/why/:module': 'read',
   'GET /v1/apps/:app/why/:module/not/:node': 'read',
   'POST /v1/apps/:app/what-if': 'read',
+  'POST /v1/apps/:app/come-home': 'operate',
   'POST /v1/plan': 'plan',
   'POST /v1/push': 'publish',
   'POST /v1/apps/:app/rollback': 'rollback',

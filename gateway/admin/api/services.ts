@@ -14,9 +14,11 @@ import type {
 import type {
   AppDetail,
   AppSummary,
+  ComeHome,
   ConfigChange,
   ConfigEntry,
   ConfigWhere,
+  EscalationView,
   PushAnswer,
   ReleaseDetail,
   ReleaseEnvelope,
@@ -132,6 +134,8 @@ export interface Services {
     whyNot(app: string, module: string, node: string, home?: string): Promise<WhyAnswer>
     /** The plan on a fleet as it isn't; changes nothing. */
     whatIf(app: string, change: WhatIfRequest): Promise<WhatIfAnswer>
+    /** Lets what has climbed be on its nodes again at once; answers what that was. */
+    comeHome(app: string, which: ComeHome, by: Caller): Promise<EscalationView[]>
     /** Places a release that nobody has to have signed, given as its payload; changes nothing. */
     dryRun(payload: Uint8Array, by: Caller): Promise<Plan>
     /** `options` say over what the release says of its rollout. */

@@ -1,6 +1,6 @@
 import Type from 'typebox'
-import { type Api, AppParams, answers } from '../route.ts'
-import { RolloutView, WhyAnswer } from '../schemas/apps.ts'
+import { type Api, AppParams, answers, callerOf } from '../route.ts'
+import { ComeHome, EscalationView, RolloutView, WhyAnswer } from '../schemas/apps.ts'
 import { Id } from '../schemas/common.ts'
 import { PlanAnswer, WhatIfAnswerSchema, WhatIfRequest } from '../schemas/plan.ts'
 import type { Services } from '../services.ts'
@@ -65,5 +65,18 @@ export function planRoutes(api: Api, { apps }: Services): void {
       },
     },
     ({ params, body }) => apps.whatIf(params.app, body),
+  )
+  api.post(
+    '/v1/apps/:app/come-home',
+    {
+      schema: {
+        tags,
+        summary: 'Let a module that has climbed be on its nodes again at once',
+        params: AppParams,
+        body: ComeHome,
+        response: answers(Type.Array(EscalationView)),
+      },
+    },
+    (request) => apps.comeHome(request.params.app, request.body, callerOf(request)),
   )
 }

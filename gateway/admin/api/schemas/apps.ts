@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox'
-import { Digest, Id, nullable, Time } from './common.ts'
+import { Digest, Home, Id, nullable, Time } from './common.ts'
 import { InstanceView } from './nodes.ts'
 import { PlanAnswer } from './plan.ts'
 
@@ -18,6 +18,26 @@ export const AppSummary = Type.Object({
 })
 export type AppSummary = Static<typeof AppSummary>
 
+export const EscalationView = Type.Object({
+  module: Id,
+  home: Home,
+  node: Type.String({ description: 'Where it may not be for now' }),
+  cause: Type.String({ description: 'memory, deadline, quota; or battery, free-memory, cpu of the node' }),
+  text: Type.String(),
+  since: Time,
+  until: Type.Number({ description: 'It stays away at least until then' }),
+  times: Type.Integer({ description: 'How often it had to go in a row' }),
+  now: nullable(Id),
+  despite: nullable(Type.String({ description: 'Why it is where it may not be' })),
+})
+export type EscalationView = Static<typeof EscalationView>
+
+export const ComeHome = Type.Object(
+  { module: Id, home: Type.Optional(Type.String({ description: 'The device whose instance it is; without it all' })) },
+  { additionalProperties: false },
+)
+export type ComeHome = Static<typeof ComeHome>
+
 export const AppDetail = Type.Object({
   ...AppSummary.properties,
   where: Type.Array(
@@ -28,6 +48,7 @@ export const AppDetail = Type.Object({
       online: Type.Boolean(),
     }),
   ),
+  escalations: Type.Array(EscalationView, { description: 'Instances that may not be on a node for now' }),
 })
 export type AppDetail = Static<typeof AppDetail>
 

@@ -151,6 +151,7 @@ function describeApp(app: AppDetail): string {
     ['places', app.complete ? 'for all' : `some are missing: see hypha plan --app ${app.name}`],
   ])
   if (app.where.length === 0) return head
+  const climbed = app.escalations.length === 0 ? [] : [escalationTable(app.escalations)]
   const rows = table<AppDetail['where'][number]>(
     [
       { heading: 'MODULE', text: ({ module }) => module },
@@ -163,8 +164,22 @@ function describeApp(app: AppDetail): string {
     ],
     app.where,
   )
-  return `${head}\n\n${rows}`
+  return [head, rows, ...climbed].join('\n\n')
 }
+
+/** What may not be on a node for now, and where it is instead. */
+const escalationTable = (escalations: AppDetail['escalations']): string =>
+  table<AppDetail['escalations'][number]>(
+    [
+      { heading: 'MAY NOT BE', text: ({ module, home }) => (home === null ? module : `${module}@${home}`) },
+      { heading: 'ON', text: ({ node }) => node },
+      { heading: 'IS ON', text: ({ now }) => now ?? '-' },
+      { heading: 'SINCE', text: ({ since }) => relativeTime(since) },
+      { heading: 'BACK NOT BEFORE', text: ({ until }) => new Date(until).toISOString().slice(0, 19) },
+      { heading: 'WHY', text: ({ despite, text }) => despite ?? text },
+    ],
+    escalations,
+  )
 
 function describeRelease(release: ReleaseDetail): string {
   const head = listing([
