@@ -28,6 +28,7 @@ const themes: Readonly<Record<string, readonly Part[]>> = {
     part('apps app releases release', async () => (await import('./commands/apps.ts')).registerApps),
     part('rollout rollback', async () => (await import('./commands/rollout.ts')).registerRollout),
     part('why why-not what-if', async () => (await import('./commands/questions.ts')).registerQuestions),
+    part('come-home', async () => (await import('./commands/come-home.ts')).registerComeHome),
     part('receipt', async () => (await import('./commands/receipt.ts')).registerReceipt),
     part('delta', async () => (await import('./commands/delta.ts')).registerDelta),
     part('config', async () => (await import('./commands/config.ts')).registerConfig),
