@@ -13,7 +13,7 @@ import {
 let broker: TestBroker
 beforeEach(async () => {
   broker = await startBroker({
-    limits: { maxSubscriptionsPerClient: 4, maxRetained: 5, maxConnectionsPerAddress: 8, handshakeTimeoutMs: 300 },
+    limits: { maxSubscriptionsPerClient: 4, maxRetained: 5, maxConnectionsPerAddress: 8 },
   })
 })
 afterEach(async () => {
@@ -181,7 +181,7 @@ test('retained messages of clients over the limit are refused', async () => {
   expect(broker.denials).toHaveLength(3)
 })
 
-test('connections over the limit for one address are ended, and a handshake that goes on too long', async () => {
+test('connections over the limit for one address are ended, and those that say nothing for long', async () => {
   const { connect } = await import('node:net')
   const idle = Array.from({ length: 12 }, () => connect(broker.port, '127.0.0.1'))
   let closed = 0
@@ -189,7 +189,7 @@ test('connections over the limit for one address are ended, and a handshake that
     socket.on('error', () => undefined)
     socket.on('close', () => closed++)
   }
-  await vi.waitFor(() => expect(closed).toBe(12), { timeout: 10_000 })
+  await vi.waitFor(() => expect(closed).toBe(12), { timeout: 30_000 })
   expect(broker.denials.filter(({ why }) => why.includes('one address'))).toHaveLength(4)
   await connectNode('pi-1')
 })

@@ -69,8 +69,9 @@ test('connections that send a ClientHello byte by byte take no place of a handsh
 })
 
 test('handshakes in which nothing goes on make room for others', async () => {
-  await start({ maxHandshakes: 4, maxHandshakesPerAddress: 4, handshakeGraceMs: 50 })
-  await strangers(40, await clientHello())
+  // Longer than the node's own takes, also on a busy machine.
+  await start({ maxHandshakes: 4, maxHandshakesPerAddress: 4, handshakeGraceMs: 1_000 })
+  await strangers(8, await clientHello())
   await roundTrip()
 })
 
@@ -108,14 +109,17 @@ test('what is not TLS is cut at its first bytes', async () => {
   await vi.waitFor(() => expect(broker.denials).toMatchObject([{ client: null, why: 'it does not speak TLS' }]))
 })
 
-test('who says nothing for long is cut, and so is who stalls in the handshake', async () => {
-  await start({ helloTimeoutMs: 100, handshakeTimeoutMs: 100 })
-  const [silent, stalled] = [await stranger(), await stranger(await clientHello())]
-  await Promise.all([ended(silent), ended(stalled)])
-  expect(broker.denials.map(({ why }) => why).sort()).toEqual([
-    'it did not begin a handshake in time',
-    'its handshake took too long',
-  ])
+test('who says nothing for long is cut', async () => {
+  await start({ helloTimeoutMs: 100 })
+  await ended(await stranger())
+  expect(broker.denials.map(({ why }) => why)).toEqual(['it did not begin a handshake in time'])
+})
+
+test('who stalls in the handshake is cut by the front door, and by nothing else before', async () => {
+  // Shorter than the front door's rounds: whatever else kept the time would be first.
+  await start({ handshakeTimeoutMs: 20 })
+  await ended(await stranger(await clientHello()))
+  expect(broker.denials.map(({ why }) => why)).toEqual(['its handshake took too long'])
 })
 
 test('an address that connects too fast is refused, and one whose handshakes fail sooner', async () => {
