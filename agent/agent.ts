@@ -14,23 +14,26 @@ import { rootChain } from '@hypha/core/wire/messages/root-chain.ts'
 import { type SectionState, state } from '@hypha/core/wire/messages/state.ts'
 import { fleetTopics } from '@hypha/core/wire/topics.ts'
 import { believes } from './authority.ts'
-import { openBoards } from './boards/boards.ts'
 import { bootId } from './boot-id.ts'
 import { Calls } from './calls/calls.ts'
 import { tellLinks } from './calls/telling.ts'
 import { openGatewayClock } from './clock-sync.ts'
 import { connectionNumbers } from './connection-number.ts'
 import { following } from './following.ts'
+import { Checkpoints } from './handover/checkpoints.ts'
 import { loadIdentity, wipeData } from './home.ts'
 import { Installs } from './install/installs.ts'
 import { defaultTrialLimits } from './install/machine.ts'
 import { takeInventory } from './inventory.ts'
+import { Leases } from './leases.ts'
 import { finishLeaving, leavingStep, noteLeaving } from './leaving.ts'
 import { isUnproven } from './link/connection-error.ts'
 import type { LinkState } from './link/link.ts'
+import { leaseMs, linkTiming, machineUptime, wantedLeases } from './liveness.ts'
 import { openMachine } from './machine.ts'
 import { openContents } from './open-contents.ts'
 import { openLink } from './open-link.ts'
+import { openNodeBoards } from './open-node-boards.ts'
 import { openRenewal } from './open-renewal.ts'
 import { openVerifier } from './open-verifier.ts'
 import { Pipeline } from './pipeline.ts'
@@ -99,6 +102,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
   const wasLeaving = leavingStep(home) !== null
   const linkParts = {
     nextConnection,
+    timing: linkTiming(machine.nodeFile.liveness),
     run: nodeCrypto.random(8),
     journal: () => ({ incarnation: journal.incarnation, upTo: journal.sendable }),
   }
@@ -113,6 +117,17 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     process.exit(0)
   })
   const gatewayClock = openGatewayClock({ node, topics, link, clock: systemClock, onProblem })
+  const leases = new Leases({
+    node,
+    topics,
+    link,
+    clock: systemClock,
+    uptime: machineUptime,
+    random: nodeCrypto.random,
+    forMs: leaseMs(machine.nodeFile.liveness),
+    wanted: () => wantedLeases(verifier.held?.directive.sections ?? []),
+    onProblem,
+  })
   const shipper = createShipper({
     journal,
     link,
@@ -152,6 +167,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     event: (event) => tell(journal, log, event),
     call: (call) => boards.call(call) ?? machine.drivers.call(call),
     calls: { make: (call) => calls.make(call), devices: (app) => calls.devices(app) },
+    leases,
     componentProcess: machine.componentProcess,
   })
   const calls = new Calls({
@@ -183,7 +199,20 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
       children: boards.children(),
     })
   const bootedMs = systemClock.now()
-  const boards = openBoards(process.env.HYPHA_BRIDGE, systemClock, log, publishState)
+  const boards = openNodeBoards({
+    node,
+    topics,
+    clock: systemClock,
+    log,
+    files,
+    link,
+    incoming,
+    verifier,
+    gatewayClock,
+    changed: publishState,
+    follow: (apps) => followAll({ boards: apps }),
+    onProblem,
+  })
   const update = selfUpdate(
     home,
     () => link.state === 'online',
@@ -222,12 +251,35 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
       ) ?? false,
     onProblem,
   })
+  const checkpoints = new Checkpoints({
+    journal,
+    files,
+    clock: systemClock,
+    sha256: nodeCrypto.sha256,
+    link,
+    topic: topics.up(node, 'checkpoint'),
+    everyMs: machine.nodeFile.checkpointMs,
+    mayMove: (instance) => pipeline?.mayMove(instance) ?? false,
+    gatewayMs: () => {
+      const estimate = gatewayClock.estimate()
+      return estimate && systemClock.monotonic() + estimate.offsetMs
+    },
+    event: (event) => tell(journal, log, event),
+    onProblem,
+  })
   const followCommits = following((app) =>
     link.subscribe(topics.commit(app), (_topic, envelope) => {
       // An empty one only says that the broker keeps none any more.
-      if (envelope.length > 0 && !ending) pipeline!.committed(app, envelope)
+      if (envelope.length === 0 || ending) return
+      pipeline!.committed(app, envelope)
+      boards.committed(app, envelope)
     }),
   )
+  let followed: { readonly own: readonly string[]; readonly boards: readonly string[] } = { own: [], boards: [] }
+  const followAll = (more: Partial<typeof followed>) => {
+    followed = { ...followed, ...more }
+    followCommits([...followed.own, ...followed.boards])
+  }
   const openSetting = openWith(identity.boxSecret)
   pipeline = new Pipeline({
     verifier,
@@ -242,7 +294,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     gatewayClock,
     flipped: (flip) => receipts.flipped(flip),
     follow: (apps) => {
-      followCommits(apps)
+      followAll({ own: apps })
       incoming.follow(apps)
       receipts.review()
     },
@@ -262,14 +314,16 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
       log.info(`${app} runs release ${toHex(release).slice(0, 12)}`, { epoch, ...Object.fromEntries(steps) })
     },
     changed: () => {
+      leases.review()
       publishState()
       calls.review()
     },
     openData: (app, interfaces) => machine.drivers.open(app, interfaces),
     forgetData: (app) => machine.drivers.forget(app),
+    letGo: (instances, stoppedAgoMs) => checkpoints.letGo(instances, stoppedAgoMs),
     settled: () => {
       pipeline!.sweep()
-      incoming.retain(pipeline!.needed())
+      incoming.retain([...pipeline!.needed(), ...boards.needed()])
     },
     append: (parts) => journal.appendAll(parts),
     room: () => pipeline!.redeliver(),
@@ -297,7 +351,9 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
   // First, so that what is retained comes in the order in which it is judged.
   link.subscribe(topics.rootMetadata, (_topic, message) =>
     guard(onProblem, () => {
-      followRoot(rootChain.decode(message).envelopes).then(
+      const { envelopes } = rootChain.decode(message)
+      boards.roots(envelopes)
+      followRoot(envelopes).then(
         () => renewal.rootChanged(),
         (thrown) => onProblem(asHyphaError(thrown)),
       )
@@ -308,6 +364,9 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     if (message.length > 0 && !ending) void pipeline!.directive(message)
   })
   link.subscribe(topics.down(node, 'ack'), (_topic, message) => shipper.onAck(message))
+  link.subscribe(topics.down(node, 'checkpoint'), (_topic, message) =>
+    guard(onProblem, () => checkpoints.onAck(message)),
+  )
   link.subscribe(topics.down(node, 'input'), (_topic, message) => guard(onProblem, () => pipeline!.inputs(message)))
   link.subscribe(topics.link(node, '+'), (topic, message) =>
     calls.receive(topic.slice(topic.lastIndexOf('/') + 1), message),
@@ -316,10 +375,12 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     log.info(
       now === 'online' ? `connected to ${identity.brokerHost}:${identity.brokerPort} as ${node}` : 'disconnected',
     )
+    checkpoints.review()
     if (now === 'offline') return
     publishState()
     incoming.retry()
     receipts.review()
+    boards.online()
   }
   link.onState(onLink)
   // It may have connected while this node's files were opened.
@@ -337,11 +398,13 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     renewal.stop()
     gatewayClock.close()
     await pipeline!.close()
+    leases.close()
     await sandbox.close()
     await incoming.close()
     shipper.close()
+    checkpoints.close()
     await journal.close()
-    boards.close()
+    await boards.close()
     machine.close()
   }
   const end = (code: number) => {

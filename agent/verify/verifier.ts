@@ -123,6 +123,11 @@ export class Verifier {
     return this.#rules.acceptCommit(app, envelope, this.#nowMs())
   }
 
+  /** The same for what a board at this node is told; see `TrustRules.judgeCommitFor`. */
+  judgeCommitFor(told: Directive, app: string, envelope: Uint8Array): CommitOutcome {
+    return this.#rules.judgeCommitFor(told, app, envelope, this.#nowMs())
+  }
+
   /**
    * What was verified once, from the record that `recordOf` made of it: what a node starts from, also after newer metadata came that it hasn't prepared yet. Its
    * digests are checked again; signatures, expiry and floor aren't, they judge what is new (DESIGN 5, "Time"). Only for records that this node has stored itself.

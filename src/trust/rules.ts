@@ -219,6 +219,12 @@ export class TrustRules {
     return outcome
   }
 
+  /** The same for a board at this node, against what the board is told: whether that is the gateway's word, it judges itself. */
+  judgeCommitFor(told: Directive, app: string, envelope: Uint8Array, clockMs: number): CommitOutcome {
+    checkExpiry(`Root metadata version ${this.#root.version}`, this.#root.expiresMs, this.timeMs(clockMs))
+    return judgeCommit(this.#readCommit(app, envelope), told)
+  }
+
   #readCommit(app: string, envelope: Uint8Array): Commit {
     const opened = openEnvelope(envelope, 'commit', maxCommitBytes)
     const read = commit.decode(verifyThreshold(opened, 'commit', this.#root.gateway, 'gateway', this.#crypto))

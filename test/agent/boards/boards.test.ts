@@ -3,11 +3,14 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FramedReader, framed } from '@hypha/core/bytes/framed.ts'
+import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
+import { nodeFiles } from '@hypha/core/platform/files.ts'
 import { createLog } from '@hypha/core/platform/log.ts'
 import { type FromBridge, fromBridge, type ToBridge, toBridge } from '@hypha/core/wire/board/agent-port.ts'
 import type { BoardState } from '@hypha/core/wire/board/state.ts'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Boards, openBoards } from '../../../agent/boards/boards.ts'
+import type { BoardPorts } from '../../../agent/boards/ports.ts'
 import type { HostCall } from '../../../agent/host/host.ts'
 import { identifyOf } from '../../firmware-bridge/boards/fake-board.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
@@ -20,6 +23,18 @@ let boards: Boards
 let folder: string
 let clock: FakeClock
 let look: () => void = () => undefined
+
+const portsOf = (changed: () => void = () => undefined): BoardPorts => ({
+  files: nodeFiles(folder),
+  crypto: nodeCrypto,
+  changed,
+  receive: () => new Promise(() => undefined),
+  judge: () => null,
+  at: () => () => undefined,
+  isOnline: () => false,
+  say: () => undefined,
+  follow: () => undefined,
+})
 
 /** Waits for what something that comes in brings about. */
 const until = (what: () => boolean): Promise<void> =>
@@ -38,7 +53,12 @@ beforeEach(async () => {
   const { promise, resolve } = Promise.withResolvers<Socket>()
   server = createServer(resolve)
   await new Promise<void>((ready) => server.listen(path, ready))
-  boards = openBoards(path, clock, createLog({ json: true, write: () => undefined }), () => look())
+  boards = openBoards(
+    path,
+    clock,
+    createLog({ json: true, write: () => undefined }),
+    portsOf(() => look()),
+  )
   bridge = await promise
   const reader = new FramedReader(65_536)
   bridge.on('data', (bytes) => {
@@ -46,8 +66,8 @@ beforeEach(async () => {
     look()
   })
 })
-afterEach(() => {
-  boards.close()
+afterEach(async () => {
+  await boards.close()
   bridge.destroy()
   server.close()
   rmSync(folder, { recursive: true })
@@ -196,7 +216,7 @@ describe('a node with a bridge', () => {
 })
 
 it('a node without a bridge has no children, and serves nothing of boards', () => {
-  const none = openBoards(undefined, clock, createLog({ json: true, write: () => undefined }), () => undefined)
+  const none = openBoards(undefined, clock, createLog({ json: true, write: () => undefined }), portsOf())
   expect(none.children()).toBe(null)
   expect(none.call(request({}))).toBe(null)
 })

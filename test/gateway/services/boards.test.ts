@@ -236,7 +236,7 @@ describe('The reports of a board', () => {
     await gateway.services.nodes.accept('pi-7', 'mcu-1', admin)
     const { word } = gateway.sent.toChildren.at(-1)!.word
     if (word.kind !== 'session') throw new Error('no session was begun')
-    const [{ key: sessionKey }] = gateway.store.boardSessions.list('mcu-1') as [{ key: Uint8Array }]
+    const sessionKey = gateway.store.boardSessions.list('mcu-1')[0]!.key
     const say = (word: Parameters<typeof fromChild.encode>[0]['word']) =>
       gateway.boards.word('pi-7', fromChild.encode({ node: 'mcu-1', incarnation, word }))
     return { gateway, sessionKey, publicKey: word.key, say }

@@ -1,0 +1,164 @@
+import type { Log } from '@hypha/core/platform/log.ts'
+import type { Clock } from '@hypha/core/ports/clock.ts'
+import type { Section } from '@hypha/core/trust/directive.ts'
+import type { Identify } from '@hypha/core/wire/board/identify.ts'
+import type { FromBoard } from '@hypha/core/wire/board/messages.ts'
+import type { BoardState } from '@hypha/core/wire/board/state.ts'
+import type { ToChild } from '@hypha/core/wire/messages/child.ts'
+import type { ChildState } from '@hypha/core/wire/messages/state.ts'
+import { BoardJournal } from './board-journal.ts'
+import { BoardShipper } from './board-shipper.ts'
+import { childOf } from './child.ts'
+import { Keeper } from './keeper.ts'
+import type { BoardPorts } from './ports.ts'
+import type { Requests } from './requests.ts'
+
+/** What a message to a board has room for beside the rest of an input. */
+const maxInputBytes = 3_500
+/** How long a board may take to say that it refuses a step. */
+const refusalMs = 500
+
+/** A board as this node knows it, with what it is to be brought and what it has reported. */
+export class Board {
+  readonly keeper: Keeper
+  readonly #ports: BoardPorts
+  readonly #requests: Requests
+  readonly #log: Log
+  readonly #journal: BoardJournal
+  readonly #shipper: BoardShipper
+  #identify: Identify
+  #state: BoardState | null = null
+  #connected = true
+  #refusedStep: ((code: string) => void) | null = null
+
+  constructor(identify: Identify, ports: BoardPorts, requests: Requests, clock: Clock, log: Log) {
+    const id = identify.board
+    this.#identify = identify
+    this.#ports = ports
+    this.#requests = requests
+    this.#log = log
+    this.#journal = new BoardJournal(ports.files, `boards/${id}`)
+    this.#shipper = new BoardShipper(this.#journal, clock, ports.isOnline, ({ incarnation, body, mac }) =>
+      ports.say({ node: id, incarnation, word: { kind: 'report', body, mac } }),
+    )
+    this.keeper = new Keeper({
+      board: id,
+      clock,
+      crypto: ports.crypto,
+      transfer: (what) => requests.ask({ kind: 'transfer', board: id, ...what }),
+      activate: (step, section) => this.#step(step, section, clock),
+      receive: ports.receive,
+      judge: ports.judge,
+      at: ports.at,
+      changed: ports.changed,
+    })
+    this.#shipper.pump()
+  }
+
+  get identify(): Identify {
+    return this.#identify
+  }
+
+  get connected(): boolean {
+    return this.#connected
+  }
+
+  child(): ChildState {
+    return childOf(this.#identify, this.#state, this.#connected, this.keeper)
+  }
+
+  /** It has identified itself: anew, or on another line. */
+  appeared(identify: Identify): void {
+    this.#identify = identify
+    this.#connected = true
+  }
+
+  left(): void {
+    this.#connected = false
+    this.keeper.heard(null)
+  }
+
+  /** What it has said, but for answers to calls. */
+  said(message: FromBoard): void {
+    switch (message.kind) {
+      case 'state':
+        this.#state = message
+        this.keeper.heard(message)
+        return
+      case 'report':
+        this.#keep(message.body, message.mac)
+        return
+      case 'session': {
+        const { incarnation } = this.#identify
+        this.#ports.say({ node: this.#identify.board, incarnation, word: message })
+        return
+      }
+      case 'refused':
+        if (message.of === 'activation') this.#refusedStep?.(message.code)
+    }
+  }
+
+  /** What the gateway says to it. */
+  word(word: ToChild['word']): void {
+    const { board } = this.#identify
+    switch (word.kind) {
+      case 'ack':
+        this.#shipper.stored(word.incarnation, word.upTo)
+        return
+      case 'session':
+        void this.#requests.ask({ kind: 'tell', board, message: { kind: 'session', key: word.key, proof: null } })
+        return
+      case 'inputs':
+        for (const { source, number, app, module, home, topic, payload } of word.inputs) {
+          if (payload.length > maxInputBytes) continue
+          const input = { kind: 'input', source, number, app, module, home, topic, payload } as const
+          void this.#requests.ask({ kind: 'tell', board, message: input })
+        }
+    }
+  }
+
+  /** The link to the gateway is back. */
+  online(): void {
+    this.#shipper.again()
+  }
+
+  async close(): Promise<void> {
+    this.keeper.close()
+    this.#shipper.close()
+    await this.#journal.close()
+  }
+
+  /** A report without a MAC is one of before its session: the board gives it again once it has one. [S 8.13] */
+  #keep(body: Uint8Array, mac: Uint8Array | null): void {
+    if (mac === null) return
+    this.#journal.add(body, mac).then(
+      (kept) => {
+        if (!kept) return
+        this.#shipper.pump()
+        this.#acknowledge()
+      },
+      (thrown: unknown) =>
+        this.#log.warn(`What ${this.#identify.board} reports can't be kept`, { why: (thrown as Error).message }),
+    )
+  }
+
+  #acknowledge(): void {
+    const last = this.#journal.newest
+    if (last === null) return
+    const { incarnation, upTo } = last
+    const message = { kind: 'ack', incarnation, upTo, anew: null } as const
+    void this.#requests.ask({ kind: 'tell', board: this.#identify.board, message })
+  }
+
+  /** Resolves with the code that the board refuses the step with; with null where it has taken it, which its state shows. */
+  async #step(step: 'activate' | 'confirm', section: Section, clock: Clock): Promise<string | null> {
+    const { app, epoch, release } = section
+    const { promise, resolve } = Promise.withResolvers<string | null>()
+    this.#refusedStep = resolve
+    const message = { kind: 'activation', step, app, epoch, release } as const
+    const code = await this.#requests.ask({ kind: 'tell', board: this.#identify.board, message })
+    if (code !== null) return code
+    clock.after(refusalMs, () => resolve(null))
+    return promise
+  }
+}
