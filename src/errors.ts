@@ -178,6 +178,36 @@ export const errorTable = {
     means: "The request to join is not signed by the node's own key.",
     mend: 'Join from the node itself, with its own key file.',
   },
+  'site-refused': {
+    act: 'peer',
+    means: 'Who opened an uplink is no site that has joined, or said what a site may not say.',
+    mend: 'Join again with a fresh URL: hypha site invite NAME --replace at the upstream, hypha join-upstream URL at the site.',
+  },
+  'site-revoked': {
+    act: 'operator',
+    means: 'The site was revoked at its upstream: its uplink is refused, and nothing runs for it there.',
+    mend: 'If it is to come back: hypha site invite NAME --replace at the upstream, hypha join-upstream URL at the site.',
+  },
+  'site-left': {
+    act: 'operator',
+    means: 'The site has left its upstream.',
+    mend: 'If it is to come back: hypha site invite NAME --replace at the upstream, hypha join-upstream URL at the site.',
+  },
+  'upstream-joined': {
+    act: 'caller',
+    means: 'This gateway has joined an upstream already; it can have one.',
+    mend: 'To join another, leave the present one first: hypha leave-upstream.',
+  },
+  'upstream-none': {
+    act: 'caller',
+    means: 'This gateway has no upstream.',
+    mend: 'Join one with a URL from there: hypha join-upstream URL.',
+  },
+  'uplink-offline': {
+    act: 'later',
+    means: 'There is no connection between a site and its upstream now, or it was cut.',
+    mend: 'The site connects again by itself, and catches up; see hypha status there.',
+  },
   'node-revoked': {
     act: 'operator',
     means: 'The node was revoked: its certificate and its keys count no more.',
@@ -502,8 +532,8 @@ export const errorTable = {
   'update-unsupported': {
     act: 'operator',
     means:
-      "An agent that no launcher has started was given a release of the agent itself, and can't go back to another program.",
-    mend: 'Update its checkout, or install the agent with the line that hypha invite prints.',
+      "A node was given a release of its own program and can't go back to another: an agent that no launcher has started, or a board whose firmware can't be written over its line.",
+    mend: 'Update the checkout, or install the agent with the line that hypha invite prints; flash the board.',
   },
 
   // The gateway's database, ingest and distribution
@@ -814,7 +844,8 @@ export const errorTable = {
   },
   'board-mac-invalid': {
     act: 'peer',
-    means: 'What a board is said to have reported, or its proof of a session, does not carry the MAC that only the board can make.',
+    means:
+      'What a board is said to have reported, or its proof of a session, does not carry the MAC that only the board can make.',
     mend: 'See the events of the board and its node; if it goes on, the node passes on what the board has not said.',
   },
   'mcu-board-unknown': {
@@ -858,6 +889,12 @@ export const errorTable = {
     means:
       'What was on trial on a board failed, or the board started anew before it was confirmed: what ran before runs again.',
     mend: 'See the event before this one for why; mend the module and push again.',
+  },
+  'firmware-board': {
+    act: 'operator',
+    means:
+      'A release of the firmware has no image for a kind of board, or one that was built for another kind or for the other slot.',
+    mend: 'Release the firmware with the boards of this fleet: hypha mcu release --board names them.',
   },
   'board-busy': {
     act: 'later',

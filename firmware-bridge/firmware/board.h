@@ -17,6 +17,8 @@ typedef struct {
   /** Pages of each of the two banks of the record store, and of the place for envelopes that come; two equal slots have the rest. */
   uint8_t bank_pages;
   uint8_t inbox_pages;
+  /** Pages of each of the two firmwares, which lie at the end, with two pages of the boot part's record behind them. 0: the firmware can't be updated over the line. */
+  uint16_t firmware_pages;
 } board_flash;
 
 /** A sensor or an actuator, by the name that modules know it by. */
@@ -66,6 +68,10 @@ bool board_entropy(uint8_t *bytes, uint32_t count);
 void board_idle(uint32_t most_ms);
 /** Tells the watchdog that the main loop goes on. */
 void board_alive(void);
+/** The slot of the firmware that runs. */
+uint8_t board_slot(void);
+/** Whether a watchdog is to start the board anew where the main loop stands still: while a firmware is on trial. */
+void board_watch(bool on);
 /** Starts anew, as after a power cut. */
 _Noreturn void board_reset(void);
 

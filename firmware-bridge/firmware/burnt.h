@@ -13,8 +13,6 @@ typedef struct {
   span id;
   /** 32 bytes nobody else knows, for boards without entropy of their own; empty for all others. */
   span seed;
-  /** The firmware's own version. */
-  const char *version;
 } burnt_facts;
 
 extern const burnt_facts burnt;

@@ -1,3 +1,3 @@
 #include "burnt.h"
 
-const burnt_facts burnt = {.version = "0.1.0"};
+const burnt_facts burnt = {.root = {NULL, 0}};

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Flash and RAM of an image by part, by the byte, from the linker's map: size.sh MAP ELF PREFIX
+# Flash and RAM of an image by part, by the byte, from the linker's map: size.sh MAP ELF FLASHED PREFIX: of a firmware in its slot, and of all that is flashed
 set -eu
-map=$1 elf=$2 prefix=$3
+map=$1 elf=$2 flashed=$3 prefix=$4
 awk '
   # A section of the output begins at the first column.
   /^\.[a-z]/ { output = $1 }
@@ -14,7 +14,7 @@ awk '
     for (i = 1; i <= length(digits); i++) bytes = bytes * 16 + index("0123456789abcdef", substr(digits, i, 1)) - 1
     part = file
     if (file ~ /libgcc/) part = "libgcc"
-    else { sub(/\/[^\/]*$/, "", part); sub(/.*\//, "", part); if (file ~ /\/(main|burnt)\.o$/) part = "main" }
+    else { sub(/\/[^\/]*$/, "", part); sub(/.*\//, "", part); if (file ~ /\/(main|image)\.o$/) part = "main"; if (part == "boot") part = "update" }
     if (output == ".text") flash[part] += bytes
     if (output == ".data") { flash[part] += bytes; ram[part] += bytes }
     if (output == ".bss") ram[part] += bytes
@@ -28,4 +28,6 @@ awk '
 ' "$map" | sort > "$map.parts"
 printf '%-10s %8s %8s\n' part flash RAM
 cat "$map.parts"
-"${prefix}size" "$elf" | awk 'NR == 2 { printf "%-10s %8d %8d   (RAM with the stack)\n", "all", $1 + $2, $2 + $3 }'
+boot=$("${prefix}size" -A "$flashed" | awk '$1 == ".boot" { print $2 }')
+printf '%-10s %8d %8d   (beside the slots)\n' boot "$boot" 0
+"${prefix}size" "$elf" | awk 'NR == 2 { printf "%-10s %8d %8d   (RAM with the stack)\n", "all", $1 + $2 + boot, $2 + $3 }' boot="$boot"

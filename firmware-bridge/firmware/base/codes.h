@@ -42,7 +42,9 @@
   X(board_reverted, "board-reverted")           \
   X(import_not_linked, "import-not-linked")     \
   X(turn_trapped, "turn-trapped")               \
-  X(turn_deadline, "turn-deadline")
+  X(turn_deadline, "turn-deadline")             \
+  X(update_unsupported, "update-unsupported")   \
+  X(firmware_board, "firmware-board")
 
 #define CODE_NAME(name, text) code_##name,
 typedef enum { code_ok = 0, CODES(CODE_NAME) code_count } code;

@@ -1,8 +1,12 @@
 // This machine as a board: a pseudo-terminal as the wire, a file as flash, power cuts on request.
 //
-//   board-host [--flash FILE] [--pty LINK] [--cut-at N] [--sensor NAME=VALUE]…
+//   board-host [--flash FILE] [--pty LINK] [--cut-at N] [--hurry N] [--sensor NAME=VALUE]…
+//
+// This program stands for what a board is flashed with: it is the boot part, and the first firmware in slot A. A firmware that came over the line is a program too: it lies in
+// its slot in the flash file with its head before it, and is run in place of this one where the boot part's record says so.
 //
 // --pty      the wire is a pseudo-terminal with a symbolic link to it at LINK; without it, standard input and output
+// --hurry    the board's clock goes N times as fast
 // --cut-at   the power goes in the write to flash with this number, which stays half done; the process then ends with 137
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -18,9 +22,11 @@
 
 #include "../base/bytes.h"
 #include "../wasm/host.h"
+#include "host_boot.h"
 #include "host_flash.h"
 
-enum { arena_bytes = 24 * 1024, flash_bytes = 64 * 1024, page = 1024, unit = 8, most_things = 8 };
+enum { arena_bytes = 24 * 1024, data_bytes = 64 * 1024, page = 1024, unit = 8, most_things = 8, firmware_pages = 384 };
+enum { flash_bytes = data_bytes + (2 * firmware_pages + 2) * page };
 
 static uint64_t arena[arena_bytes / 8];
 static struct {
@@ -30,7 +36,6 @@ static struct {
 static board_thing sensors[most_things];
 static int wire_in = 0, wire_out = 1;
 static const char *pty_link;
-static char **arguments;
 
 /* Of the sensor that is asked: each has a function of its own. */
 #define SENSOR(i)                       \
@@ -50,7 +55,7 @@ static const board_thing actuators[] = {{.name = "led", .set = set_led}};
 board_facts host_facts = {.name = "host",
                             .flash_bytes = flash_bytes,
                             .ram_bytes = arena_bytes + 16 * 1024,
-                            .flash = {NULL, flash_bytes, page, unit, 4, 4},
+                            .flash = {NULL, flash_bytes, page, unit, 4, 4, firmware_pages},
                             .arena = (uint8_t *)arena,
                             .arena_bytes = arena_bytes,
                             .sensors = sensors,
@@ -58,6 +63,8 @@ board_facts host_facts = {.name = "host",
                             .actuator_count = 1};
 // Changed at the start, before anything reads it: the compiler must not take it for the constant that it is to all others.
 __asm__(".globl board\n.set board, host_facts");
+
+static uint32_t hurry = 1;
 
 static void die(void) { _exit(137); }
 
@@ -67,7 +74,7 @@ static void leave(int signal) {
   _exit(0);
 }
 
-static void open_pty(const char *link) {
+static int open_pty(const char *link) {
   int terminal = posix_openpt(O_RDWR | O_NOCTTY);
   if (terminal < 0 || grantpt(terminal) != 0 || unlockpt(terminal) != 0) {
     perror("a pseudo-terminal can't be opened");
@@ -84,8 +91,7 @@ static void open_pty(const char *link) {
     perror(link);
     exit(1);
   }
-  pty_link = link;
-  wire_in = wire_out = terminal;
+  return terminal;
 }
 
 static void add_sensor(char *text) {
@@ -102,13 +108,15 @@ static void add_sensor(char *text) {
 int hypha_main(void);
 
 int main(int count, char **given) {
-  const char *flash = NULL;
-  arguments = given;
+  const char *flash = NULL, *pty = NULL;
+  host_boot_begin(given);
   for (int i = 1; i + 1 < count; i += 2) {
     const char *name = given[i];
     char *value = given[i + 1];
     if (strcmp(name, "--flash") == 0) flash = value;
-    else if (strcmp(name, "--pty") == 0) open_pty(value);
+    else if (strcmp(name, "--pty") == 0) pty = value;
+    else if (strcmp(name, "--hurry") == 0) hurry = (uint32_t)strtoul(value, NULL, 10);
+    else if (host_boot_takes(name, value)) continue;
     else if (strcmp(name, "--cut-at") == 0) host_flash_cut_at = strtoull(value, NULL, 10);
     else if (strcmp(name, "--sensor") == 0) add_sensor(value);
     else {
@@ -118,6 +126,10 @@ int main(int count, char **given) {
   }
   host_flash_dies = die;
   host_facts.flash.at = host_flash_open(flash, flash_bytes, page, unit);
+  if (pty != NULL && host_wire < 0) host_wire = open_pty(pty);
+  if (pty != NULL) wire_in = wire_out = host_wire;
+  pty_link = pty;
+  host_boot();
   signal(SIGTERM, leave);
   signal(SIGINT, leave);
   fcntl(wire_in, F_SETFL, fcntl(wire_in, F_GETFL) | O_NONBLOCK);
@@ -130,7 +142,7 @@ void board_start(void) {}
 uint64_t board_nanos(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
-  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+  return ((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec) * hurry;
 }
 
 uint32_t board_millis(void) {
@@ -155,12 +167,10 @@ bool board_entropy(uint8_t *bytes, uint32_t count) { return getrandom(bytes, cou
 
 void board_idle(uint32_t most_ms) {
   struct pollfd line = {.fd = wire_in, .events = POLLIN};
-  poll(&line, 1, most_ms < 1000 ? (int)most_ms : 1000);
+  poll(&line, 1, (int)((most_ms < 1000 ? most_ms : 1000) / hurry));
 }
 
 void board_alive(void) {}
+void board_watch(bool on) { (void)on; }
 
-_Noreturn void board_reset(void) {
-  execv("/proc/self/exe", arguments);
-  _exit(1);
-}
+_Noreturn void board_reset(void) { host_boot_again(); }

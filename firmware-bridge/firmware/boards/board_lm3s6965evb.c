@@ -46,6 +46,11 @@ const board_facts board = {.name = "lm3s6965evb",
 
 RAM_FLASH(flash, page)
 
+/* No firmware ever comes on trial here: QEMU doesn't model where it would be written to. */
+uint8_t board_slot(void) { return 0; }
+void board_watch(bool on) { (void)on; }
+void board_alive(void) { cortex_check_stack(); }
+
 void board_uart_interrupt(void) {
   UART0_CLEAR = interrupts_in;
   while ((UART0_FLAGS & flag_in_empty) == 0) cortex_received((uint8_t)UART0_DATA);

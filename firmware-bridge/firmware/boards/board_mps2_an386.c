@@ -1,24 +1,23 @@
 // Arm MPS2 with the AN386 image: Cortex-M4 at 25 MHz, 4 MB of code memory, 4 MB of RAM; UART0 is the wire. Without entropy: its key is burnt in.
 //
 // Its code memory can be written like RAM, in QEMU (-M mps2-an386) as on the board. The upper part of it is used with the rules of flash: pages, units that are programmed once.
-// It outlives a reset, not a power cut.
+// It outlives a reset, not a power cut. The firmware itself lies there too, in one of two slots.
+#include "../boot/image.h"
 #include "../wasm/host.h"
 #include "cortex_m.h"
+#include "mps2_an386.h"
 #include "slots_in_ram.h"
 
-enum { page = 4096, pages = 64, arena_bytes = 64 * 1024 };
+enum { arena_bytes = 64 * 1024 };
 
 static uint64_t arena[arena_bytes / 8];
-
-/* Behind the image, which the linker script keeps below. */
-#define FLASH_AT 0x00200000u
 
 #define UART0_DATA (*(volatile uint32_t *)0x40004000)
 #define UART0_STATE (*(volatile uint32_t *)0x40004004)
 #define UART0_CONTROL (*(volatile uint32_t *)0x40004008)
 #define UART0_CLEAR (*(volatile uint32_t *)0x4000400c)
 #define UART0_DIVISOR (*(volatile uint32_t *)0x40004010)
-enum { state_out_full = 1, state_in_full = 2, control_all_in = 0xb, interrupt_in = 2, uart0_in_interrupt = 0, core_hz = 25000000 };
+enum { state_out_full = 1, state_in_full = 2, control_all_in = 0xb, interrupt_in = 2, uart0_in_interrupt = 0 };
 
 static int read_temperature(double *value) {
   uint32_t at = board_millis() / 1000 % 120;
@@ -33,7 +32,7 @@ static const board_thing actuators[] = {{.name = "led", .set = set_led}};
 const board_facts board = {.name = "mps2_an386",
                            .flash_bytes = 4 * 1024 * 1024,
                            .ram_bytes = 4 * 1024 * 1024,
-                           .flash = {(const uint8_t *)FLASH_AT, pages * page, page, 8, 2, 4},
+                           .flash = {(const uint8_t *)FLASH_AT, flash_pages * flash_page, flash_page, flash_unit, 2, 4, firmware_pages},
                            .arena = (uint8_t *)arena,
                            .arena_bytes = arena_bytes,
                            .sensors = sensors,
@@ -41,7 +40,9 @@ const board_facts board = {.name = "mps2_an386",
                            .actuators = actuators,
                            .actuator_count = 1};
 
-RAM_FLASH(FLASH_AT, page)
+RAM_FLASH(FLASH_AT, flash_page)
+
+void board_watch(bool on) { mps2_watch(on); }
 
 void board_uart_interrupt(void) {
   UART0_CLEAR = interrupt_in;
@@ -53,6 +54,14 @@ void board_start(void) {
   UART0_CONTROL = control_all_in;
   cortex_enable(uart0_in_interrupt);
   cortex_start_clock(core_hz);
+}
+
+uint8_t board_slot(void) { return (uintptr_t)&image >= SLOT_B; }
+
+/** The main loop goes on, and the stack hasn't gone over its end. */
+void board_alive(void) {
+  WATCHDOG_CLEAR = 1;
+  cortex_check_stack();
 }
 
 uint32_t board_send(const uint8_t *bytes, uint32_t count) {

@@ -24,8 +24,7 @@ void reset_handler(void) {
   board_reset();
 }
 
-/** The watchdog's place: a stack that went over its end makes the board start anew. */
-void board_alive(void) {
+void cortex_check_stack(void) {
   if (image_stack[0] != stack_paint) board_reset();
 }
 

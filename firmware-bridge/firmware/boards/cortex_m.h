@@ -8,6 +8,8 @@
 void cortex_received(uint8_t byte);
 /** Starts the clock: `hz` is the core's. */
 void cortex_start_clock(uint32_t hz);
+/** A stack that went over its end makes the board start anew. */
+void cortex_check_stack(void);
 /** Lets an interrupt of the chip come. */
 void cortex_enable(uint32_t interrupt);
 /** Each board's: the interrupt of its UART. */

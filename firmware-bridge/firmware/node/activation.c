@@ -1,5 +1,7 @@
 #include "node.h"
 
+#include "../update/firmware.h"
+
 /* One step of an app's change on the board [S 8.11]: the agent says when, the directive says what. */
 
 enum { step_activate, step_confirm, step_revert };
@@ -43,10 +45,40 @@ static code revert(node *n, cbor fields) {
   return cell_revert(&n->cell);
 }
 
+static bool is_firmware_in(const node *n, uint8_t which, cbor fields) {
+  firmware_facts facts = firmware_read(&n->held);
+  const firmware_slot *slot = &facts.slot[which];
+  return slot->epoch == number_of(fields, 3) && content_is(fields, 4, span_of(slot->release, 32));
+}
+
+/** Of the firmware itself: the board starts anew with what the boot part picks then, and says so as it identifies itself. */
+static code activate_firmware(node *n, cbor fields) {
+  held *in = &n->held;
+  if (in->firmware == no_slot) return code_update_unsupported;
+  bool runs = is_firmware_in(n, in->firmware, fields);
+  n->firmware_owed = true;
+  switch (number_of(fields, 1)) {
+    case step_confirm:
+      return !runs ? code_rules_order : in->firmware_trial ? firmware_confirm(in) : code_ok;
+    case step_revert:
+      if (!runs) return code_ok;
+      if (!in->firmware_trial) return code_rules_order;
+      TRY(firmware_revert(in));
+      break;
+    default:
+      if (runs) return code_ok;
+      TRY(firmware_may_start(in, content_of(fields, 4)));
+      cell_stop(&n->cell);
+      TRY(firmware_activate(in));
+  }
+  board_reset();
+}
+
 void node_activate(node *n, cbor fields) {
   slot_facts *active = slots_active(&n->held.slots);
   code found;
-  switch (number_of(fields, 1)) {
+  if (firmware_is(content_of(fields, 2))) found = activate_firmware(n, fields);
+  else switch (number_of(fields, 1)) {
     case step_activate:
       found = activate(n, fields);
       break;

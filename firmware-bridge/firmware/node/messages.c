@@ -1,14 +1,16 @@
 #include "node.h"
 
+#include "../boot/image.h"
 #include "../burnt.h"
 #include "../trust/ed25519.h"
 #include "../trust/schema.h"
 #include "../trust/sha256.h"
+#include "../update/firmware.h"
 
 /* Messages of docs/serial.md, section 8. */
 
 enum { to_time, to_offer, to_piece, to_abandon, to_activation, to_ack, to_session, to_input, to_call, to_kinds };
-enum { from_identify, from_state, from_held, from_refused, from_report, from_session, from_answer };
+enum { from_identify, from_state, from_held, from_refused, from_report, from_session, from_answer, from_firmware };
 
 static const shape from_1 = {.type = is_uint, .count = 1, .most = 0xffffffff};
 static const shape eight = {.type = is_exactly, .most = 8};
@@ -101,7 +103,7 @@ static bool send_identify(node *n) {
     out_text(&out, content_of(by.root.at, root_fleet));
   }
   if (invite) key_bytes(&out, 4, burnt.invite.at, burnt.invite.length);
-  key_text(&out, 5, burnt.version);
+  key_text(&out, 5, image.version);
   key_text(&out, 6, board.name);
   key_uint(&out, 7, board.flash_bytes);
   key_uint(&out, 8, board.ram_bytes);
@@ -196,6 +198,38 @@ static bool send_state(node *n) {
   return true;
 }
 
+/** What its slots hold of the firmware itself. */
+static bool send_firmware(node *n) {
+  cbor_out out;
+  if (!begin(n, wire_control, from_firmware, &out)) return false;
+  firmware_facts facts = firmware_read(&n->held);
+  uint8_t runs = n->held.firmware;
+  out_map(&out, 3);
+  key_uint(&out, 1, runs);
+  key_uint(&out, 2, flash_firmware(0).bytes);
+  out_key(&out, 3);
+  out_array(&out, 2);
+  for (uint8_t i = 0; i < 2; i++) {
+    const firmware_slot *slot = &facts.slot[i];
+    uint8_t status = i == runs && n->held.firmware_trial ? slot_trial : slot->status;
+    bool known = slot->bytes > 0, released = slot->epoch > 0;
+    out_map(&out, 2 + (known ? 2 : 0) + (released ? 4 : 0));
+    key_uint(&out, 1, i);
+    key_uint(&out, 2, status);
+    if (known) {
+      key_bytes(&out, 3, slot->digest, 32);
+      key_uint(&out, 4, slot->bytes);
+    }
+    if (!released) continue;
+    key_text(&out, 6, "hypha-firmware");
+    key_uint(&out, 8, slot->number);
+    key_bytes(&out, 9, slot->release, 32);
+    key_uint(&out, 10, slot->epoch);
+  }
+  end(n, &out);
+  return true;
+}
+
 static bool send_held(node *n) {
   cbor_out out;
   if (!begin(n, wire_control, from_held, &out)) return false;
@@ -279,6 +313,7 @@ void messages_send(node *n) {
     n->state_owed = false;
     n->state_at = board_millis();
   }
+  if (n->firmware_owed && send_firmware(n)) n->firmware_owed = false;
   if (n->held_owed && send_held(n)) n->held_owed = false;
   if (n->session_owed && send_session(n)) n->session_owed = false;
   while (n->refusal_count > 0 && send_refusal(n, &n->refusals[0])) {
@@ -356,6 +391,8 @@ static void take_session(node *n, cbor fields) {
   sha256_add(&hash, n->held.key, 32);
   sha256_end(&hash, n->session_key);
   n->session_owed = true;
+  // What was said before bears no MAC, or one of another session, and wasn't taken. [S 8.13]
+  ring_rewind(&n->ring);
 }
 
 static double float_of(cbor item) {

@@ -1,8 +1,9 @@
 #include "node.h"
 
+#include "../update/firmware.h"
 #include "random.h"
 
-enum { state_every_ms = 5000 };
+enum { state_every_ms = 5000, firmware_trial_ms = 60000 };
 
 static uint32_t wire_random(void *context) {
   (void)context;
@@ -21,6 +22,9 @@ static code open_flash(node *n) {
   TRY(slots_open(&n->held.slots, &n->held.store));
   // What was on trial when the power went isn't tried again by itself.
   if (was && before.active != n->held.slots.active) report_event(&n->cell, code_board_reverted, "the board started anew before it was confirmed");
+  bool reverted = false;
+  TRY(firmware_open(&n->held, &reverted));
+  if (reverted) report_event(&n->cell, code_board_reverted, "the firmware on trial was never confirmed; the one before runs again");
   return code_ok;
 }
 
@@ -48,6 +52,7 @@ static void see_openings(node *n) {
   if (n->openings == n->wire.counters.openings && wire_is_open(&n->wire)) return;
   if (n->openings != n->wire.counters.openings) {
     n->identify_owed = n->state_owed = true;
+    n->firmware_owed = n->held.firmware != no_slot;
     n->held_owed = n->session_owed = false;
     n->refusal_count = 0;
     n->state_at = board_millis() - 1000;
@@ -77,6 +82,7 @@ static void see_transfer(node *n) {
   if (in_the_way) cell_start(&n->cell);
   if (found == code_ok) see_removal(n);
   n->state_owed = true;
+  if (n->held.transfer.firmware) n->firmware_owed = true;
   if (found != code_ok) return node_refuse(n, of_transfer, &number, found);
   n->held_owed = n->held_complete = true;
   n->held_number = number;
@@ -86,6 +92,8 @@ static void see_transfer(node *n) {
 uint32_t node_step(node *n) {
   uint8_t bytes[64];
   board_alive();
+  // Nobody has confirmed it: perhaps it can't be spoken with. Each start counts.
+  if (n->held.firmware_trial && board_millis() > firmware_trial_ms) board_reset();
   for (uint32_t count; (count = board_receive(bytes, sizeof bytes)) > 0;) wire_feed(&n->wire, bytes, count, board_millis());
   see_openings(n);
   if (wire_is_open(&n->wire)) {

@@ -7,10 +7,23 @@ area flash_bank(int which) {
 
 area flash_inbox(void) { return (area){2u * board.flash.bank_pages * board.flash.page, board.flash.inbox_pages * board.flash.page}; }
 
+/** Where the firmwares begin, and all else ends. */
+static uint32_t firmware_from(void) { return board.flash.bytes - (board.flash.firmware_pages > 0 ? 2u * board.flash.firmware_pages + 2 : 0) * board.flash.page; }
+
+area flash_firmware(int which) {
+  uint32_t bytes = board.flash.firmware_pages * board.flash.page;
+  return (area){firmware_from() + (uint32_t)which * bytes, bytes};
+}
+
+boot_place flash_boot(void) {
+  uint32_t offset = board.flash.bytes - 2 * board.flash.page;
+  return (boot_place){flash_at(offset), offset, board.flash.page, board.flash.unit};
+}
+
 area flash_slot(int which) {
   area inbox = flash_inbox();
   uint32_t from = inbox.offset + inbox.bytes;
-  uint32_t bytes = (board.flash.bytes - from) / flash_slots / board.flash.page * board.flash.page;
+  uint32_t bytes = (firmware_from() - from) / flash_slots / board.flash.page * board.flash.page;
   return (area){from + (uint32_t)which * bytes, bytes};
 }
 

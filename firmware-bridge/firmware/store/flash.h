@@ -5,6 +5,7 @@
 #include "../base/bytes.h"
 #include "../base/codes.h"
 #include "../board.h"
+#include "../boot/boot.h"
 
 /** A stretch of whole pages. */
 typedef struct {
@@ -15,6 +16,10 @@ typedef struct {
 area flash_bank(int which);
 area flash_inbox(void);
 area flash_slot(int which);
+/** The slot of a firmware; no bytes where the board has none. */
+area flash_firmware(int which);
+/** Where the boot part's record is. */
+boot_place flash_boot(void);
 
 enum { flash_slots = 2 };
 

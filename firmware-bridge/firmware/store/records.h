@@ -19,6 +19,7 @@ typedef enum {
   record_kv = 8,         // named by instance and key: a value
   record_inbox = 9,      // what is being received
   record_input = 10,     // named by source: the highest number that was handled
+  record_firmware = 11,  // what the slots of the firmware hold: update/firmware.h
 } record_type;
 
 enum { most_record_name = 200 };

@@ -14,7 +14,7 @@
 
 enum { page = 1024, flash_bytes = 48 * page, scratch_bytes = 12 * 1024 };
 
-burnt_facts facts = {.id = {(const uint8_t *)"mcu-1", 5}, .version = "0.1.0"};
+burnt_facts facts = {.id = {(const uint8_t *)"mcu-1", 5}};
 __asm__(".globl burnt\n.set burnt, facts");
 board_facts test_board = {.name = "check", .arena_bytes = 64 * 1024};
 // Changed at the start, before anything reads it: the compiler must not take it for the constant that it is to all others.
@@ -23,6 +23,8 @@ __asm__(".globl board\n.set board, test_board");
 static jmp_buf cut;
 static void die(void) { longjmp(cut, 1); }
 void board_alive(void) {}
+void board_watch(bool on) { (void)on; }
+uint8_t board_slot(void) { return 0; }
 bool board_entropy(uint8_t *bytes, uint32_t count) {
   memset(bytes, 7, count);
   return true;
@@ -108,7 +110,7 @@ typedef struct {
 
 static counters count(const held *in) {
   trust by = held_trust(in);
-  return (counters){held_risen(in, SPAN_TEXT("greenhouse")), by.directive.length > 0 ? number_of(by.directive, directive_version) : 0, number_of(by.root, root_version)};
+  return (counters){held_risen(in, SPAN_TEXT("greenhouse")), by.directive.length > 0 ? number_of(by.directive.at, directive_version) : 0, number_of(by.root.at, root_version)};
 }
 
 /** What is there after a cut: whole, old or new, and no counter lower than it was. Answers whether it is the new one. */

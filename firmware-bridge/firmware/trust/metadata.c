@@ -4,8 +4,6 @@
 #include "schema.h"
 
 static const shape role_threshold = {.type = is_uint, .count = 1, .most = 16};
-static const shape any = {.type = is_any};
-static const shape any_list = {.type = is_list, .item = &any};
 static const shape text_4096 = {.type = is_text, .most = 4096};
 
 LIST_OF(role_keys, shape_digest, most_keys);
@@ -62,10 +60,13 @@ RECORD(spec_shape, {spec_timer, true, &period}, {spec_subscribe, false, &filters
 // A module's world, memory and features are what the gateway places by; the board reads them from the module itself.
 RECORD(module_shape, {module_name, false, &shape_id}, {module_component, false, &artifact_shape}, {module_core, true, &artifact_shape}, {module_spec, false, &spec_shape});
 LIST_OF(modules, module_shape, 128);
+static const shape file_text = {.type = is_text, .most = 64}, arch_text = {.type = is_text, .most = 20};
+RECORD(file_shape, {file_name, false, &file_text}, {file_arch, true, &arch_text}, {file_artifact, false, &artifact_shape});
+LIST_OF(files, file_shape, 16);
 static const shape number_or_none = {.type = is_uint, .most = 0xffffffff};
 // How a release is brought to the fleet (key 9) is the gateway's business.
 RECORD(release_shape, {release_fleet, false, &shape_id}, {release_app, false, &shape_id}, {release_number, false, &shape_u32_from_1}, {5, false, &shape_uint},
-       {release_floor, false, &number_or_none}, {release_modules, false, &modules}, {release_files, true, &any_list});
+       {release_floor, false, &number_or_none}, {release_modules, false, &modules}, {release_files, true, &files});
 
 static code decode(span payload, const shape *of) {
   TRY(cbor_check(payload, CBOR_NO_TAG));
@@ -174,7 +175,8 @@ code directive_check(cbor payload) {
 code release_check(cbor payload) {
   if (has_twice(cbor_get(payload, release_modules), module_name)) return code_metadata_invalid;
   // Files belong to built-in apps, which aren't modules: whoever may push an app must not be able to replace the program that runs it.
-  if (cbor_there(cbor_get(payload, release_files))) return code_metadata_invalid;
+  bool built_in = content_is(payload, release_app, SPAN_TEXT("hypha-firmware"));
+  if (built_in != (count_of(cbor_get(payload, release_files)) > 0) || (built_in && count_of(cbor_get(payload, release_modules)) > 0)) return code_metadata_invalid;
   return number_of(payload, release_floor) <= number_of(payload, release_number) ? code_ok : code_metadata_invalid;
 }
 
@@ -191,6 +193,8 @@ static cbor find_artifact(cbor release, span digest) {
       cbor artifact = cbor_get(module, form);
       if (cbor_there(artifact) && content_is(artifact, artifact_digest, digest)) return artifact;
     }
+  for EACH(file, cbor_get(release, release_files))
+    if (content_is(cbor_get(file, file_artifact), artifact_digest, digest)) return cbor_get(file, file_artifact);
   return NULL;
 }
 

@@ -15,6 +15,7 @@ enum { content_digest = 1, content_size = 2 };
 enum { release_fleet = 1, release_app = 2, release_number = 3, release_floor = 6, release_modules = 7, release_files = 8 };
 enum { module_name = 1, module_component = 2, module_core = 3, module_spec = 7 };
 enum { artifact_digest = 1, artifact_size = 2 };
+enum { file_name = 1, file_arch = 2, file_artifact = 3 };
 enum { spec_timer = 1, spec_subscribe = 2, spec_publish = 3, spec_config = 4, spec_limits = 5 };
 enum { limits_memory = 1, limits_turn = 2, limits_telemetry = 3, limits_messages = 4, limits_kv = 5 };
 

@@ -2,6 +2,7 @@
 
 #include "../trust/sha256.h"
 #include "../wasm/wasm.h"
+#include "firmware.h"
 #include "patch.h"
 
 static const span no_name = {NULL, 0};
@@ -174,17 +175,18 @@ code transfer_begin(held *in, uint32_t number, const transfer_offer *offer, uint
   *t = (transfer){.number = number, .offer = *offer};
   *complete = false;
   *at = 0;
-  if (offer->what == what_release) take_again(in, offer, complete);
-  if (*complete || is_there(in, offer)) {
+  t->firmware = firmware_concerns(in, offer);
+  if (offer->what == what_release && !t->firmware) take_again(in, offer, complete);
+  if (*complete || (t->firmware ? firmware_has(in, offer) : is_there(in, offer))) {
     *complete = true;
     *at = offer->wire_size;
     return code_ok;
   }
-  TRY(check_offer(in, offer));
+  TRY(t->firmware ? firmware_check(in, offer) : check_offer(in, offer));
   // What runs needs nothing of it: the spare slot begins anew with each release.
-  if (offer->what == what_release) TRY(slots_clear_spare(&in->slots, &in->store));
-  TRY(place_of(in, offer, &t->into));
-  if (offer->what == what_content && is_decoded(in, offer)) {
+  if (offer->what == what_release && !t->firmware) TRY(slots_clear_spare(&in->slots, &in->store));
+  TRY(t->firmware ? firmware_place(in, offer, &t->into) : place_of(in, offer, &t->into));
+  if (offer->what == what_content && !t->firmware && is_decoded(in, offer)) {
     t->at = *at = offer->wire_size;
     t->open = true;
     return code_ok;
@@ -204,7 +206,7 @@ code transfer_begin(held *in, uint32_t number, const transfer_offer *offer, uint
   writer_begin(&t->writer, t->into, t->at);
   t->told = t->at;
   t->open = true;
-  bool same = offer->what == what_content && !offer->is_patch && t->at == 0 && in->slots.active != no_slot && slot_with(in, offer->digest) == in->slots.active;
+  bool same = offer->what == what_content && !t->firmware && !offer->is_patch && t->at == 0 && in->slots.active != no_slot && slot_with(in, offer->digest) == in->slots.active;
   if (same) TRY(copy_over(in));
   *at = t->at;
   return code_ok;
@@ -300,6 +302,7 @@ static __attribute__((noinline)) code judge_release(held *in, span bytes) {
   if (!cbor_there(section)) return code_rules_order;
   span payload;
   TRY(trust_release(&by, section, bytes, transfer_most_release(), held_risen(in, content_of(section, section_app)).floor, &payload));
+  if (in->transfer.firmware) return firmware_accept(in, section, payload);
   cbor instance = cbor_get(section, section_instances);
   if (count_of(instance) != 1) return code_board_instances;
   if (number_of(cbor_first(instance), instance_form) != 0) return code_content_unlisted;
@@ -308,17 +311,16 @@ static __attribute__((noinline)) code judge_release(held *in, span bytes) {
 
 static bool emit(void *context, uint8_t byte) { return writer_add(context, span_of(&byte, 1)) == code_ok; }
 
-/** Makes the module of its patch, in front of it. */
-static code decode(held *in, const slot_facts *facts, uint8_t *scratch, uint32_t scratch_bytes) {
+/** Makes what it is of a patch, in front of it. */
+static code decode(held *in, area into, span old, uint8_t *scratch, uint32_t scratch_bytes) {
   const transfer_offer *offer = &in->transfer.offer;
   const uint8_t *bytes = flash_at(in->transfer.into.offset);
   uint32_t needed = offer->wire_size < patch_head_bytes ? 0 : patch_state_bytes(bytes);
   if (needed == 0 || needed > scratch_bytes) return code_delta_malformed;
-  area module = part_of(flash_slot(slots_spare(&in->slots)), facts->at, round_up(offer->size, board.flash.page));
-  TRY(erase_written(module));
-  span old = offer->has_base ? slot_content(&in->slots, in->slots.active) : (span){bytes, 0};
+  area whole = part_of(into, 0, round_up(offer->size, board.flash.page));
+  TRY(erase_written(whole));
   flash_writer writer;
-  writer_begin(&writer, module, 0);
+  writer_begin(&writer, whole, 0);
   patch *p = patch_begin(scratch, bytes, old, emit, &writer);
   for (uint32_t at = patch_head_bytes; at < offer->wire_size;) {
     uint32_t take = offer->wire_size - at < 64 ? offer->wire_size - at : 64;
@@ -358,6 +360,15 @@ static code validate(held *in, slot_facts *facts, uint8_t *scratch, uint32_t scr
   return code_ok;
 }
 
+/** Images need no side table: they are judged by what they are for. */
+static code judge_image(held *in, uint8_t *scratch, uint32_t scratch_bytes) {
+  if (in->transfer.offer.is_patch) {
+    span old = in->transfer.offer.has_base ? firmware_running(in) : (span){NULL, 0};
+    TRY(decode(in, flash_firmware(firmware_spare(in)), old, scratch, scratch_bytes));
+  }
+  return firmware_judge(in);
+}
+
 static __attribute__((noinline)) code judge_content(held *in, uint8_t *scratch, uint32_t scratch_bytes) {
   const transfer_offer *offer = &in->transfer.offer;
   trust by = held_trust(in);
@@ -367,7 +378,11 @@ static __attribute__((noinline)) code judge_content(held *in, uint8_t *scratch, 
   slot_facts *facts = &next.slot[spare];
   // The one that the instance runs; whatever else the section lists isn't for a board.
   if (!same_digest(facts->digest, offer->digest)) return code_content_unlisted;
-  if (offer->is_patch && facts->table_at == 0) TRY(decode(in, facts, scratch, scratch_bytes));
+  if (offer->is_patch && facts->table_at == 0) {
+    area slot = flash_slot(spare);
+    span old = offer->has_base ? slot_content(&in->slots, in->slots.active) : (span){NULL, 0};
+    TRY(decode(in, part_of(slot, facts->at, slot.bytes - facts->at), old, scratch, scratch_bytes));
+  }
   uint8_t digest[32];
   sha256_of(slot_content(&next, spare), digest);
   if (!same_digest(digest, offer->digest)) return offer->is_patch ? code_content_mismatch : code_digest_mismatch;
@@ -396,6 +411,7 @@ code transfer_judge(held *in, uint8_t *scratch, uint32_t scratch_bytes) {
   code found = t->offer.what == what_root        ? judge_root(in, bytes)
                : t->offer.what == what_directive ? judge_directive(in, bytes)
                : t->offer.what == what_release   ? judge_release(in, bytes)
+               : t->firmware                     ? judge_image(in, scratch, scratch_bytes)
                                                  : judge_content(in, scratch, scratch_bytes);
   // What was refused isn't kept, else it would be refused again without a byte sent anew.
   code forgotten = records_delete(&in->store, record_inbox, no_name);

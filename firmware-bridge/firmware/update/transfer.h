@@ -22,6 +22,8 @@ typedef struct {
   bool open;
   uint32_t number;
   transfer_offer offer;
+  /** It is of the firmware itself. */
+  bool firmware;
   area into;
   flash_writer writer;
   /** Bytes that came, and that were told to be durable last. */
@@ -36,6 +38,9 @@ typedef struct {
   span id;
   uint8_t seed[32], key[32];
   transfer transfer;
+  /** The slot of the firmware that runs; no_slot where it can't be updated. */
+  uint8_t firmware;
+  bool firmware_trial;
 } held;
 
 /** The longest envelope of a release that a slot takes; that of others is bounded by the inbox. */

@@ -4,6 +4,7 @@ import { ack } from './ack.ts'
 import { activation } from './activation.ts'
 import { answer } from './answer.ts'
 import { call } from './call.ts'
+import { firmware } from './firmware.ts'
 import { held } from './held.ts'
 import { identify } from './identify.ts'
 import { input } from './input.ts'
@@ -40,6 +41,7 @@ export const fromBoardKinds = union(
   ['report', report],
   ['session', session],
   ['answer', answer],
+  ['firmware', firmware],
 )
 
 export const fromBoard = message('message of the board', fromBoardKinds, maxBoardMessageBytes)

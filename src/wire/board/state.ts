@@ -3,7 +3,8 @@ import { digest, id } from '../ids.ts'
 
 const u32 = uint(0xffff_ffff)
 
-const slot = record({
+/** A slot, for a module or for the firmware itself. */
+export const slot = record({
   slot: [1, uint(15)],
   /** `receiving`: not whole yet. `stored`: verified, never run. `trial`: runs, and isn't confirmed. `failed`: was taken back. */
   status: [2, oneOf('empty', 'receiving', 'stored', 'trial', 'confirmed', 'failed')],

@@ -32,7 +32,7 @@ afterEach(async () => {
 function buildCortex(): string {
   const burnt = join(builds, 'burnt.c')
   const seed = new Uint8Array(32).fill(5)
-  writeFileSync(burnt, burntSource({ root: null, invite: null, id: 'mcu-7', seed, version: '0.1.0' }))
+  writeFileSync(burnt, burntSource({ root: null, invite: null, id: 'mcu-7', seed }))
   const words = ['-s', '-C', firmwareFolder, 'BOARD=lm3s6965evb', `OUT=${builds}`, `BURNT=${burnt}`, 'board']
   execFileSync('make', words, { stdio: 'pipe' })
   return join(builds, 'lm3s6965evb/firmware.elf')

@@ -20,7 +20,7 @@ const folder = join(firmwareFolder, '../../dist/firmware-test')
 
 /** Runs make for a board with the root metadata of the tests' fleet in it, and the id `mcu-1`. */
 function make(target: string, seed: Uint8Array | null, ...variables: readonly string[]): void {
-  const text = burntSource({ root: rootMetadata.encode(makeRoot()), invite: null, id: 'mcu-1', seed, version: '0.1.0' })
+  const text = burntSource({ root: rootMetadata.encode(makeRoot()), invite: null, id: 'mcu-1', seed })
   const source = join(tmpdir(), `hypha-burnt-${toHex(crypto.sha256(toUtf8(text))).slice(0, 16)}.c`)
   // Made once: a newer file would have the program linked anew while other tests run it.
   if (!existsSync(source)) {

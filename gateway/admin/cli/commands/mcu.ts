@@ -127,8 +127,5 @@ async function burntFor(cli: Cli, { id, invite }: Burning) {
     )
   const { envelope } = await currentRoot(cli)
   const root = openEnvelope(envelope, 'root', maxRootBytes).unverifiedPayload
-  return { root, invite: token, id: id ?? null, version: firmwareVersion }
+  return { root, invite: token, id: id ?? null }
 }
-
-/** Goes up with what the firmware can do. */
-const firmwareVersion = '0.1.0'

@@ -10,18 +10,16 @@ export interface Burnt {
   readonly id: string | null
   /** 32 secret bytes for a board without entropy of its own; such an image is for one board only. */
   readonly seed: Uint8Array | null
-  /** Version of the firmware, at most 40 characters. */
-  readonly version: string
 }
 
 /** The C file that carries it, for `make BURNT=…`; see firmware/burnt.h. */
-export function burntSource({ root, invite, id, seed, version }: Burnt): string {
+export function burntSource({ root, invite, id, seed }: Burnt): string {
   const arrays: string[] = []
   const spans = Object.entries({ root, invite, id: id === null ? null : toUtf8(id), seed }).flatMap(([name, bytes]) => {
     if (bytes === null || bytes.length === 0) return []
     arrays.push(`static const uint8_t ${name}[] = {${[...bytes].join(', ')}};`)
     return [`    .${name} = {${name}, sizeof ${name}},`]
   })
-  const facts = ['const burnt_facts burnt = {', ...spans, `    .version = ${JSON.stringify(version)},`, '};']
+  const facts = ['const burnt_facts burnt = {', ...(spans.length > 0 ? spans : ['    .root = {NULL, 0},']), '};']
   return ['#include "burnt.h"', '', ...arrays, '', ...facts, ''].join('\n')
 }

@@ -30,6 +30,9 @@ export interface BuiltFirmware {
   readonly sizes: readonly PartSize[]
 }
 
+/** Goes up with what the firmware can do. */
+const firmwareVersion = '0.1.0'
+
 /** Throws `mcu-toolchain-missing`, `mcu-build-failed`. `out`: the folder for all that comes of it. */
 export function buildFirmware(board: BoardName, burnt: Burnt, out: string): BuiltFirmware {
   if (!existsSync(join(firmwareFolder, 'Makefile')))
@@ -40,7 +43,13 @@ export function buildFirmware(board: BoardName, burnt: Burnt, out: string): Buil
   mkdirSync(out, { recursive: true, mode: 0o700 })
   const source = join(out, 'burnt.c')
   writeFileSync(source, burntSource(burnt), { mode: 0o600 })
-  const variables = [`OUT=${out}`, `BURNT=${source}`, `ED25519=${ed25519Sources()}`, `BOARD=${board}`]
+  const variables = [
+    `OUT=${out}`,
+    `BURNT=${source}`,
+    `ED25519=${ed25519Sources()}`,
+    `BOARD=${board}`,
+    `VERSION=${firmwareVersion}`,
+  ]
   make([...variables, board === 'host' ? 'host' : 'board'])
   if (board === 'host') return { image: join(out, 'host-plain/board-host'), sizes: [] }
   return { image: join(out, board, 'firmware.elf'), sizes: readSizes(make([...variables, 'size'])) }
