@@ -1,11 +1,25 @@
 import { defineConfig } from 'vitest/config'
 
+// What starts fleets of real processes: these have the machine for themselves, one after the other, when all else is done.
+const fleets = ['test/scenarios/**/*.test.ts', 'test/hostile/live/**/*.test.ts', 'test/hostile/mutations.test.ts']
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    // Scenario tests start real processes: a slow machine must not fail them.
+    // A slow machine must not fail them.
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    maxWorkers: 2,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'parts',
+          include: ['test/**/*.test.ts'],
+          exclude: fleets,
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      { extends: true, test: { name: 'fleets', include: fleets, maxWorkers: 1, sequence: { groupOrder: 1 } } },
+    ],
   },
 })
