@@ -48,6 +48,7 @@ import { stateSender } from './state-sender.ts'
 import { TrustFile } from './trust-file.ts'
 import { beat } from './update/alive.ts'
 import { openWith, runnable } from './verify/runnable.ts'
+import { tellVitals } from './vitals.ts'
 
 export interface AgentOptions {
   readonly home: string
@@ -388,6 +389,12 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
   const stopTelling = tellLinks(calls.stats, systemClock, (message) =>
     link.publish(topics.up(node, 'links'), message, { qos: 0 }),
   )
+  const stopVitals = tellVitals(
+    machine.vitals,
+    systemClock,
+    (message) => link.publish(topics.up(node, 'vitals'), message, { qos: 0 }),
+    (thrown) => onProblem(asHyphaError(thrown)),
+  )
   const stateTimer = setInterval(publishState, stateEveryMs)
 
   let stopped: Promise<void> | null = null
@@ -395,6 +402,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
   async function closeParts(): Promise<void> {
     clearInterval(stateTimer)
     stopTelling()
+    stopVitals()
     renewal.stop()
     gatewayClock.close()
     await pipeline!.close()

@@ -143,6 +143,16 @@ const nodeFileTemplate = `# What is bound to this machine. Modules see sensors a
 # username = "hypha"
 # password-file = "broker-password"
 
+# What the node may run short of: then modules that can go on elsewhere leave it, and come home when it is well. Each has a default; read elsewhere with a driver, as a sensor.
+# [vital.battery]
+# min = 20
+# clear = 30
+# [vital.free-memory]
+# min = "32MiB"
+# [vital.cpu]
+# max = 95
+# for = "5min"
+
 # [http]
 # allow = ["example.com:443"]
 

@@ -4,9 +4,10 @@ import { HyphaError } from '@hypha/core/errors.ts'
 import { systemClock } from '@hypha/core/platform/clock.ts'
 import type { Log } from '@hypha/core/platform/log.ts'
 import { readNodeFile } from './home.ts'
-import { createDrivers, type Drivers } from './host/drivers/drivers.ts'
+import { createDrivers, type DriverPorts, type Drivers } from './host/drivers/drivers.ts'
+import { openVitals, type VitalReader } from './host/drivers/vitals.ts'
 import { connectHelper, type HelperClient } from './host/helper-client.ts'
-import type { BrokerBinding, NodeFile } from './host/node-file.ts'
+import { type BrokerBinding, type NodeFile, sensorsOf } from './host/node-file.ts'
 import type { OwnBroker } from './link/own-broker.ts'
 import { ProcessTransport, transpiler } from './sandbox/process-transport.ts'
 import type { CellTransport } from './sandbox/transport.ts'
@@ -15,6 +16,7 @@ import type { CellTransport } from './sandbox/transport.ts'
 export interface Machine {
   readonly nodeFile: NodeFile
   readonly drivers: Drivers
+  readonly vitals: VitalReader
   /** Starts a process for modules without a core form; null where the file doesn't allow it or jco isn't installed. */
   readonly componentProcess: (() => CellTransport) | null
   close(): void
@@ -28,19 +30,23 @@ export async function openMachine(home: string, node: string, log: Log): Promise
   const socket = process.env.HYPHA_HELPER
   const helper = socket === undefined ? null : connectHelper(socket)
   const broker = await openBroker(nodeFile, home, node, log)
-  const drivers = createDrivers(nodeFile, {
+  const ports: DriverPorts = {
     home,
     clock: systemClock,
     helper,
     subscribe: broker && ((topic, take) => broker.subscribe(topic, take)),
     note: (text) => log.warn(text),
-  })
+  }
+  const drivers = createDrivers(nodeFile, ports)
+  const vitals = openVitals(nodeFile, ports)
   return {
     nodeFile,
     drivers,
+    vitals,
     componentProcess: await componentProcesses(nodeFile, helper, log),
     close() {
       drivers.close()
+      vitals.close()
       broker?.close()
       helper?.stop()
     },
@@ -65,13 +71,9 @@ async function componentProcesses(
 }
 
 /** Where a sensor needs it, so that other nodes spend nothing on it. */
-async function openBroker(
-  { mqtt, sensors }: NodeFile,
-  home: string,
-  node: string,
-  log: Log,
-): Promise<OwnBroker | null> {
-  if (mqtt === null || ![...sensors.values()].some(({ driver }) => driver === 'mqtt')) return null
+async function openBroker(nodeFile: NodeFile, home: string, node: string, log: Log): Promise<OwnBroker | null> {
+  const { mqtt } = nodeFile
+  if (mqtt === null || !sensorsOf(nodeFile).some(({ driver }) => driver === 'mqtt')) return null
   const { OwnBroker } = await import('./link/own-broker.ts')
   return new OwnBroker({
     ...mqtt,

@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { loadIdentity, readNodeFile } from './home.ts'
 import { boundPaths } from './host/node-file.ts'
+import { powerSupplies } from './host/vital-bindings.ts'
 import { finishLeaving, leavingStep } from './leaving.ts'
 
 export interface RunOptions {
@@ -39,7 +40,9 @@ export async function run(options: RunOptions): Promise<void> {
   const bound = boundPaths(readNodeFile(home))
   const flags = [
     '--permission',
-    ...[...readable(options.program, home), ...bound.read].map((path) => `--allow-fs-read=${resolve(home, path)}`),
+    ...[...readable(options.program, home), ...bound.read, powerSupplies].map(
+      (path) => `--allow-fs-read=${resolve(home, path)}`,
+    ),
     ...[home, ...bound.write].map((path) => `--allow-fs-write=${resolve(home, path)}`),
     '--allow-worker',
     // The warnings say that a worker could leave the permission model: cells are started so that they can't.

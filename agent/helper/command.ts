@@ -1,12 +1,19 @@
 import { execFile } from 'node:child_process'
 import type { NodeFile } from '../host/node-file.ts'
+import type { VitalName } from '../host/vital-bindings.ts'
 
 const maxOutputBytes = 65_536
+
+function boundTo({ sensors, actuators, vitals }: NodeFile, kind: unknown, name: string) {
+  if (kind === 'sensor') return sensors.get(name)
+  if (kind === 'actuator') return actuators.get(name)
+  return vitals.get(name as VitalName)?.source
+}
 
 /** Runs the command that the node's file binds to a name: `{stdout}`, or `{error, fault}` where it failed or took too long. */
 export function runCommand(nodeFile: NodeFile, question: Readonly<Record<string, unknown>>): Promise<object> {
   const { kind, name, value } = question
-  const bound = (kind === 'sensor' ? nodeFile.sensors : nodeFile.actuators).get(String(name))
+  const bound = boundTo(nodeFile, kind, String(name))
   if (bound?.driver !== 'command') {
     return Promise.resolve({ error: `no command is bound to ${kind} "${name}"`, fault: 'unavailable' })
   }

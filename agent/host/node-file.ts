@@ -3,6 +3,7 @@ import { checkFilter } from '@hypha/core/wire/topics.ts'
 import { parse } from 'smol-toml'
 import { boundInterfaces, everyNodesInterfaces } from './provided.ts'
 import { TomlTable } from './toml-table.ts'
+import { type VitalBinding, type VitalName, vitalBinding, vitalNames } from './vital-bindings.ts'
 
 /** Turns what a driver reads into the sensor's unit: `value * scale + offset`. */
 interface Scaling {
@@ -76,6 +77,8 @@ export interface NodeFile {
   readonly components: boolean
   /** The broker of the `mqtt` sensors; null where the file names none. */
   readonly mqtt: BrokerBinding | null
+  /** What the file says of what the node may run short of. */
+  readonly vitals: ReadonlyMap<VitalName, VitalBinding>
 }
 
 const maxBound = 64
@@ -99,6 +102,7 @@ export function parseNodeFile(text: string, file = 'agent.toml'): NodeFile {
     sql: top.has('sql') ? sql(top.table('sql')) : optional(top, 'sql', null),
     components: top.flag('components', false),
     mqtt: top.has('mqtt') ? broker(top.table('mqtt')) : optional(top, 'mqtt', null),
+    vitals: vitals(top),
   }
   top.end()
   return nodeFile
@@ -117,14 +121,20 @@ export function interfacesOf(nodeFile: NodeFile): string[] {
 
 /** Whether something in the file is served by the helper process. */
 export function needsHelper(nodeFile: NodeFile): boolean {
-  const bound = [...nodeFile.sensors.values(), ...nodeFile.actuators.values()]
+  const bound = [...sensorsOf(nodeFile), ...nodeFile.actuators.values()]
   return nodeFile.sql !== null || nodeFile.components || bound.some(({ driver }) => driver === 'command')
 }
+
+/** The sensors that modules read, and where the agent itself reads what it may run short of. */
+export const sensorsOf = ({ sensors, vitals }: NodeFile): SensorBinding[] => [
+  ...sensors.values(),
+  ...[...vitals.values()].flatMap(({ source }) => source ?? []),
+]
 
 /** Files that the agent itself must be able to read and to write, for its permissions. Paths as they stand in the file. */
 export function boundPaths(nodeFile: NodeFile): { readonly read: string[]; readonly write: string[] } {
   const read: string[] = []
-  for (const binding of nodeFile.sensors.values()) {
+  for (const binding of sensorsOf(nodeFile)) {
     if (binding.driver === 'sysfs') read.push(binding.path)
     if (binding.driver === 'replay') read.push(binding.file)
   }
@@ -175,6 +185,20 @@ function bindings<B>(top: TomlTable, key: string, bind: (table: TomlTable, drive
     table.end()
   }
   if (bound.size > maxBound) throw top.fail(key, `has more than ${maxBound} entries`)
+  return bound
+}
+
+function vitals(top: TomlTable): Map<VitalName, VitalBinding> {
+  const bound = new Map<VitalName, VitalBinding>()
+  if (!top.has('vital')) return optional(top, 'vital', bound)
+  const tables = top.table('vital')
+  for (const name of vitalNames) {
+    if (!tables.has(name)) continue
+    const table = tables.table(name)
+    bound.set(name, vitalBinding(name, table, sensor))
+    table.end()
+  }
+  tables.end()
   return bound
 }
 

@@ -7,13 +7,13 @@ import { type ActuatorDriver, DriverError, firstNumber, type SensorDriver } from
 
 /** The first number that the command prints. */
 export function commandSensor(
-  name: string,
+  which: { kind: 'sensor' | 'vital'; name: string },
   binding: Extract<SensorBinding, { driver: 'command' }>,
   helper: HelperClient,
 ): SensorDriver {
   return {
     async read(leftMs) {
-      const { stdout } = await run(helper, { kind: 'sensor', name }, Math.min(binding.timeoutMs, leftMs))
+      const { stdout } = await run(helper, which, Math.min(binding.timeoutMs, leftMs))
       return firstNumber(stdout, binding.argv[0]!)
     },
     close() {
@@ -40,7 +40,7 @@ export function commandActuator(
 
 async function run(
   helper: HelperClient,
-  what: { kind: 'sensor'; name: string } | { kind: 'actuator'; name: string; value: number },
+  what: { kind: 'sensor' | 'vital'; name: string } | { kind: 'actuator'; name: string; value: number },
   timeoutMs: number,
 ): Promise<{ stdout: string }> {
   const answer = await helper.request({ op: 'command', ...what, timeoutMs }, timeoutMs)

@@ -115,7 +115,12 @@ export function createDrivers(nodeFile: NodeFile, ports: DriverPorts): Drivers {
   }
 }
 
-function openSensor(name: string, binding: SensorBinding, ports: DriverPorts): SensorDriver {
+export function openSensor(
+  name: string,
+  binding: SensorBinding,
+  ports: DriverPorts,
+  kind: 'sensor' | 'vital' = 'sensor',
+): SensorDriver {
   switch (binding.driver) {
     case 'sysfs':
       return sysfsSensor(binding)
@@ -126,10 +131,13 @@ function openSensor(name: string, binding: SensorBinding, ports: DriverPorts): S
         ports.clock,
       )
     case 'command':
-      return commandSensor(name, binding, neededHelper(ports, `sensor.${name}`))
+      return commandSensor({ kind, name }, binding, neededHelper(ports, `${kind}.${name}`))
     case 'mqtt':
       if (ports.subscribe === null) {
-        throw new HyphaError('node-file-invalid', `sensor.${name}: this agent has no broker that it could subscribe to`)
+        throw new HyphaError(
+          'node-file-invalid',
+          `${kind}.${name}: this agent has no broker that it could subscribe to`,
+        )
       }
       return mqttSensor(binding, ports.clock, ports.subscribe)
     case 'socket':
