@@ -24,6 +24,7 @@ import {
 import { join as requestToJoin } from './join/join.ts'
 import { openVerifier } from './open-verifier.ts'
 import { beginJournalAnew } from './report/anew.ts'
+import { through } from './through.ts'
 import { TrustFile } from './trust-file.ts'
 
 export interface JoinFleetOptions {
@@ -100,11 +101,12 @@ function dropDamagedTrust(files: Files, identity: Identity): void {
 }
 
 async function enrol(url: JoinUrl, { seed, boxSecret }: NodeKeys): Promise<Identity> {
-  const answer = await requestToJoin(url, {
+  const identity = {
     publicKey: nodeCrypto.publicKey(seed),
     boxKey: boxKeysOf(boxSecret).publicKey,
-    sign: (message) => nodeCrypto.sign(seed, message),
-  })
+    sign: (message: Uint8Array) => nodeCrypto.sign(seed, message),
+  }
+  const answer = await requestToJoin(url, identity, { path: through('api') })
   const now = Date.now()
   return {
     ...answer,

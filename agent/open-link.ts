@@ -5,8 +5,9 @@ import { systemClock } from '@hypha/core/platform/clock.ts'
 import type { Identity } from './home.ts'
 import type { Link, LinkOptions } from './link/link.ts'
 import { createLink } from './link/mqtt-link.ts'
+import { through } from './through.ts'
 
-type LinkParts = Pick<LinkOptions, 'nextConnection' | 'run' | 'journal'>
+type LinkParts = Pick<LinkOptions, 'nextConnection' | 'run' | 'journal' | 'timing'>
 
 /** The link of a node with this identity; `believed` is the CA that its broker must prove itself by, null for none. */
 export function openLink(
@@ -21,6 +22,7 @@ export function openLink(
     node,
     host: brokerHost,
     port: brokerPort,
+    path: through('broker'),
     ca,
     certificate,
     key: key.export({ format: 'pem', type: 'pkcs8' }) as string,

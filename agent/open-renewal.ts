@@ -4,6 +4,7 @@ import type { Log } from '@hypha/core/platform/log.ts'
 import { type AuthorityTrust, believes, renewByRoot } from './authority.ts'
 import { type Identity, replaceIdentity } from './home.ts'
 import { Renewal, type RenewalPorts } from './renewal.ts'
+import { through } from './through.ts'
 
 /** Keeps the certificate of an agent's home from running out, by the gateway that root metadata names. */
 export function openRenewal(
@@ -14,6 +15,7 @@ export function openRenewal(
   { now, use }: Pick<RenewalPorts, 'now' | 'use'>,
 ): Renewal {
   const { fleet, node, seed, gatewayHost: host, gatewayPort: port } = identity
+  const path = through('api')
   return new Renewal(identity, {
     clock: systemClock,
     now,
@@ -22,9 +24,9 @@ export function openRenewal(
       // Loaded when it is needed, which is once in months.
       const { askAuthority, askRootChain, renew } = await import('./join/join.ts')
       return await renewByRoot(held, trust, {
-        renew: (ca) => renew({ host, port, fleet, node, ca }, (message) => nodeCrypto.sign(seed, message)),
-        rootChain: () => askRootChain({ host, port }),
-        authority: (digests) => askAuthority({ host, port }, digests),
+        renew: (ca) => renew({ host, port, path, fleet, node, ca }, (message) => nodeCrypto.sign(seed, message)),
+        rootChain: () => askRootChain({ host, port, path }),
+        authority: (digests) => askAuthority({ host, port, path }, digests),
       })
     },
     keep: (renewed) => replaceIdentity(home, renewed),

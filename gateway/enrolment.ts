@@ -25,7 +25,7 @@ export interface EnrolmentPorts {
 const renewalRate = { perSecond: 1 / 60, burst: 10 }
 
 /** How nodes come by their certificates: the two requests that nobody needs a token for. */
-export function createEnrolment({ store, ...ports }: EnrolmentPorts): OpenHandlers {
+export function createEnrolment({ store, ...ports }: EnrolmentPorts): Omit<OpenHandlers, 'joinSite'> {
   // In one transaction with what it tells of: who came into the fleet is never missing in the audit log.
   const redeemInvite = (tokenDigest: string, use: InviteUse): boolean =>
     store.transaction(() => {

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import type { Server as HttpsServer } from 'node:https'
 import { join } from 'node:path'
+import type { TLSSocket } from 'node:tls'
 import { toHex } from '@hypha/core/bytes/text.ts'
 import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
 import { systemClock } from '@hypha/core/platform/clock.ts'
@@ -12,6 +13,7 @@ import { rootMetadata } from '@hypha/core/trust/root.ts'
 import { boxKeysOf, makeBoxKeys } from '@hypha/core/trust/seal.ts'
 import { maxRootBytes } from '@hypha/core/trust/snapshot.ts'
 import { encodeNewest } from '@hypha/core/wire/messages/root-chain.ts'
+import { uplinkProtocol } from '@hypha/core/wire/messages/uplink.ts'
 import { fleetTopics } from '@hypha/core/wire/topics.ts'
 import { createApi, listenOnPort, listenOnSocket, refuseSecond } from './admin/api/server.ts'
 import { formatHead } from './audit-chain.ts'
@@ -42,6 +44,7 @@ import { createGateway } from './services/services.ts'
 import { World } from './services/world.ts'
 import { defaultRetention } from './store/retention.ts'
 import { openStore, type Store } from './store/store.ts'
+import { createUplinks, type Uplinks } from './uplink/uplinks.ts'
 
 export interface GatewayOptions {
   readonly home: HyphaHome
@@ -81,7 +84,15 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
   const onFailure = (error: unknown) => tellFailure(log, error)
   const onNodeProblem = tellNodeProblems(log, systemClock.monotonic)
 
-  const broker = await openBroker({ home, file, server, clientCas: authorities.ofClients, store, log })
+  const broker = await openBroker({
+    home,
+    file,
+    server,
+    clientCas: authorities.ofClients,
+    store,
+    log,
+    uplink: (socket) => uplinks.accept(socket),
+  })
   const publish: Publish = (topic, bytes, options) => broker.publish(topic, bytes, options)
   const distribution = { store, topics, publish, clock: systemClock, onProblem: onNodeProblem }
   const chunks = createChunks({
@@ -242,15 +253,29 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
       outlet.nodeReplaced(node)
       reports.replaced(node)
       pipeline.planner.replanSoon()
+      uplinks.nodeJoined(node)
     },
   })
   const install = createInstallables({
     folder: join(home.gateway, 'install'),
+  const uplinks: Uplinks = createUplinks({
+    fleet,
+    store,
+    authority,
+    rootDigest: toHex(nodeCrypto.sha256(roots.first)),
+    address: () => ({ host: file.hosts[0]!, httpPort: file.httpPort, mqttPort: file.mqttPort }),
+    file: home.upstream,
+    folder: home.sites,
+    services,
+    json,
+    log,
+    now: systemClock.now,
+  })
     address: () => ({ host: file.hosts[0]!, httpPort: file.httpPort }),
     released: () => releasedAgent(store),
     onSlow: (what) => log.info(what),
   })
-  const apiOptions = { onDefect: onFailure, install }
+  const apiOptions = { onDefect: onFailure, install, federation: uplinks.federation }
   const local = await createApi(services, { ...apiOptions, trust: { kind: 'local' } })
   const remote = await createApi(services, {
     ...apiOptions,
@@ -259,7 +284,7 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
       find: callerByToken({ store, clock: systemClock }),
     },
     tls: { certificate: server.certificate, key: server.key },
-    open: enrolment,
+    open: { ...enrolment, joinSite: uplinks.joinSite },
   })
 
   // Whoever has it is the one gateway of this folder.
@@ -277,8 +302,13 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
     store.retain(systemClock.now(), defaultRetention).catch(onFailure)
     guarded(onFailure, tellAuditHead)
   }, retainEveryMs)
+    store.sites.retain(systemClock.now(), defaultRetention).catch(onFailure)
   const rollupTimer = setInterval(
-    () => guarded(onFailure, () => void store.rollups.step(systemClock.now())),
+    () =>
+      guarded(onFailure, () => {
+        store.rollups.step(systemClock.now())
+        store.sites.rollUp(systemClock.now())
+      }),
     rollupEveryMs,
   )
   // A key that root names may be brought later than the root metadata that names it.
@@ -299,13 +329,14 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
     : null
   log.info('ready')
 
+  uplinks.start()
   return {
     file,
     async stop() {
       clearInterval(retainTimer)
       clearInterval(rollupTimer)
       clearInterval(keyTimer)
-      await edgeAgent?.stop()
+      await Promise.all([edgeAgent?.stop(), uplinks.stop()])
       pipeline.stop()
       patchMaker.close()
       await Promise.all([local.close(), remote.close()])
@@ -347,7 +378,8 @@ interface BrokerParts {
   readonly log: Log
 }
 
-function openBroker({ home, file, server, clientCas, store, log }: BrokerParts): Promise<Broker> {
+  readonly uplink: (socket: TLSSocket) => void
+function openBroker({ home, file, server, clientCas, store, log, uplink }: BrokerParts): Promise<Broker> {
   const { fleet } = file
   return createBroker(
     {
@@ -360,6 +392,7 @@ function openBroker({ home, file, server, clientCas, store, log }: BrokerParts):
       ),
       grantsOf: (name) => store.clients.get(name)?.grants ?? null,
       // A node that was removed may still come: to hear that it is to leave.
+      other: { protocol: uplinkProtocol, onConnection: uplink },
       admits: ({ kind, id, fingerprint }) => {
         if (kind === 'client') return store.clients.get(id)?.fingerprint === fingerprint
         const node = store.nodes.admission(id)

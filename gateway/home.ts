@@ -10,8 +10,9 @@ import { parse, stringify } from 'smol-toml'
 //   fleet.toml          name, addresses and ports
 //   keys/               root.key and release.key, under a passphrase; gateway.key, which the gateway uses unattended
 //   root/1.root         the first root metadata, which join URLs pin; later versions beside it
-//   gateway/            certificate authorities (ca.pem, ca.key; ca-ID.pem, ca-ID.key of later ones), TLS ticket keys, database, the API's socket: the gateway's own
+//   gateway/            certificate authorities (ca.pem, ca.key; ca-ID.pem, ca-ID.key of later ones), TLS ticket keys, database, the API's socket, the upstream that it has joined: the gateway's own
 //   edge/               the folder of the edge agent that the gateway starts
+//   sites/NAME/         of each site that has joined this gateway: the folder of the agent that runs for it, and the sockets of its uplink
 
 export interface FleetFile {
   readonly fleet: string
@@ -30,6 +31,9 @@ export interface HyphaHome {
   readonly socket: string
   readonly ticketKeys: string
   readonly edge: string
+  /** Which upstream this gateway has joined. */
+  readonly upstream: string
+  readonly sites: string
 }
 
 export function hyphaHome(given: string | undefined): HyphaHome {
@@ -43,6 +47,8 @@ export function hyphaHome(given: string | undefined): HyphaHome {
     socket: join(folder, 'gateway', 'api.sock'),
     ticketKeys: join(folder, 'gateway', 'ticket.keys'),
     edge: join(folder, 'edge'),
+    upstream: join(folder, 'gateway', 'upstream'),
+    sites: join(folder, 'sites'),
   }
 }
 

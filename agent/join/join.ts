@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { toHex } from '@hypha/core/bytes/text.ts'
 import { HyphaError } from '@hypha/core/errors.ts'
+import { fetchPinnedAuthority, getUnbelieved, type HttpsTarget, post } from '@hypha/core/platform/pinned-https.ts'
 import type { JoinUrl } from '@hypha/core/wire/join-url.ts'
 import {
   type JoinAnswer,
@@ -11,7 +12,6 @@ import {
   renewRequest,
 } from '@hypha/core/wire/messages/join.ts'
 import { rootChain } from '@hypha/core/wire/messages/root-chain.ts'
-import { fetchPinnedAuthority, getUnbelieved, type HttpsTarget, post } from './https.ts'
 
 /** The node's keys as joining needs them; the private halves stay where they are. */
 export interface JoinIdentity {
@@ -26,6 +26,8 @@ export interface JoinIdentity {
 export interface JoinOptions {
   /** For each connection and each answer. */
   readonly timeoutMs?: number
+  /** A Unix socket through which the gateway's API is reached. */
+  readonly path?: string | undefined
 }
 
 const defaultTimeoutMs = 15_000
@@ -37,7 +39,8 @@ const defaultTimeoutMs = 15_000
  * Throws `join-unreachable`, `join-ca-mismatch`, `join-root-mismatch`, and what the gateway answers: `join-token-unknown`, `-expired`, `-used`.
  */
 export async function join(url: JoinUrl, identity: JoinIdentity, options: JoinOptions = {}): Promise<JoinAnswer> {
-  const target: HttpsTarget = { host: url.host, port: url.port, timeoutMs: options.timeoutMs ?? defaultTimeoutMs }
+  const { timeoutMs = defaultTimeoutMs, path } = options
+  const target: HttpsTarget = { host: url.host, port: url.port, timeoutMs, path }
   const ca = await fetchPinnedAuthority(target, url.ca)
   const request = {
     node: url.node,
@@ -67,6 +70,8 @@ export async function join(url: JoinUrl, identity: JoinIdentity, options: JoinOp
 export interface RenewFrom {
   readonly host: string
   readonly port: number
+  /** A Unix socket through which the gateway's API is reached. */
+  readonly path?: string | undefined
   readonly fleet: string
   readonly node: string
   /** PEM of the CA that `join` returned. */
@@ -74,14 +79,14 @@ export interface RenewFrom {
 }
 
 /** Root metadata as whoever answers at the gateway's address gives it: it is to be followed by the rules. Throws `join-unreachable`, and what malformed bytes throw. */
-export async function askRootChain({ host, port }: Pick<RenewFrom, 'host' | 'port'>): Promise<readonly Uint8Array[]> {
-  const target: HttpsTarget = { host, port, timeoutMs: defaultTimeoutMs }
+export async function askRootChain(from: Pick<RenewFrom, 'host' | 'port' | 'path'>): Promise<readonly Uint8Array[]> {
+  const target: HttpsTarget = { ...from, timeoutMs: defaultTimeoutMs }
   return rootChain.decode(await getUnbelieved(target, '/v1/root-chain')).envelopes
 }
 
 /** The CA certificate (PEM) with one of the digests, of those that the gateway shows. Nothing is believed by it yet. Throws `join-unreachable`, `join-ca-mismatch`. */
-export const askAuthority = ({ host, port }: Pick<RenewFrom, 'host' | 'port'>, digestsHex: readonly string[]) =>
-  fetchPinnedAuthority({ host, port, timeoutMs: defaultTimeoutMs }, ...digestsHex)
+export const askAuthority = (from: Pick<RenewFrom, 'host' | 'port' | 'path'>, digestsHex: readonly string[]) =>
+  fetchPinnedAuthority({ ...from, timeoutMs: defaultTimeoutMs }, ...digestsHex)
 
 /** A fresh certificate for a joined node, also after the old one has expired. Throws `join-unreachable`, `join-ca-mismatch`, `join-proof-invalid`. */
 export async function renew(
@@ -89,7 +94,8 @@ export async function renew(
   sign: JoinIdentity['sign'],
   options: JoinOptions = {},
 ): Promise<JoinAnswer> {
-  const target: HttpsTarget = { host: from.host, port: from.port, timeoutMs: options.timeoutMs ?? defaultTimeoutMs }
+  const { host, port, path } = from
+  const target: HttpsTarget = { host, port, path, timeoutMs: options.timeoutMs ?? defaultTimeoutMs }
   const body = renewRequest.encode({ node: from.node, proof: sign(renewProof(from.fleet, from.node)) })
   const answer = joinAnswer.decode(await post(target, from.ca, '/v1/renew', body))
   return { ...answer, ca: from.ca }

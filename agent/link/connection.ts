@@ -17,10 +17,11 @@ export class TlsState {
     this.#context = createSecureContext({ ca: ca ?? [], cert: certificate, key, minVersion: 'TLSv1.3' })
   }
 
-  connect({ host, port, onSecure }: Pick<LinkOptions, 'host' | 'port' | 'onSecure'>) {
+  connect({ host, port, path, onSecure }: Pick<LinkOptions, 'host' | 'port' | 'path' | 'onSecure'>) {
     const socket = connect({
       host,
       port,
+      ...(path === undefined ? {} : { path }),
       secureContext: this.#context,
       ...(this.#session ? { session: this.#session } : {}),
       // SNI carries names only (RFC 6066, 3).

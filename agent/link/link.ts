@@ -51,6 +51,8 @@ export interface LinkOptions {
   readonly node: string
   readonly host: string
   readonly port: number
+  /** A Unix socket through which the broker is reached; it proves itself by its host's name all the same. */
+  readonly path?: string | undefined
   /** PEM: the fleet's CA (null where no broker is to be believed), the node's certificate, and its Ed25519 key. */
   readonly ca: string | null
   readonly certificate: string

@@ -86,6 +86,7 @@ class AedesBroker implements Broker {
       host: options.host,
       port: options.port,
       now: this.#now,
+      otherProtocol: options.other?.protocol ?? null,
       ticketKeys: options.ticketKeys ?? ticketKeysInMemory(this.#now),
       onConnection: (socket) => this.#accept(socket),
       onRefused: (address, why) => this.#report({ client: null, address, action: 'connect', topic: null, why }),
@@ -93,6 +94,11 @@ class AedesBroker implements Broker {
   }
 
   #accept(socket: TLSSocket): void {
+    const { other } = this.#options
+    if (other !== undefined && socket.alpnProtocol === other.protocol) {
+      other.onConnection(socket)
+      return
+    }
     const client = this.#aedes.handle(socket)
     this.#fanout.track(client)
     limitPackets(client, this.#limits, {

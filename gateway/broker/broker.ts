@@ -1,3 +1,4 @@
+import type { TLSSocket } from 'node:tls'
 import type { StoredMessage } from '../store/ports/broker.ts'
 import type { GrantsOf } from './access.ts'
 import type { Rate } from './bucket.ts'
@@ -134,6 +135,8 @@ export interface BrokerOptions {
   readonly tls: TlsFiles
   /** By which TLS sessions are resumed; keys that end with the process if left out. */
   readonly ticketKeys?: TicketKeys
+  /** Connections that ask for another protocol than MQTT (ALPN), and who takes them. Their certificate is verified; whose it is is theirs to judge. */
+  readonly other?: { readonly protocol: string; readonly onConnection: (socket: TLSSocket) => void }
   /** What foreign clients may do. */
   readonly grantsOf: GrantsOf
   /** Asked at each connection: false for a node or client that was removed, or whose certificate was replaced; a string says why else it isn't let in. */

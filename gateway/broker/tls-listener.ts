@@ -18,6 +18,8 @@ export interface TlsListenerOptions extends FrontDoorLimits, TlsFiles {
   readonly ticketKeys: TicketKeys
   /** How long a TLS session can be resumed. */
   readonly sessionSeconds: number
+  /** By which clients may say that they don't speak MQTT (ALPN); null for none. */
+  readonly otherProtocol: string | null
   /** A verified client. */
   readonly onConnection: (socket: TLSSocket) => void
   /** A connection that did not come to that, in words. */
@@ -124,7 +126,7 @@ class TlsServers {
   }
 
   #create(ticketKey: Buffer): TlsServer {
-    const { key, certificate, ca, sessionSeconds } = this.#options
+    const { key, certificate, ca, sessionSeconds, otherProtocol } = this.#options
     const server = createTlsServer({
       key,
       cert: certificate,
@@ -136,6 +138,9 @@ class TlsServers {
       handshakeTimeout: longestTimerMs,
       sessionTimeout: sessionSeconds,
       ticketKeys: ticketKey,
+      // Whatever else a client of MQTT names is taken for that: undefined would refuse it.
+      ALPNCallback: ({ protocols }) =>
+        otherProtocol !== null && protocols.includes(otherProtocol) ? otherProtocol : protocols[0],
       // A resumed session isn't verified again: it ends with the authority that verified it.
       sessionIdContext: createHash('sha256').update(ca).digest('hex').slice(0, 32),
     })

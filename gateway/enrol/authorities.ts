@@ -129,5 +129,6 @@ const delegating = (current: () => Authority): Authority => ({
   exportKey: () => current().exportKey(),
   issueServer: (request) => current().issueServer(request),
   issueNode: (request) => current().issueNode(request),
+  issueSite: (request) => current().issueSite(request),
   issueClient: (request) => current().issueClient(request),
 })

@@ -8,7 +8,7 @@ import { checkId } from '@hypha/core/wire/ids.ts'
 import * as x509 from '@peculiar/x509'
 
 /** What a certificate is for. It stands in the subject's OU, and the broker asks for it: a node's name opens nothing to a client of that name. */
-type CertificateKind = 'node' | 'client' | 'gateway'
+type CertificateKind = 'node' | 'client' | 'gateway' | 'site'
 
 export interface Issued {
   /** The certificate alone, PEM. */
@@ -37,6 +37,8 @@ export interface Authority {
   issueServer(request: { names: readonly string[]; days?: number }): Promise<IssuedWithKey>
   /** For a node's Ed25519 key (32 raw bytes). Its possession must have been proven (`handleJoin`). */
   issueNode(request: { id: string; publicKey: Uint8Array; days?: number }): Promise<Issued>
+  /** For the Ed25519 key of a gateway that joins this one as a site. Its possession must have been proven. */
+  issueSite(request: { site: string; publicKey: Uint8Array; days?: number }): Promise<Issued>
   /** For a foreign MQTT client such as mosquitto's, with a new key. */
   issueClient(request: { name: string; days?: number }): Promise<IssuedWithKey>
 }
@@ -47,7 +49,7 @@ export interface AuthorityFiles {
   readonly key: string
 }
 
-const certificateDays = { authority: 365 * 30, server: 365 * 5, node: 365, client: 365 } as const
+const certificateDays = { authority: 365 * 30, server: 365 * 5, node: 365, site: 365, client: 365 } as const
 
 // P-256 for what foreign TLS stacks must verify; the nodes' own keys are Ed25519.
 const keyAlgorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
@@ -163,9 +165,11 @@ function authority(fleet: string, ca: x509.X509Certificate, caKey: webcrypto.Cry
     },
 
     async issueNode({ id, publicKey, days = certificateDays.node }) {
-      const spki = ed25519Spki(publicKey)
-      const key = await webcrypto.subtle.importKey('spki', spki, { name: 'Ed25519' }, true, ['verify'])
-      return issue('node', checkId('node', id), key, days)
+      return issue('node', checkId('node', id), await importEd25519(publicKey), days)
+    },
+
+    async issueSite({ site, publicKey, days = certificateDays.site }) {
+      return issue('site', checkId('site', site), await importEd25519(publicKey), days)
     },
 
     async issueClient({ name, days = certificateDays.client }) {
@@ -173,6 +177,9 @@ function authority(fleet: string, ca: x509.X509Certificate, caKey: webcrypto.Cry
     },
   }
 }
+
+const importEd25519 = (publicKey: Uint8Array) =>
+  webcrypto.subtle.importKey('spki', ed25519Spki(publicKey), { name: 'Ed25519' }, true, ['verify'])
 
 function subject(fleet: string, name: string, kind?: CertificateKind): x509.JsonName {
   return [{ O: [fleet] }, ...(kind ? [{ OU: [kind] }] : []), { CN: [name] }]

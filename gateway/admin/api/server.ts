@@ -9,6 +9,7 @@ import { identify, type Trust } from './auth.ts'
 import { type DownloadLimits, Downloads, defaultDownloadLimits } from './downloads.ts'
 import { statusOf, toHyphaError } from './errors.ts'
 import { defaultFailureLimits, type FailureLimits, Failures } from './failures.ts'
+import type { Federation } from './federation.ts'
 import { authorise, authoriseApp, permissionFor } from './permissions.ts'
 import { type Api, cbor, Follower } from './route.ts'
 import { clientRoutes, configRoutes, tokenRoutes } from './routes/access.ts'
@@ -21,6 +22,7 @@ import { type OpenHandlers, openRoutes } from './routes/open.ts'
 import { planRoutes } from './routes/plans.ts'
 import { rolloutRoutes } from './routes/rollouts.ts'
 import { rootRoutes } from './routes/root.ts'
+import { siteRoutes } from './routes/sites.ts'
 import type { Services } from './services.ts'
 
 export interface ApiOptions {
@@ -28,6 +30,8 @@ export interface ApiOptions {
   /** PEM; without it the listener speaks plain HTTP, which only a Unix socket may. */
   readonly tls?: { readonly certificate: string; readonly key: string }
   readonly open?: OpenHandlers
+  /** Its upstream, and its sites. */
+  readonly federation?: Federation
   /** What devices install. */
   readonly install?: Installables
   readonly downloadLimits?: Partial<DownloadLimits>
@@ -149,6 +153,7 @@ export async function createApi(services: Services, options: ApiOptions): Promis
   signRoutes(api, services)
   configRoutes(api, services)
   linkRoutes(api, services)
+  siteRoutes(api, options.federation)
   valueRoutes(api, services, follower)
   recordRoutes(api, services, follower)
   tokenRoutes(api, services)

@@ -20,6 +20,10 @@ const themes: Readonly<Record<string, readonly Part[]>> = {
     part('runtimes runtime', async () => (await import('./commands/runtimes.ts')).registerRuntimes),
     part('nodes node accept', async () => (await import('./commands/nodes.ts')).registerNodes),
     part('mcu', async () => (await import('./commands/mcu.ts')).registerMcu),
+    part(
+      'join-upstream upstream leave-upstream sites site',
+      async () => (await import('./commands/sites.ts')).registerSites,
+    ),
     part('agent', async () => (await import('./commands/agent.ts')).registerAgent),
   ],
   'Apps:': [

@@ -6,6 +6,7 @@ import { pushBody } from '../../../gateway/admin/api/push-body.ts'
 import { createApi } from '../../../gateway/admin/api/server.ts'
 import { createAuthority } from '../../../gateway/enrol/ca.ts'
 import { handleJoin, handleRenew } from '../../../gateway/enrol/join.ts'
+import { handleSiteJoin } from '../../../gateway/uplink/site-join.ts'
 import { openGateway } from '../../gateway/api/gateway.ts'
 import { crypto, makeRelease, makeRoot, signRelease, signRoot } from '../../support/signed.ts'
 import { insist, type Prepared, type Target } from '../target.ts'
@@ -103,6 +104,8 @@ export const httpTarget: Target = {
       open: {
         rootChain: () => Uint8Array.of(0),
         join: (body) => handleJoin(body, deps as never),
+        joinSite: (body) =>
+          handleSiteJoin(body, { ...deps, sites: { findInvite: () => null, redeem: () => false } } as never),
         renew: (body) =>
           handleRenew(body, { ...deps, findNode: () => null, recordCertificate: () => undefined } as never),
       },

@@ -156,7 +156,10 @@ test('joining takes and gives CBOR, without a token, and counts wrong attempts',
   }
   const gateway = await startGateway()
   const failureLimits = { failures: 2, windowMs: 60_000, addresses: 10 }
-  const tls = await onTls(gateway, { open: { join, renew: join, rootChain: () => Uint8Array.of(0) }, failureLimits })
+  const tls = await onTls(gateway, {
+    open: { join, joinSite: join, renew: join, rootChain: () => Uint8Array.of(0) },
+    failureLimits,
+  })
   const good = await call(tls, 'POST', '/v1/join', Uint8Array.of(1))
   expect([good.status, good.type, [...good.bytes]]).toEqual([200, 'application/cbor', [42]])
   const statuses = []

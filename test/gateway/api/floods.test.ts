@@ -20,7 +20,7 @@ const limits = {
 const join = async () => Uint8Array.of(1)
 
 async function start(changes: Partial<TransportLimits> = {}): Promise<Where> {
-  const open = { join, renew: join, rootChain: () => Uint8Array.of(0) }
+  const open = { join, joinSite: join, renew: join, rootChain: () => Uint8Array.of(0) }
   return onTls(await startGateway(), { transportLimits: { ...limits, ...changes }, open })
 }
 

@@ -10,6 +10,8 @@ import { ErrorAnswer } from '../schemas/common.ts'
 export interface OpenHandlers {
   /** `POST /v1/join` */
   readonly join: (body: Uint8Array) => Promise<Uint8Array>
+  /** `POST /v1/join-site` */
+  readonly joinSite: (body: Uint8Array) => Promise<Uint8Array>
   /** `POST /v1/renew` */
   readonly renew: (body: Uint8Array) => Promise<Uint8Array>
   /** `GET /v1/root-chain`: proves itself, so that it may be had from whoever gives it. [P 5.9] */
@@ -61,6 +63,7 @@ export function openRoutes(api: Api, handlers: OpenHandlers | undefined, failure
   )
   for (const [path, summary, handle] of [
     ['/v1/join', 'Join the fleet with an invitation', handlers.join],
+    ['/v1/join-site', 'Join this gateway as a site with an invitation', handlers.joinSite],
     ['/v1/renew', "Renew a node's certificate by proof of its key", handlers.renew],
   ] as const) {
     const schema = { security: [], tags: ['joining'], summary, body: cborBody('See docs/protocol.md'), response }

@@ -1,9 +1,11 @@
 import type { Command } from 'commander'
 import type { Status } from '../../api/schemas/access.ts'
 import type { AppSummary } from '../../api/schemas/apps.ts'
+import type { UpstreamAnswer, UpstreamView } from '../../api/schemas/sites.ts'
 import { defineCommand } from '../cli.ts'
 import { listing, relativeTime } from '../table.ts'
 import { appTable } from './apps.ts'
+import { describeUpstream } from './sites.ts'
 
 export function registerGateway(program: Command): void {
   defineCommand<[], { edge: boolean }>(
@@ -31,7 +33,8 @@ export function registerGateway(program: Command): void {
     async (cli) => {
       const status = await cli.api.request<Status>('GET', '/v1/status')
       const apps = cli.json ? [] : await cli.api.request<AppSummary[]>('GET', '/v1/apps')
-      cli.print(status, () => describeStatus(status, apps))
+      const { upstream } = await cli.api.request<UpstreamAnswer>('GET', '/v1/upstream')
+      cli.print({ ...status, upstream }, () => describeStatus(status, apps, upstream))
     },
   )
   defineCommand(
@@ -49,7 +52,7 @@ export function registerGateway(program: Command): void {
   )
 }
 
-function describeStatus(status: Status, apps: readonly AppSummary[]): string {
+function describeStatus(status: Status, apps: readonly AppSummary[], upstream: UpstreamView | null): string {
   const { nodes, instances, api, broker } = status
   const parts = [
     listing([
@@ -60,6 +63,7 @@ function describeStatus(status: Status, apps: readonly AppSummary[]): string {
       ['HTTP API', `https://${api.host}:${api.port}`],
       ['broker', `mqtts://${broker.host}:${broker.port}`],
     ]),
+    ...(upstream === null ? [] : [describeUpstream(upstream)]),
     appTable(apps),
   ]
   if (status.notices.length > 0) parts.push(status.notices.map((notice) => `! ${notice}`).join('\n'))

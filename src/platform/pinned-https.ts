@@ -2,13 +2,15 @@ import { createHash, X509Certificate } from 'node:crypto'
 import { type RequestOptions, request } from 'node:https'
 import { isIP } from 'node:net'
 import { connect, type DetailedPeerCertificate } from 'node:tls'
-import { type ErrorCode, errorTable, HyphaError } from '@hypha/core/errors.ts'
-import { maxMessageBytes } from '@hypha/core/wire/codec.ts'
+import { type ErrorCode, errorTable, HyphaError } from '../errors.ts'
+import { maxMessageBytes } from '../wire/codec.ts'
 
 export interface HttpsTarget {
   readonly host: string
   readonly port: number
   readonly timeoutMs: number
+  /** A Unix socket through which it is reached; its certificate is that of the host all the same. */
+  readonly path?: string | undefined
 }
 
 const maxChainLength = 8
@@ -24,6 +26,7 @@ export function fetchPinnedAuthority(target: HttpsTarget, ...digestsHex: readonl
     const socket = connect({
       host: target.host,
       port: target.port,
+      ...(target.path === undefined ? {} : { path: target.path }),
       rejectUnauthorized: false,
       minVersion: 'TLSv1.3',
       ...serverName(target.host),
@@ -81,6 +84,7 @@ function send(target: HttpsTarget, sent: Sent, path: string, body: Uint8Array): 
         host: target.host,
         port: target.port,
         path,
+        ...(target.path === undefined ? {} : { socketPath: target.path }),
         ...sent,
         minVersion: 'TLSv1.3',
         // No pool: its sockets would outlive the one request.

@@ -1,0 +1,320 @@
+import { randomBytes } from 'node:crypto'
+import type { Duplex } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
+import { bytesEqual, toHex } from '@hypha/core/bytes/text.ts'
+import { type ErrorCode, HyphaError } from '@hypha/core/errors.ts'
+import {
+  type SiteWord,
+  siteWord,
+  type TunnelTarget,
+  type UpstreamWord,
+  upstreamWord,
+} from '@hypha/core/wire/messages/uplink.ts'
+import type { SiteStore } from '../store/sites.ts'
+import { Channel } from './channel.ts'
+import { identifySite, type SiteIdentity } from './site-identity.ts'
+
+/** What the hub does for a site beside its telemetry. */
+export interface HubPorts {
+  readonly fleet: string
+  readonly sites: Pick<SiteStore, 'get' | 'hello' | 'take' | 'left' | 'certified'>
+  /** ms since 1970. */
+  now(): number
+  /** A certificate for the key of a site that has shown it. */
+  certify(site: string, publicKey: Uint8Array): Promise<{ readonly certificate: string; readonly expiresAt: number }>
+  /** Whether the agent that runs for the site has yet to join it. */
+  wantsInvite(site: string): boolean
+  /** The site has invited its agent. */
+  invited(site: string, url: string): void
+  /** The site has left: nothing runs for it any more. */
+  left(site: string): void
+  changed(site: string, online: boolean): void
+  onProblem(error: HyphaError): void
+  readonly limits?: Partial<HubLimits>
+}
+
+export interface HubLimits {
+  /** Streams of one site, those that it has yet to open included. */
+  readonly maxStreams: number
+  readonly openTimeoutMs: number
+  readonly firstWordMs: number
+  /** Connections of one site that have said nothing yet. */
+  readonly maxSilent: number
+}
+
+const defaultLimits: HubLimits = { maxStreams: 32, openTimeoutMs: 15_000, firstWordMs: 10_000, maxSilent: 40 }
+
+/** Of a certificate's life that is left when another is given. */
+const renewBeforeMs = 120 * 86_400_000
+
+type SiteChannel = Channel<SiteWord, UpstreamWord>
+
+interface Control {
+  readonly channel: SiteChannel
+  readonly incarnation: Uint8Array
+}
+
+interface Pending {
+  readonly site: string
+  readonly take: (stream: Duplex | null) => void
+}
+
+/**
+ * The upstream's end of all uplinks. A site proves itself by its certificate; what it may do is what its words can say: bring its own telemetry, invite the agent that runs for it,
+ * and open the streams that it was asked for. [P 12.3]
+ */
+export class SiteHub {
+  readonly #ports: HubPorts
+  readonly #limits: HubLimits
+  readonly #controls = new Map<string, Control>()
+  readonly #pending = new Map<string, Pending>()
+  readonly #streams = new Map<string, Set<Duplex>>()
+  readonly #silent = new Map<string, number>()
+  #closed = false
+
+  constructor(ports: HubPorts) {
+    this.#ports = ports
+    this.#limits = { ...defaultLimits, ...ports.limits }
+  }
+
+  online(site: string): boolean {
+    return this.#controls.has(site)
+  }
+
+  streams(site: string): number {
+    return this.#streams.get(site)?.size ?? 0
+  }
+
+  /** A verified TLS connection that asked for the uplink's protocol. */
+  accept(socket: TLSSocket): void {
+    // It may break before anyone else listens.
+    socket.on('error', () => socket.destroy())
+    const identity = identifySite(socket, this.#ports.fleet)
+    if (identity === null || this.#closed) {
+      this.#ports.onProblem(new HyphaError('site-refused', 'Who opened an uplink has no certificate of a site'))
+      socket.destroy()
+      return
+    }
+    const { site } = identity
+    const silent = this.#silent.get(site) ?? 0
+    if (silent >= this.#limits.maxSilent) {
+      socket.destroy()
+      return
+    }
+    this.#silent.set(site, silent + 1)
+    this.#await(socket, identity)
+  }
+
+  /** A connection's first word says what it is for. */
+  #await(socket: TLSSocket, identity: SiteIdentity): void {
+    const { site } = identity
+    let spoken = false
+    let control: Control | null = null
+    const hush = () => {
+      if (spoken) return
+      spoken = true
+      clearTimeout(late)
+      const silent = this.#silent.get(site)! - 1
+      if (silent > 0) this.#silent.set(site, silent)
+      else this.#silent.delete(site)
+    }
+    const channel: SiteChannel = new Channel(
+      socket,
+      { in: siteWord, out: upstreamWord },
+      {
+        onWord: (word) => {
+          if (spoken) {
+            if (control !== null) this.#heard(site, control, word)
+            return
+          }
+          hush()
+          const refused = this.#refusal(identity)
+          if (refused !== null) return this.#refuse(channel, refused)
+          if (word.kind === 'hello') control = this.#open(identity, channel, word)
+          else if (word.kind === 'stream') this.#stream(site, channel, word.stream)
+          else this.#refuse(channel, new HyphaError('message-malformed', `An uplink begins with ${word.kind}`))
+        },
+        onEnd: (error) => {
+          hush()
+          if (error !== null && error.code !== 'uplink-offline') this.#ports.onProblem(error)
+          if (control !== null && this.#controls.get(site) === control) this.#lost(site)
+        },
+      },
+    )
+    const late = setTimeout(() => channel.end(), this.#limits.firstWordMs)
+  }
+
+  #refusal({ site, publicKey }: SiteIdentity): HyphaError | null {
+    const record = this.#ports.sites.get(site)
+    if (record?.revokedAt) return new HyphaError('site-revoked', `${site} was revoked`, { where: site })
+    // Any certificate for the key that joined last is good, so that a new one can be given without its arrival having to be known.
+    const known = record?.publicKey && bytesEqual(record.publicKey, publicKey)
+    return known
+      ? null
+      : new HyphaError('site-refused', `${site} is not the site that joined last by this name`, { where: site })
+  }
+
+  #refuse(channel: SiteChannel, error: HyphaError): void {
+    channel.send({ kind: 'ended', code: error.code, message: error.message })
+    channel.end()
+    this.#ports.onProblem(error)
+  }
+
+  #open(
+    identity: SiteIdentity,
+    channel: SiteChannel,
+    { incarnation, begin }: { incarnation: Uint8Array; begin: number },
+  ): Control {
+    const { site } = identity
+    const { sites, now } = this.#ports
+    const control = { channel, incarnation }
+    const before = this.#controls.get(site)
+    // Whoever has the key and comes later is the site: the one before may be a connection that nobody knows to be cut.
+    this.#controls.set(site, control)
+    before?.channel.end()
+    const upTo = sites.hello(site, incarnation, begin, now())!
+    void this.#welcome(identity, control, upTo)
+    return control
+  }
+
+  async #welcome({ site, publicKey, expiresAt }: SiteIdentity, control: Control, upTo: number): Promise<void> {
+    let certificate: string | null = null
+    if (expiresAt - this.#ports.now() < renewBeforeMs) {
+      const issued = await this.#ports.certify(site, publicKey)
+      certificate = issued.certificate
+      this.#ports.sites.certified(site, issued.expiresAt)
+    }
+    if (this.#controls.get(site) !== control) return
+    control.channel.send({ kind: 'welcome', site, upTo, wants: this.#ports.wantsInvite(site), certificate })
+    this.#ports.changed(site, true)
+  }
+
+  #heard(site: string, control: Control, word: SiteWord): void {
+    const { channel, incarnation } = control
+    switch (word.kind) {
+      case 'ping':
+        channel.send({ kind: 'pong' })
+        return
+      case 'batch': {
+        const taken = this.#controls.get(site) === control ? this.#take(site, incarnation, word) : null
+        if (taken === null) channel.end()
+        else channel.send({ kind: 'ack', upTo: taken })
+        return
+      }
+      case 'invite':
+        if (this.#ports.wantsInvite(site)) this.#ports.invited(site, word.url)
+        return
+      case 'leave':
+        this.#ports.sites.left(site, this.#ports.now())
+        this.end(site, 'site-left', `${site} has left`)
+        this.#ports.left(site)
+        return
+      default:
+        this.#refuse(
+          channel,
+          new HyphaError('message-malformed', `${word.kind} in the middle of an uplink`, { where: site }),
+        )
+    }
+  }
+
+  /** How far the site's rows are stored now; null where the batch can't be taken. */
+  #take(site: string, incarnation: Uint8Array, batch: Parameters<SiteStore['take']>[2]): number | null {
+    try {
+      const taken = this.#ports.sites.take(site, incarnation, batch, this.#ports.now())
+      if (taken === null) return null
+      if (taken.refused > 0) {
+        this.#ports.onProblem(
+          new HyphaError(
+            'report-refused',
+            `${site} has as many series as one site may have: ${taken.refused} samples are not kept`,
+            { where: site },
+          ),
+        )
+      }
+      return taken.upTo
+    } catch (cause) {
+      // Nothing is acknowledged, and the site sends it again.
+      this.#ports.onProblem(
+        new HyphaError('store-unusable', `What ${site} forwards can't be stored: ${(cause as Error).message}`, {
+          where: site,
+          cause,
+        }),
+      )
+      return null
+    }
+  }
+
+  #stream(site: string, channel: SiteChannel, stream: Uint8Array): void {
+    const key = toHex(stream)
+    const pending = this.#pending.get(key)
+    // Another site's, one that nobody waits for any more, or a guess.
+    if (pending?.site !== site) {
+      const text = `${site} opened a stream that it was not asked for`
+      this.#refuse(channel, new HyphaError('site-refused', text, { where: site }))
+      return
+    }
+    this.#pending.delete(key)
+    pending.take(channel.release())
+  }
+
+  /** A stream to one of the site's own listeners. Throws `uplink-offline`. */
+  openStream(site: string, target: TunnelTarget): Promise<Duplex> {
+    const control = this.#controls.get(site)
+    const open = this.#streams.get(site) ?? new Set()
+    const waiting = [...this.#pending.values()].filter((each) => each.site === site).length
+    const offline = (why: string) =>
+      new HyphaError('uplink-offline', `There is no way to ${site}: ${why}`, { where: site })
+    if (!control) return Promise.reject(offline('it is not connected'))
+    if (open.size + waiting >= this.#limits.maxStreams)
+      return Promise.reject(offline(`${this.#limits.maxStreams} streams are open`))
+    const stream = new Uint8Array(randomBytes(16))
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#pending.delete(toHex(stream))
+        reject(offline('it did not open the stream in time'))
+      }, this.#limits.openTimeoutMs)
+      const take = (opened: Duplex | null) => {
+        clearTimeout(timer)
+        if (opened === null) return reject(offline('it was cut'))
+        this.#streams.set(site, open.add(opened))
+        opened.once('close', () => open.delete(opened))
+        resolve(opened)
+      }
+      this.#pending.set(toHex(stream), { site, take })
+      control.channel.send({ kind: 'open', stream, target })
+    })
+  }
+
+  /** Asks a connected site to invite the agent anew. */
+  askInvite(site: string): void {
+    this.#controls.get(site)?.channel.send({ kind: 'invite' })
+  }
+
+  /** Ends all that a site has open. */
+  end(site: string, code: ErrorCode, message: string): void {
+    const control = this.#controls.get(site)
+    control?.channel.send({ kind: 'ended', code, message })
+    control?.channel.end()
+    this.#lost(site)
+  }
+
+  #lost(site: string): void {
+    const was = this.#controls.delete(site)
+    for (const [key, pending] of this.#pending) {
+      if (pending.site !== site) continue
+      this.#pending.delete(key)
+      pending.take(null)
+    }
+    for (const stream of this.#streams.get(site) ?? []) stream.destroy()
+    this.#streams.delete(site)
+    if (was) this.#ports.changed(site, false)
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const site of [...this.#controls.keys()]) {
+      this.#controls.get(site)!.channel.end()
+      this.#lost(site)
+    }
+  }
+}

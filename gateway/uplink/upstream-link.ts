@@ -1,0 +1,273 @@
+import { createPrivateKey } from 'node:crypto'
+import { connect as connectPlain, isIP } from 'node:net'
+import { connect, type TLSSocket } from 'node:tls'
+import { ed25519Pkcs8 } from '@hypha/core/bytes/ed25519.ts'
+import { asHyphaError, type ErrorCode, errorTable, HyphaError } from '@hypha/core/errors.ts'
+import type { ForwardBatch } from '@hypha/core/wire/messages/forward.ts'
+import {
+  type SiteWord,
+  siteWord,
+  type TunnelTarget,
+  type UpstreamWord,
+  uplinkProtocol,
+  upstreamWord,
+} from '@hypha/core/wire/messages/uplink.ts'
+import { Channel } from './channel.ts'
+import type { Forwarder } from './forwarder.ts'
+import { splice } from './splice.ts'
+import type { Upstream } from './upstream-file.ts'
+
+export interface UpstreamLinkPorts {
+  readonly forwarder: Pick<Forwarder, 'hello' | 'welcome' | 'ack' | 'offline'>
+  /** Ports of this gateway's own listeners on this machine: all that streams may end at. */
+  readonly local: Readonly<Record<TunnelTarget, number>>
+  /** A join URL for the node that the upstream runs; null where there is to be none. */
+  invite(): Promise<string | null>
+  /** A fresh certificate: to be kept. */
+  keep(certificate: string): void
+  changed(online: boolean): void
+  onProblem(error: HyphaError): void
+  readonly timing?: Partial<UplinkTiming>
+}
+
+export interface UplinkTiming {
+  readonly firstBackoffMs: number
+  readonly maxBackoffMs: number
+  readonly connectTimeoutMs: number
+  readonly pingMs: number
+  readonly leaveMs: number
+}
+
+const defaultTiming: UplinkTiming = {
+  firstBackoffMs: 500,
+  maxBackoffMs: 30_000,
+  connectTimeoutMs: 15_000,
+  pingMs: 10_000,
+  leaveMs: 5_000,
+}
+const maxStreams = 32
+
+type UpstreamChannel = Channel<UpstreamWord, SiteWord>
+
+/** The site's end of its uplink: connects at once, and again after each cut until `close`. [P 12.3] */
+export class UpstreamLink {
+  #upstream: Upstream
+  readonly #ports: UpstreamLinkPorts
+  readonly #timing: UplinkTiming
+  #channel: UpstreamChannel | null = null
+  #online = false
+  #closed = false
+  #failures = 0
+  #retry: NodeJS.Timeout | null = null
+  #ping: NodeJS.Timeout | null = null
+  #streams = 0
+  #problem: HyphaError | null = null
+  #inviting = false
+  #left: () => void = () => undefined
+
+  constructor(upstream: Upstream, ports: UpstreamLinkPorts) {
+    this.#upstream = upstream
+    this.#ports = ports
+    this.#timing = { ...defaultTiming, ...ports.timing }
+    this.#connect()
+  }
+
+  get online(): boolean {
+    return this.#online
+  }
+
+  get streams(): number {
+    return this.#streams
+  }
+
+  /** Why there is no connection; null where there is, or nothing is known. */
+  get problem(): HyphaError | null {
+    return this.#online ? null : this.#problem
+  }
+
+  /** A connection with the site's certificate to the very upstream that it joined. */
+  #dial(): TLSSocket {
+    const { host, port, ca, certificate, seed } = this.#upstream
+    const key = createPrivateKey({ key: Buffer.from(ed25519Pkcs8(seed)), format: 'der', type: 'pkcs8' })
+    const socket = connect({
+      host,
+      port,
+      ca,
+      cert: certificate,
+      key: key.export({ format: 'pem', type: 'pkcs8' }),
+      minVersion: 'TLSv1.3',
+      ALPNProtocols: [uplinkProtocol],
+      // SNI carries names only (RFC 6066, 3).
+      ...(isIP(host) ? {} : { servername: host }),
+    })
+    const late = setTimeout(() => socket.destroy(new Error('no answer in time')), this.#timing.connectTimeoutMs)
+    socket.once('secureConnect', () => clearTimeout(late)).once('close', () => clearTimeout(late))
+    return socket
+  }
+
+  #connect(): void {
+    this.#retry = null
+    const socket = this.#dial()
+    const failed = (cause: Error) =>
+      this.#lost(new HyphaError('uplink-offline', `The upstream can't be reached: ${cause.message}`, { cause }))
+    socket.once('error', failed)
+    socket.once('secureConnect', () => {
+      socket.off('error', failed)
+      if (socket.alpnProtocol !== uplinkProtocol) {
+        socket.destroy()
+        this.#lost(new HyphaError('uplink-offline', 'Who answers in place of the upstream takes no sites'))
+        return
+      }
+      if (this.#closed) {
+        socket.destroy()
+        return
+      }
+      const channel: UpstreamChannel = new Channel(
+        socket,
+        { in: upstreamWord, out: siteWord },
+        {
+          onWord: (word) => this.#heard(channel, word),
+          onEnd: (error) => this.#channel === channel && this.#lost(error),
+        },
+      )
+      this.#channel = channel
+      channel.send({ kind: 'hello', ...this.#ports.forwarder.hello })
+      this.#ping = setInterval(() => channel.send({ kind: 'ping' }), this.#timing.pingMs)
+    })
+  }
+
+  #heard(channel: UpstreamChannel, word: UpstreamWord): void {
+    switch (word.kind) {
+      case 'welcome':
+        if (word.certificate !== null) {
+          this.#upstream = { ...this.#upstream, certificate: word.certificate }
+          this.#ports.keep(word.certificate)
+        }
+        if (!this.#ports.forwarder.welcome(word.upTo)) {
+          channel.end()
+          return
+        }
+        this.#failures = 0
+        this.#problem = null
+        this.#online = true
+        this.#ports.changed(true)
+        if (word.wants) void this.#invite(channel)
+        return
+      case 'ack':
+        // Nobody waits for it: whoever says so is not in step.
+        if (!this.#ports.forwarder.ack(word.upTo))
+          channel.end(new HyphaError('message-malformed', 'An acknowledgement of what was not sent'))
+        return
+      case 'open':
+        this.#open(word.stream, word.target)
+        return
+      case 'invite':
+        void this.#invite(channel)
+        return
+      case 'ended': {
+        if (word.code === 'site-left') this.#left()
+        const code = Object.hasOwn(errorTable, word.code) ? (word.code as ErrorCode) : 'uplink-offline'
+        channel.end(new HyphaError(code, `The upstream has ended the uplink: ${word.message}`))
+        return
+      }
+      case 'pong':
+        return
+    }
+  }
+
+  async #invite(channel: UpstreamChannel): Promise<void> {
+    if (this.#inviting) return
+    this.#inviting = true
+    try {
+      const url = await this.#ports.invite()
+      if (url !== null) channel.send({ kind: 'invite', url })
+    } catch (thrown) {
+      this.#ports.onProblem(asHyphaError(thrown))
+    } finally {
+      this.#inviting = false
+    }
+  }
+
+  /** Between one of this gateway's own listeners and the upstream: there, TLS and the broker decide about who comes. */
+  #open(stream: Uint8Array, target: TunnelTarget): void {
+    if (this.#streams >= maxStreams) return
+    this.#streams++
+    const far = this.#dial()
+    const near = connectPlain({ host: '127.0.0.1', port: this.#ports.local[target] })
+    let done = false
+    const end = () => {
+      if (done) return
+      done = true
+      this.#streams--
+      far.destroy()
+      near.destroy()
+    }
+    far.once('error', end)
+    near.once('error', end)
+    far.once('secureConnect', () => {
+      if (done || far.alpnProtocol !== uplinkProtocol) {
+        end()
+        return
+      }
+      const payload = siteWord.encode({ kind: 'stream', stream })
+      const frame = Buffer.alloc(4 + payload.length)
+      frame.writeUInt32BE(payload.length)
+      frame.set(payload, 4)
+      far.setNoDelay(true)
+      far.write(frame)
+      splice(far, near, end)
+    })
+  }
+
+  #lost(error: HyphaError | null): void {
+    if (this.#ping !== null) clearInterval(this.#ping)
+    this.#ping = null
+    this.#channel = null
+    const was = this.#online
+    this.#online = false
+    this.#ports.forwarder.offline()
+    if (was) this.#ports.changed(false)
+    if (error !== null && error.message !== this.#problem?.message) this.#ports.onProblem(error)
+    this.#problem = error ?? this.#problem
+    if (this.#closed || this.#retry !== null) return
+    this.#retry = setTimeout(() => this.#connect(), this.#backoff(error))
+  }
+
+  /** Exponential with equal jitter. Who was refused needn't hurry. */
+  #backoff(error: HyphaError | null): number {
+    const { firstBackoffMs, maxBackoffMs } = this.#timing
+    const refused = error?.code.startsWith('site-') === true
+    const longest = refused ? maxBackoffMs : Math.min(maxBackoffMs, firstBackoffMs * 2 ** Math.min(this.#failures, 20))
+    this.#failures++
+    return longest / 2 + (Math.random() * longest) / 2
+  }
+
+  send(batch: ForwardBatch): void {
+    this.#channel?.send({ kind: 'batch', ...batch })
+  }
+
+  /** Tells the upstream that nothing is to run there any more, and ends; false where it can't be told now. */
+  async leave(): Promise<boolean> {
+    const told = this.#online && (await this.#sayLeave())
+    this.close()
+    return told
+  }
+
+  #sayLeave(): Promise<boolean> {
+    return new Promise((resolve) => {
+      const late = setTimeout(() => resolve(false), this.#timing.leaveMs)
+      this.#left = () => {
+        clearTimeout(late)
+        resolve(true)
+      }
+      this.#channel!.send({ kind: 'leave' })
+    })
+  }
+
+  close(): void {
+    this.#closed = true
+    if (this.#retry !== null) clearTimeout(this.#retry)
+    this.#channel?.end()
+    if (this.#ping !== null) clearInterval(this.#ping)
+  }
+}
