@@ -147,6 +147,7 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
     clock: systemClock,
     nowMs,
     twoPhases: 'always',
+    ...(file.escalation && { escalation: file.escalation }),
     version: gatewayVersion,
     root: () => roots.current,
     roots: {

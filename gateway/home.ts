@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { HyphaError } from '@hypha/core/errors.ts'
 import { checkId } from '@hypha/core/wire/ids.ts'
 import { parse, stringify } from 'smol-toml'
+import type { EscalationPolicy } from './escalate/policy.ts'
+import { policyOf } from './escalate/settings.ts'
 
 // The folder of one fleet's gateway and of whoever publishes from this machine ($HYPHA_HOME, else ~/.hypha):
 //
@@ -20,6 +22,8 @@ export interface FleetFile {
   readonly hosts: readonly string[]
   readonly httpPort: number
   readonly mqttPort: number
+  /** How long what has climbed stays away: `[escalation]`. */
+  readonly escalation?: EscalationPolicy
 }
 
 export interface HyphaHome {
@@ -70,7 +74,7 @@ export function readFleetFile(home: HyphaHome): FleetFile {
   }
   if (!isPort(httpPort)) throw bad('http-port should be a port')
   if (!isPort(mqttPort)) throw bad('mqtt-port should be a port')
-  return { fleet: checkId('fleet', fleet), hosts, httpPort, mqttPort }
+  return { fleet: checkId('fleet', fleet), hosts, httpPort, mqttPort, escalation: policyOf(file.escalation, bad) }
 }
 
 /** @throws HyphaError `home-in-use` where there is a fleet. */

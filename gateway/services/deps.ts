@@ -8,6 +8,7 @@ import type { BoxKeys } from '@hypha/core/trust/seal.ts'
 import type { ToChild } from '@hypha/core/wire/messages/child.ts'
 import type { PatchSource } from '../distribute/patches.ts'
 import type { Authority } from '../enrol/ca.ts'
+import type { EscalationPolicy } from '../escalate/policy.ts'
 import type { Store } from '../store/store.ts'
 
 /** What the services do with what they decided. Each is called after its decision is stored, durably; none may throw. */
@@ -45,6 +46,8 @@ export interface GatewayDeps {
   readonly nowMs: () => number
   /** Which pushes and rollbacks go in two phases: all, or those that ask for it, as whoever pushes or the release itself. */
   readonly twoPhases: 'always' | 'asked'
+  /** When what fails climbs, and how long it stays away; without it as is usual. */
+  readonly escalation?: EscalationPolicy
   /** The gateway's own version. */
   readonly version: string
   /** The root metadata in force. */

@@ -47,7 +47,7 @@ export class Pipeline {
     this.#shop = { store, crypto, clock, signer, root, releases, transfers, refusals, secrets }
     this.planner = new Planner(deps, feeds, this.#shop)
     this.rollouts = new Rollouts(deps, this.planner, feeds)
-    this.escalation = new Escalation(deps, this.planner, feeds)
+    this.escalation = new Escalation(deps, this.planner, feeds, deps.escalation)
     this.pushes = new Pushes(deps, this.planner, this.rollouts)
   }
 
