@@ -50,17 +50,18 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-/** Waits until `probe` returns something; fails with what was awaited. */
+/** Waits until `probe` returns something; fails with what was awaited, and with what `last` then says of how things stand. */
 export async function eventually<T>(
   what: string,
   probe: () => Promise<T | undefined> | T | undefined,
   withinMs = 30_000,
+  last: () => string = () => '',
 ): Promise<T> {
   const deadline = Date.now() + withinMs
   for (;;) {
     const result = await probe()
     if (result !== undefined) return result
-    if (Date.now() > deadline) throw new Error(`${what}: not within ${withinMs} ms`)
+    if (Date.now() > deadline) throw new Error(`${what}: not within ${withinMs} ms${last()}`)
     await new Promise((done) => setTimeout(done, 50))
   }
 }

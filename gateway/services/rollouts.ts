@@ -108,7 +108,7 @@ export class Rollouts implements RolloutServices {
     const from = latest && this.#planner.shop.releases.byDigest(latest.release)
     const draft = { policy, plan, waves: this.#wavesOf(app, policy, plan) }
     const runs = new Set(plan.instances.map(({ node }) => node))
-    const someone = draft.waves.flat().some((node) => runs.has(node) && this.#voters.isOnline(node))
+    const someone = draft.waves.flat().some((node) => runs.has(node) && this.#isThere(node))
     const waits = policy.approve || policy.windows.length > 0
     if (!someone && !waits) return null
     supersede(store, app, `Release ${wanted.number} takes its place`, nowMs)
@@ -201,7 +201,7 @@ export class Rollouts implements RolloutServices {
       .filter(({ id, removedAt, revoked }) => concerned.has(id) && removedAt === null && revoked === null)
       .map(({ id, presence, labels, inventory }) => ({
         id,
-        online: presence?.online === true,
+        online: presence?.online === true || this.#returns(id),
         labels: [...labels, ...(inventory?.labels ?? [])],
       }))
     const { releases } = this.#planner.shop
@@ -220,12 +220,18 @@ export class Rollouts implements RolloutServices {
     return epoch
   }
 
+  /** Right after the gateway's start a node that was there is believed to come back: what is pushed then must not pass over the two phases. */
+  #returns(node: string): boolean {
+    return this.#deps.nowMs() < this.#returnUntilMs && this.#deps.store.nodes.get(node)?.presence != null
+  }
+
+  #isThere(node: string): boolean {
+    return this.#voters.isOnline(node) || this.#returns(node)
+  }
+
   #context({ app, value }: Rollout): RolloutContext {
-    const { store } = this.#deps
     const nowMs = this.#deps.nowMs()
-    const expected =
-      nowMs < this.#returnUntilMs ? (node: string) => store.nodes.get(node)?.presence != null : () => false
-    const voters = this.#voters.of(app, value, expected)
+    const voters = this.#voters.of(app, value, (node) => this.#returns(node))
     let windows: ReturnType<typeof windowsAt> | null = null
     const rollouts = this
     return {

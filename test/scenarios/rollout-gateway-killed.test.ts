@@ -1,15 +1,18 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { eventually, Fleet } from '../support/fleet.ts'
-import { inState, nodeAt, push, receiptsOf, rolloutOf, show, ticking, twoNodes } from './rollout-support.ts'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { Fleet } from '../support/fleet.ts'
+import { areOnline, inState, nodeAt, push, receiptsOf, rolloutOf, show, ticking, twoNodes } from './rollout-support.ts'
 import { eventOf } from './support.ts'
 
 let fleet: Fleet
+const both = ['pi-1', 'pi-2']
 
 beforeAll(async () => {
   fleet = await Fleet.start()
   await twoNodes(fleet, 'app')
 })
 afterAll(() => fleet.stop())
+// Who is away when the next test begins takes no part in it.
+afterEach(() => areOnline(fleet, 'app', both))
 
 test('A gateway that is killed while nodes prepare goes on when it is back', async () => {
   const slow = fleet.agents.get('pi-2')!.child
@@ -19,7 +22,7 @@ test('A gateway that is killed while nodes prepare goes on when it is back', asy
   await fleet.gateway!.end('SIGKILL')
   slow.kill('SIGCONT')
   await fleet.startGateway()
-  await show(fleet, 'app', 2, ['pi-1', 'pi-2'])
+  await show(fleet, 'app', 2, both)
   await inState(fleet, 'app', 2, 'done')
 })
 
@@ -31,7 +34,7 @@ test('A gateway that is killed after a commit sees it through when it is back', 
   await fleet.startGateway()
   await inState(fleet, 'app', 3, 'done')
   await fleet.reached('app', 'confirmed')
-  await show(fleet, 'app', 3, ['pi-1', 'pi-2'])
+  await show(fleet, 'app', 3, both)
 })
 
 test('A gateway that is killed while it watches how the nodes do ends the rollout when it is back', async () => {
@@ -40,8 +43,8 @@ test('A gateway that is killed while it watches how the nodes do ends the rollou
   await fleet.gateway!.end('SIGKILL')
   await fleet.startGateway()
   await inState(fleet, 'app', 4, 'done')
-  await show(fleet, 'app', 4, ['pi-1', 'pi-2'])
-  await receiptsOf(fleet, 'app', epoch, ['pi-1', 'pi-2'])
+  await show(fleet, 'app', 4, both)
+  await receiptsOf(fleet, 'app', epoch, both)
 })
 
 test('A gateway that is killed once it has aborted tells the nodes when it is back: what they prepared is dropped', async () => {
@@ -51,7 +54,7 @@ test('A gateway that is killed once it has aborted tells the nodes when it is ba
   // Prepared, and never committed, for as long as a busy machine takes.
   await fleet.hypha(['rollout', 'pause', 'app'])
   slow.kill('SIGCONT')
-  for (const node of ['pi-1', 'pi-2']) await nodeAt(fleet, 'app', node, 'prepared')
+  for (const node of both) await nodeAt(fleet, 'app', node, 'prepared')
   slow.kill('SIGSTOP')
   // Whom it would tell hears nothing before it is gone.
   const other = fleet.agents.get('pi-1')!.child
@@ -64,22 +67,20 @@ test('A gateway that is killed once it has aborted tells the nodes when it is ba
   const { phases } = await inState(fleet, 'app', 5, 'aborted')
   expect(phases!.why).toMatch(/has aborted it/)
   await fleet.reached('app', 'confirmed')
-  await show(fleet, 'app', 4, ['pi-1', 'pi-2'])
+  await show(fleet, 'app', 4, both)
   expect((await rolloutOf(fleet, 'app')).release).toBe(4)
+  await areOnline(fleet, 'app', both)
   await push(fleet, 'app', 6)
   await inState(fleet, 'app', 6, 'done')
 })
 
 test('A gateway that is killed while it takes a release back goes on with that when it is back', async () => {
   await push(fleet, 'app', 7, 'if (ticks > 3) unreachable();')
-  await eventually('it is taken back', async () => {
-    const { phases } = await rolloutOf(fleet, 'app')
-    return phases?.state === 'rolled-back' || undefined
-  })
+  await inState(fleet, 'app', 7, 'rolled-back')
   await fleet.gateway!.end('SIGKILL')
   await fleet.startGateway()
   await eventOf(fleet, 'app', 'rollout-rolled-back', /release 7/)
-  await show(fleet, 'app', 6, ['pi-1', 'pi-2'])
+  await show(fleet, 'app', 6, both)
   await fleet.reached('app', 'confirmed')
   expect((await rolloutOf(fleet, 'app')).release).toBe(6)
 })

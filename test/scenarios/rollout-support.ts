@@ -32,20 +32,34 @@ export const rolloutOf = (fleet: Fleet, app: string): Promise<RolloutAnswer> =>
 
 const ended = ['done', 'aborted', 'rolled-back', 'superseded']
 
-/** Waits until the newest rollout, which is that of a release, is in a state. */
-export const inState = (fleet: Fleet, app: string, release: number, state: string): Promise<RolloutAnswer> =>
-  eventually(
-    `release ${release} of ${app} is ${state}`,
+/** Waits until an app's rollout is as `accept` says; fails with how it stood last. */
+async function untilRollout(
+  fleet: Fleet,
+  app: string,
+  what: string,
+  accept: (answer: RolloutAnswer) => RolloutAnswer | undefined,
+): Promise<RolloutAnswer> {
+  let last: RolloutAnswer | null = null
+  return eventually(
+    what,
     async () => {
-      const answer = await rolloutOf(fleet, app)
-      const { phases } = answer
-      if (phases?.release !== release) return undefined
-      if (phases.state === state) return answer
-      if (ended.includes(phases.state)) throw new Error(`It is ${phases.state}: ${phases.why}`)
-      return undefined
+      last = await rolloutOf(fleet, app)
+      return accept(last)
     },
     patienceMs,
+    () => `; the rollout of ${app} stood at ${JSON.stringify(last, null, 2)}`,
   )
+}
+
+/** Waits until the newest rollout, which is that of a release, is in a state. */
+export const inState = (fleet: Fleet, app: string, release: number, state: string): Promise<RolloutAnswer> =>
+  untilRollout(fleet, app, `release ${release} of ${app} is ${state}`, (answer) => {
+    const { phases } = answer
+    if (phases?.release !== release) return undefined
+    if (phases.state === state) return answer
+    if (ended.includes(phases.state)) throw new Error(`It is ${phases.state}: ${phases.why}`)
+    return undefined
+  })
 
 /** A module whose values say which version of it runs; `then` is what a tick does beside that. */
 export const versioned = (version: number, then = '') => `
@@ -98,14 +112,15 @@ export async function addBehindProxy(fleet: Fleet, node: string, nodeFile = stea
 }
 
 /** Waits until a node is at this with the release that it is on its way to. */
-export const nodeAt = (fleet: Fleet, app: string, node: string, status: string) =>
-  eventually(
-    `${node} is ${status} with ${app}`,
-    async () => {
-      const { nodes } = await rolloutOf(fleet, app)
-      return nodes.find((each) => each.node === node && each.status === status)
-    },
-    patienceMs,
+export const nodeAt = (fleet: Fleet, app: string, node: string, status: string): Promise<RolloutAnswer> =>
+  untilRollout(fleet, app, `${node} is ${status} with ${app}`, (answer) =>
+    answer.nodes.some((each) => each.node === node && each.status === status) ? answer : undefined,
+  )
+
+/** Waits until all these nodes are connected: what is pushed before that goes on without them. */
+export const areOnline = (fleet: Fleet, app: string, nodes: readonly string[]): Promise<RolloutAnswer> =>
+  untilRollout(fleet, app, `${nodes.join(' and ')} are online`, (answer) =>
+    nodes.every((node) => answer.nodes.some((each) => each.node === node && each.online)) ? answer : undefined,
   )
 
 /** Ends an agent as a power cut of its process does, and starts it again. */

@@ -273,3 +273,35 @@ test('A gateway that died after it had written a commit down sends it again, and
   expect(sectionsOf(gateway, 'pi-7')).toEqual([['run', 1, null]])
   again.pipeline.stop()
 })
+
+test('What is pushed right after a start of the gateway waits for nodes that are about to connect again', async () => {
+  const gateway = await startFleet()
+  const app = await running(gateway)
+  gateway.pipeline.stop()
+  gateway.store.nodes.setAllOffline()
+  const again = { ...gateway, ...createGateway(gateway.deps) }
+  again.pipeline.start()
+  await settled()
+  await push(again, app, { number: 2 })
+  expect(state(again)).toBe('preparing')
+  for (const node of ['pi-7', 'pi-8']) await says(again, node, 'prepared')
+  expect(commitsOf(again)).toMatchObject([{ epoch: 1 }, { epoch: 2, wave: 0 }])
+  again.pipeline.stop()
+})
+
+test('Nodes that do not come back after a start of the gateway hold nobody up', async () => {
+  const gateway = await startFleet()
+  const app = await running(gateway)
+  gateway.pipeline.stop()
+  gateway.store.nodes.setAllOffline()
+  const again = { ...gateway, ...createGateway(gateway.deps) }
+  again.pipeline.start()
+  await push(again, app, { number: 2 })
+  gateway.clock.advance(6_000)
+  await settled()
+  gateway.clock.advance(120_000)
+  await settled()
+  expect(state(again)).toBe('done')
+  expect(told(again, 'pi-7')).toMatchObject({ phase: 'run', epoch: 2 })
+  again.pipeline.stop()
+})
