@@ -1,3 +1,4 @@
+import { HyphaError } from '@hypha/core/errors.ts'
 import { logLevels } from '@hypha/core/wire/messages/report.ts'
 import type {
   EventLine,
@@ -14,33 +15,52 @@ import type { SeriesFilter } from '../store/series.ts'
 import type { Store } from '../store/store.ts'
 import type { GatewayDeps } from './deps.ts'
 import type { Feeds } from './feeds.ts'
+import { notFound } from './not-found.ts'
 
 const maxPoints = 100_000
+
+type Telemetry = Pick<Store, 'series' | 'rollups' | 'logs' | 'events'>
 
 /** Values, logs and events: what the nodes reported. */
 export function dataServices(
   { store, clock }: Pick<GatewayDeps, 'store' | 'clock'>,
   feeds: Feeds,
 ): Pick<Services, 'values' | 'logs' | 'events'> {
+  const of = ({ site }: { readonly site?: string }): Telemetry => {
+    if (site === undefined) return store
+    if (store.sites.get(site) === null) throw notFound('site', site)
+    return store.sites.telemetry(site)
+  }
+  const own = ({ site }: { readonly site?: string }): true => {
+    if (site === undefined) return true
+    throw new HyphaError('request-invalid', 'What a site forwards comes in batches, and is not followed', {
+      where: 'site',
+      mend: 'Ask again and again, without following.',
+    })
+  }
   return {
     values: {
-      last: async (filter) => store.series.latest(seriesFilter(filter)).map(asValue),
-      history: async (query) => history(store, query, clock.now()),
-      follow: (filter, signal) => feeds.values.follow((value) => valueMatches(filter, value), signal),
+      last: async (filter) => of(filter).series.latest(seriesFilter(filter)).map(asValue),
+      history: async (query) => history(of(query), query, clock.now()),
+      follow: (filter, signal) => own(filter) && feeds.values.follow((value) => valueMatches(filter, value), signal),
     },
     logs: {
       query: async (query) => {
-        const found = store.logs.list(recordQuery(query)).filter((line) => logMatches(query, line))
+        const found = of(query)
+          .logs.list(recordQuery(query))
+          .filter((line) => logMatches(query, line))
         return newest(found, query.limit)
       },
-      follow: (query, signal) => feeds.logs.follow((line) => logMatches(query, line), signal),
+      follow: (query, signal) => own(query) && feeds.logs.follow((line) => logMatches(query, line), signal),
     },
     events: {
       query: async (query) => {
-        const found = store.events.list(recordQuery(query)).filter((line) => lineMatches(query, line))
+        const found = of(query)
+          .events.list(recordQuery(query))
+          .filter((line) => lineMatches(query, line))
         return newest(found, query.limit)
       },
-      follow: (query, signal) => feeds.events.follow((line) => lineMatches(query, line), signal),
+      follow: (query, signal) => own(query) && feeds.events.follow((line) => lineMatches(query, line), signal),
     },
   }
 }
@@ -109,7 +129,7 @@ function recordQuery(query: LogQuery) {
 
 const newest = <T>(found: readonly T[], limit = 200): T[] => found.slice(-limit)
 
-function history(store: Store, query: HistoryQuery, now: number): HistoryAnswer {
+function history(store: Telemetry, query: HistoryQuery, now: number): HistoryAnswer {
   const { by = 'sample', from = 0, to = now + 1, limit = 10_000 } = query
   const filter = seriesFilter(query)
   // One more than asked for tells whether there are more.

@@ -7,6 +7,9 @@ const limit = (most: number) => Type.Optional(Type.Integer({ minimum: 1, maximum
 /** Query strings know no null: "site" asks for what belongs to no device, as on `v/…`. */
 const HomeQuery = Type.Optional(Type.String({ maxLength: 40, description: '"site" for what belongs to no device' }))
 
+/** What a site has forwarded, in place of what this fleet's own nodes reported. */
+const Site = Type.Optional(Id)
+
 export const Value = Type.Object({
   app: Id,
   module: Id,
@@ -19,6 +22,7 @@ export const Value = Type.Object({
 export type Value = Static<typeof Value>
 
 export const ValueFilter = Type.Object({
+  site: Site,
   app: Type.Optional(Id),
   module: Type.Optional(Id),
   home: HomeQuery,
@@ -28,6 +32,7 @@ export const ValueFilter = Type.Object({
 export type ValueFilter = Static<typeof ValueFilter>
 
 export const HistoryQuery = Type.Object({
+  site: Site,
   app: Id,
   module: Id,
   metric: Metric,
@@ -68,6 +73,7 @@ export const LogLine = Type.Object({
 export type LogLine = Static<typeof LogLine>
 
 const lines = {
+  site: Site,
   app: Type.Optional(Id),
   module: Type.Optional(Id),
   node: Type.Optional(Id),

@@ -6,6 +6,7 @@ import { printable, timestamp } from '../table.ts'
 
 interface LineOptions {
   follow?: boolean
+  site?: string
   app?: string
   module?: string
   node?: string
@@ -16,6 +17,7 @@ interface LineOptions {
 
 const filters = [
   ['-f, --follow', 'go on with new ones as they come, until Ctrl-C'],
+  ['--site <site>', 'of what this site has forwarded'],
   ['--app <app>', 'only of this app'],
   ['--module <module>', 'only of modules of this name'],
   ['--node <node>', 'only of this node'],
@@ -53,10 +55,10 @@ export function registerRecords(program: Command): void {
 async function showLines<Line extends { readonly id: number }>(
   cli: Cli,
   path: string,
-  { follow, app, module, node, level, since, limit }: LineOptions,
+  { follow, site, app, module, node, level, since, limit }: LineOptions,
   text: (line: Line) => string,
 ): Promise<void> {
-  const filter = { app, module, node, level }
+  const filter = { site, app, module, node, level }
   const from = since === undefined ? undefined : Date.now() - parseDuration(since, '--since')
   const query = { ...filter, from, limit: wholeNumber(limit, '--limit', 1, 10_000) }
   const past = () => cli.api.request<Line[]>('GET', path, { query })

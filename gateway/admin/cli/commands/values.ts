@@ -7,6 +7,7 @@ import { type Column, formatNumber, relativeTime, sparkline, table, timestamp } 
 
 interface ValueOptions {
   follow?: boolean
+  site?: string
   app?: string
   module?: string
   metric?: string
@@ -26,6 +27,7 @@ export function registerValues(program: Command): void {
       summary: 'the last value of each metric, or values as they arrive',
       options: [
         ['-f, --follow', 'show values as they arrive, until Ctrl-C'],
+        ['--site <site>', 'of what this site has forwarded'],
         ['--app <app>', 'only of this app'],
         ['--module <module>', 'only of modules of this name'],
         ['--metric <metric>', 'only this metric'],
@@ -36,8 +38,8 @@ export function registerValues(program: Command): void {
       examples: ['values', 'values -f --app greenhouse', 'values --metric temperature --history 24h'],
     },
     async (cli, options) => {
-      const { app, module, metric, node } = options
-      const query = { app, module, metric, node, home: options.of }
+      const { site, app, module, metric, node } = options
+      const query = { site, app, module, metric, node, home: options.of }
       if (options.follow) {
         if (options.history !== undefined) {
           throw new HyphaError('argument-invalid', '--follow and --history exclude each other')
@@ -46,7 +48,7 @@ export function registerValues(program: Command): void {
       }
       const values = await cli.api.request<Value[]>('GET', '/v1/values', { query })
       if (options.history === undefined) return cli.print(values, () => valueTable(values))
-      const histories = await fetchHistories(cli, values, parseDuration(options.history, '--history'))
+      const histories = await fetchHistories(cli, site, values, parseDuration(options.history, '--history'))
       const answer = values.map((value, index) => ({ ...value, history: histories[index]!.points }))
       cli.print(answer, () => {
         const bars = new Map(answer.map((each) => [each as Value, sparkline(each.history.map(({ mean }) => mean))]))
@@ -67,7 +69,12 @@ async function followValues(cli: Cli, query: Record<string, string | undefined>)
   })
 }
 
-function fetchHistories(cli: Cli, values: readonly Value[], spanMs: number): Promise<HistoryAnswer[]> {
+function fetchHistories(
+  cli: Cli,
+  site: string | undefined,
+  values: readonly Value[],
+  spanMs: number,
+): Promise<HistoryAnswer[]> {
   if (values.length > maxHistories) {
     throw new HyphaError('argument-invalid', `${values.length} metrics are too many for --history`, {
       mend: `Ask for at most ${maxHistories}: narrow it with --app, --module, --metric or --of.`,
@@ -77,7 +84,7 @@ function fetchHistories(cli: Cli, values: readonly Value[], spanMs: number): Pro
   const by = spanMs <= 600_000 ? 'sample' : spanMs <= 172_800_000 ? 'minute' : 'hour'
   return Promise.all(
     values.map(({ app, module, metric, home }) => {
-      const query = { app, module, metric, home: home ?? 'site', from, by }
+      const query = { site, app, module, metric, home: home ?? 'site', from, by }
       return cli.api.request<HistoryAnswer>('GET', '/v1/values/history', { query })
     }),
   )
