@@ -95,4 +95,6 @@ export interface RunnableSection {
   readonly instances: readonly RunnableInstance[]
   /** All modules of the release that have a cell of their own, wherever they run; absent for none. */
   readonly isolated?: ReadonlySet<string>
+  /** Its instances that run only under a lease; absent for none. */
+  readonly leased?: readonly { readonly module: string; readonly home: string | null }[]
 }

@@ -237,6 +237,8 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
     sender,
     clock: systemClock,
     tellTime: (node, answer) => void publish(topics.down(node, 'time'), answer).catch(onFailure),
+    leases: pipeline.leases,
+    tellLease: (node, answer) => void publish(topics.down(node, 'lease'), answer).catch(onFailure),
     disconnect: (node) => broker.disconnect(node),
     onProblem: onNodeProblem,
   })

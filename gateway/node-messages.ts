@@ -8,6 +8,7 @@ import { world } from './distribute/route.ts'
 import { createFirstWords } from './first-words.ts'
 import { createTimeAnswers } from './gateway-time.ts'
 import type { Ingest } from './ingest/ingest.ts'
+import type { Leases } from './services/leases.ts'
 import type { Planner } from './services/planner.ts'
 import type { NodeReports } from './services/reports.ts'
 import type { Store } from './store/store.ts'
@@ -19,6 +20,7 @@ export interface NodeMessagePorts {
   readonly ingest: Ingest
   readonly chunks: { onWant(node: string, bytes: Uint8Array): void }
   readonly reports: NodeReports
+  readonly leases: Pick<Leases, 'ask'>
   readonly planner: Pick<Planner, 'targets'>
   /** Takes a word of a node's board. Throws what is wrong with it. */
   readonly boards: (node: string, bytes: Uint8Array) => void
@@ -26,6 +28,8 @@ export interface NodeMessagePorts {
   readonly clock: Clock
   /** Hands a node the time; what gets lost it asks for again. */
   readonly tellTime: (node: string, answer: Uint8Array) => void
+  /** The same for a lease. */
+  readonly tellLease: (node: string, answer: Uint8Array) => void
   /** Ends a node's connection. */
   readonly disconnect: (node: string) => void
   readonly onProblem: (from: string, error: HyphaError) => void
@@ -124,10 +128,17 @@ export function createNodeMessages(ports: NodeMessagePorts): NodeMessages {
     },
   })
 
+  const { leases, tellLease } = ports
   const timeAnswer = createTimeAnswers()
   function onTime(node: string, payload: Uint8Array): void {
     const answer = timeAnswer(node, payload)
     if (answer !== null) tellTime(node, answer)
+  }
+
+
+  function onLease(node: string, payload: Uint8Array): void {
+    const answer = leases.ask(node, payload)
+    if (answer !== null) tellLease(node, answer)
   }
 
   const onMessage: MessageHandler = (from, topic, payload) => {
@@ -152,6 +163,7 @@ export function createNodeMessages(ports: NodeMessagePorts): NodeMessages {
           if (parsed.what === 'want') return chunks.onWant(parsed.node, payload)
           if (parsed.what === 'receipt') return reports.receipts.take(parsed.node, payload)
           if (parsed.what === 'proof') return reports.proof(parsed.node, payload)
+          if (parsed.what === 'lease') return onLease(parsed.node, payload)
           if (parsed.what === 'links') return reports.links.take(parsed.node, payload)
           if (parsed.what === 'vitals') return reports.escalation.takeVitals(parsed.node, payload)
           if (parsed.what === 'child') return boards(parsed.node, payload)

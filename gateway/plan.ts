@@ -8,6 +8,8 @@ export interface FleetNode {
   readonly id: string
   readonly tier: Tier
   readonly online: boolean
+  /** It is away, and its leases have run out: what could run elsewhere isn't kept for it. */
+  readonly lost?: boolean
   /** As the node last reported it; null before its first report. */
   readonly inventory: Inventory | null
   /** Labels that the operator gave it; those of its own file stand in the inventory. */
@@ -32,6 +34,7 @@ export type ReasonCode =
   /** Hard limits of a node. */
   | 'no-inventory'
   | 'node-offline'
+  | 'node-lost'
   | 'label-missing'
   | 'form-unsupported'
   | 'feature-missing'
@@ -109,6 +112,8 @@ export interface PlannedInstance {
   readonly node: string
   readonly scope: Scope
   readonly form: 'core' | 'component'
+  /** It runs only while its node has a lease of it; left out where it needs none. */
+  readonly leased?: true
   /** Of its links and its messages, in steps of distance times what flows a second; 0 where all of it stays on the node. */
   readonly cost: number
   /** What is set aside for it on its node. */

@@ -65,6 +65,8 @@ export interface BrokerBinding {
 /** The node's own file, which says what is bound to this machine. Nothing of it ever comes over the network. */
 export interface NodeFile {
   readonly labels: readonly string[]
+  /** `fast`: that the node is gone is noticed within two seconds, for a packet a second; `normal`: within 45. */
+  readonly liveness: 'normal' | 'fast'
   /** What modules may have together; null where the file doesn't say. */
   readonly memoryBytes: number | null
   readonly sensors: ReadonlyMap<string, SensorBinding>
@@ -95,6 +97,7 @@ export function parseNodeFile(text: string, file = 'agent.toml'): NodeFile {
   const top = new TomlTable(file, '', parseToml(text, file))
   const nodeFile: NodeFile = {
     labels: labels(top),
+    liveness: liveness(top),
     memoryBytes: top.has('memory') ? top.sizeBytes('memory') : optional(top, 'memory', null),
     sensors: bindings(top, 'sensor', sensor),
     actuators: bindings(top, 'actuator', actuator),
@@ -172,6 +175,12 @@ function labels(top: TomlTable): readonly string[] {
   }
   if (found.length > 32) throw top.fail('labels', 'has more than 32 labels')
   return found
+}
+
+function liveness(top: TomlTable): NodeFile['liveness'] {
+  const word = top.text('liveness', 'normal')
+  if (word !== 'normal' && word !== 'fast') throw top.fail('liveness', `"${word}" is neither "normal" nor "fast"`)
+  return word
 }
 
 function bindings<B>(top: TomlTable, key: string, bind: (table: TomlTable, driver: string) => B): Map<string, B> {

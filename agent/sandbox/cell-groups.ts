@@ -13,6 +13,38 @@ export interface CellGroup {
  * So where some call over messages, those that others may call are apart from them. Pure.
  */
 export function cellGroups(section: RunnableSection, node: string): CellGroup[] {
+  const leased = underLease(section, node)
+  if (leased.size === 0 || leased.size === section.instances.length) return groupsOf(section, node)
+  const part = (instances: readonly RunnableInstance[]) => groupsOf({ ...section, instances }, node)
+  // What needs a lease must not take with it what needs none.
+  const free = part(section.instances.filter((instance) => !leased.has(instance)))
+  const bound = part([...leased]).map(({ ownModule, instances }) => ({
+    ownModule: ownModule ?? nameFor(section, instances),
+    instances,
+  }))
+  return [...free, ...bound]
+}
+
+/** The instances that run only under a lease, and those copied beside them that nobody else here calls. */
+function underLease(section: RunnableSection, node: string): ReadonlySet<RunnableInstance> {
+  const named = new Set((section.leased ?? []).map(({ module, home }) => `${module}@${home ?? ''}`))
+  const bound = new Set(section.instances.filter(({ module, home }) => named.has(`${module}@${home ?? ''}`)))
+  const calls = (caller: RunnableInstance, { module, home }: RunnableInstance): boolean =>
+    [...caller.links.values()].some(
+      (each) => each.kind === 'instance' && each.node === node && each.module === module && each.home === home,
+    )
+  for (let before = -1; before !== bound.size; ) {
+    before = bound.size
+    for (const copy of section.instances) {
+      if (copy.home !== null || bound.has(copy)) continue
+      const callers = section.instances.filter((caller) => calls(caller, copy))
+      if (callers.length > 0 && callers.every((caller) => bound.has(caller))) bound.add(copy)
+    }
+  }
+  return new Set(section.instances.filter((instance) => bound.has(instance)))
+}
+
+function groupsOf(section: RunnableSection, node: string): CellGroup[] {
   const linked = linkedModules(section)
   const alone = ({ module }: RunnableInstance): boolean => {
     const { isolate, form } = section.modules.get(module)!
@@ -83,10 +115,13 @@ const callable = (section: RunnableSection, module: string): boolean =>
 
 function named(section: RunnableSection, parts: readonly Part[]): CellGroup {
   const instances = parts.flatMap((part) => part.instances)
-  const [ownModule] = [...new Set(instances.map(({ module }) => module))]
-    .filter((name) => callable(section, name))
-    .sort()
-  return { ownModule: ownModule!, instances }
+  return { ownModule: nameFor(section, instances), instances }
+}
+
+/** A module that others may call, where there is one: by it they know who waits for whom. */
+function nameFor(section: RunnableSection, instances: readonly RunnableInstance[]): string {
+  const names = [...new Set(instances.map(({ module }) => module))].sort()
+  return names.find((name) => callable(section, name)) ?? names[0]!
 }
 
 /** Modules that call others of their app on this node, or are called by them. */

@@ -1,10 +1,12 @@
 import { asHyphaError, type HyphaError } from '@hypha/core/errors.ts'
 import type { InstanceState } from '@hypha/core/wire/messages/state.ts'
+import type { LeaseGate } from '../lease-gate.ts'
 import { failed } from '../linked-calls.ts'
 import type { PendingCall } from '../pending-call.ts'
 import type { InboxInput, InputId, InstanceKey, NodeEvent, TurnRecord } from '../turns.ts'
 import { Acceptance } from './acceptance.ts'
 import { Backoff } from './backoff.ts'
+import { CellLease } from './cell-lease.ts'
 import type { Ask } from './cell-worker.ts'
 import type { LoadedInstance } from './protocol.ts'
 import { type Job, JobQueue } from './queue.ts'
@@ -22,6 +24,8 @@ export interface CellPorts extends Omit<TurnPorts, 'throttled' | 'died' | 'ask'>
   changed(): void
   /** An instance whose inputs were answered with `full` takes more. */
   room(instance: InstanceKey): void
+  /** Under which its instances run; null or absent where they need none. */
+  readonly lease?: LeaseGate | null
 }
 
 /** Counts since the app was prepared. */
@@ -79,6 +83,7 @@ export class Cell {
   #held = false
   #reopenDue = false
   #current: Job | null = null
+  readonly #lease: CellLease
 
   constructor(spec: CellSpec, ports: CellPorts) {
     const { clock, options } = ports
@@ -94,9 +99,17 @@ export class Cell {
       ({ key }) =>
         new MissedTicksReport(clock, options.throttleEventMs, (text) => this.#event('ticks-missed', text, key)),
     )
+    this.#lease = new CellLease(ports.lease ?? null, { gained: () => this.#resume(), lost: () => this.#suspend() })
     this.#turns = new TurnRunner(spec, {
       ...ports,
-      ask: (instance, ask, leftMs) => ports.ask(instance, ask, leftMs, this.#path()),
+      commit: (turn) => {
+        this.#lease.check()
+        ports.commit(turn)
+      },
+      ask: (instance, ask, leftMs) => {
+        this.#lease.check()
+        return ports.ask(instance, ask, leftMs, this.#path())
+      },
       throttled: (instance, dropped) => this.#throttles[instance]!.add(dropped),
       // One that only stands by is made again when it is needed.
       died: (error) => this.#status === 'running' && this.#fail(error, null),
@@ -127,9 +140,13 @@ export class Cell {
   /** The same, but they get no turn until `proceed`. */
   async start(): Promise<void> {
     this.#stopping = false
+    this.#lease.watch()
+    if (!this.#lease.held) return this.#setStatus('waiting', null)
+    this.#lease.use()
     this.#setStatus('starting', this.#error)
     const failure = await this.#start()
-    if (failure === null) return
+    // Its lease may have run out meanwhile: then it starts when there is another.
+    if (failure === null || this.#status === 'waiting') return
     await this.abandon(failure)
     throw failure
   }
@@ -141,7 +158,9 @@ export class Cell {
       job.kind !== 'deliver' ||
       !(own.has(idText(job.instance, job.input.id)) || this.#isHandled(job.instance, job.input))
     this.#queue.putFirst(jobs.filter(fresh))
-    this.#run(timers)
+    this.#lease.proceed()
+    if (this.#status !== 'waiting') this.#run(timers)
+    else if (this.#lease.held) this.#resume()
   }
 
   /** Turns leave nothing in the journal until `release` is called, which answers what they would have. */
@@ -198,6 +217,7 @@ export class Cell {
   /** While it is held: gives all that waits to what runs in its place, and begins no turn any more. */
   handOver(): HandedOver {
     this.#stopping = true
+    this.#lease.unwatch()
     this.#backoff.cancel()
     return { jobs: this.#queue.takeAll(), accepted: this.#accepted, timers: this.#stopTickers() }
   }
@@ -228,7 +248,9 @@ export class Cell {
   /** Ends a cell of an app that could not start as a whole. */
   async abandon(failure: HyphaError): Promise<void> {
     this.#stopping = true
+    this.#lease.unwatch()
     await this.#end()
+    this.#lease.letGo()
     this.#setStatus('failed', failure.message)
   }
 
@@ -248,7 +270,7 @@ export class Cell {
 
   /** Queues a call of a link; `absent` where nothing runs here. */
   call(instance: number, pending: PendingCall): 'queued' | 'busy' | 'absent' {
-    if (this.#status === 'stopped' || this.#status === 'failed') return 'absent'
+    if (this.#status === 'stopped' || this.#status === 'failed' || this.#status === 'waiting') return 'absent'
     if (!this.#queue.addCall(instance, pending)) return 'busy'
     this.#pump()
     return 'queued'
@@ -297,8 +319,9 @@ export class Cell {
    */
   async stop(options: { readonly save: boolean }): Promise<Left[]> {
     this.#stopping = true
+    this.#lease.unwatch()
     await this.#loop
-    if (options.save && this.#status === 'running') await this.#save()
+    if (options.save && this.#status === 'running' && this.#lease.held) await this.#save()
     await this.#finish()
     return this.#queue.drain()
   }
@@ -311,6 +334,7 @@ export class Cell {
       })
     }
     await this.#end()
+    this.#lease.letGo()
     this.#setStatus('stopped', null)
     for (const report of [...this.#throttles, ...this.#missed]) report.stop()
     for (const accepted of this.#accepted) accepted.clear()
@@ -328,6 +352,10 @@ export class Cell {
 
   /** The instances have started: timers begin, and what waits is worked on. */
   #run(timers: ReadonlyMap<number, TickerPhase> = new Map()): void {
+    if (!this.#lease.held) {
+      this.#suspend()
+      return
+    }
     this.#setStatus('running', this.#error)
     this.#backoff.opened()
     for (const [instance, periodMs] of this.spec.timersMs.entries()) {
@@ -357,6 +385,10 @@ export class Cell {
 
   async #work(): Promise<void> {
     while (this.#status === 'running' && !this.#stopping && !this.#held) {
+      if (!this.#lease.held) {
+        this.#suspend()
+        break
+      }
       const job = this.#queue.take()
       if (job === null) break
       this.#current = job
@@ -367,13 +399,49 @@ export class Cell {
         else if (job.kind === 'deliver') await this.#turns.deliver(instance, job.input)
         else await this.#answer(job)
       } catch (thrown) {
-        this.#fail(asHyphaError(thrown), job)
+        if (this.#lease.held && !this.#isWaiting()) this.#fail(asHyphaError(thrown), job)
+        else this.#leaveTurn(job)
       }
       this.#current = null
       if (madeRoom && !this.#queue.isFull(instance)) this.#ports.room(this.spec.instances[instance]!.key)
     }
     // In the same step as the look into the queue: what is queued later begins a new loop.
     this.#working = false
+  }
+
+  /** The lease has run out: another node may run the instances now. They end at once, in the middle of a turn too; what waits for them stays. [P 12.4] */
+  #suspend(): void {
+    if (this.#status !== 'running' && this.#status !== 'starting' && this.#status !== 'backoff') return
+    this.#setStatus('waiting', null)
+    this.#event('lease-run-out', 'It has no lease any more, and waits for another', null)
+    this.#queue.dropTicks()
+    this.#queue.giveCallsBack()
+    void this.#end().then(() => this.#status === 'waiting' && this.#lease.letGo())
+  }
+
+  #isWaiting(): boolean {
+    return this.#status === 'waiting'
+  }
+
+  /** What a turn was about that the end of the lease has ended: its effects are discarded, and nobody has seen it fail. */
+  #leaveTurn(job: Job): void {
+    if (job.kind === 'deliver') this.#queue.putBack(job)
+    if (job.kind === 'call') {
+      const text = 'its node has no lease of it any more, and it is being moved'
+      job.pending.settle(failed('callee-unreachable', text, 'unknown'))
+    }
+    this.#suspend()
+  }
+
+  /** There is a lease again. */
+  #resume(): void {
+    if (this.#status !== 'waiting' || this.#stopping || !this.#lease.proceeded) return
+    if (this.#held) {
+      this.#reopenDue = true
+      return
+    }
+    this.#lease.use()
+    this.#begin()
   }
 
   /** All instances end; the input that was tried is tried once more in the new ones, then given up. [P 9.6] */
@@ -413,17 +481,26 @@ export class Cell {
 
   #reopen(): void {
     if (this.#stopping) return
+    if (this.#status === 'waiting') {
+      this.#resume()
+      return
+    }
     if (this.#held) {
       this.#reopenDue = true
       return
     }
     this.#counts.restarts++
+    this.#begin()
+  }
+
+  #begin(): void {
     this.#setStatus('starting', this.#error)
-    // Whoever waits for it finds it running, or failed.
+    const time = this.#lease.times
+    // Whoever waits for it finds it running, or failed; or another start under way, where the lease has run out meanwhile.
     this.#loop = this.#turns.start().then(
-      () => this.#run(),
-      (thrown) => this.#fail(asHyphaError(thrown), null),
-    )
+      () => time === this.#lease.times && this.#status === 'starting' && this.#run(),
+      (thrown) => time === this.#lease.times && this.#status === 'starting' && this.#fail(asHyphaError(thrown), null),
+    ) as Promise<void>
   }
 
   async #save(): Promise<void> {

@@ -48,8 +48,10 @@ function planCell(
         ),
       ),
   }
+  const leased = (section.leased ?? []).filter((each) => indexOf.has(keyText(each.module, each.home)))
   return {
     name,
+    leased: leased.map(({ module, home }) => ({ app: section.app, module, home })),
     app: section.app,
     epoch: section.epoch,
     release: section.release,

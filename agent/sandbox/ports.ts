@@ -1,7 +1,8 @@
 import type { Clock } from '@hypha/core/ports/clock.ts'
 import type { HostCall } from '../host/host.ts'
+import type { LeaseGate } from '../lease-gate.ts'
 import type { CallOutcome, OutgoingCall } from '../linked-calls.ts'
-import type { NodeEvent, TurnRecord } from '../turns.ts'
+import type { InstanceKey, NodeEvent, TurnRecord } from '../turns.ts'
 import type { CellTransport } from './transport.ts'
 
 export interface LinkPort {
@@ -26,6 +27,8 @@ export interface SandboxPorts {
   call(call: HostCall): unknown
   /** Serves links to instances of other cells; a node without has none. */
   readonly calls?: LinkPort | null
+  /** What lets instances run that run only under a lease; without it they run as all others. */
+  readonly leases?: { gate(instances: readonly InstanceKey[]): LeaseGate } | null
   /** Starts a process for a cell whose modules have no core form; null where this node runs none. */
   readonly componentProcess?: (() => CellTransport) | null
 }

@@ -98,6 +98,7 @@ export class App implements PreparedApp {
         durable,
         commit: ports.commit,
         event: ports.event,
+        lease: spec.leased?.length ? (ports.leases?.gate(spec.leased) ?? null) : null,
         ask: asksOf(section, spec, ports),
         worker: () => worker(spec),
         changed: () => {

@@ -105,6 +105,17 @@ export class JobQueue {
       .flatMap((job) => (job.kind === 'deliver' ? [{ instance: job.instance, input: job.input }] : []))
   }
 
+  /** Calls don't wait any longer here. */
+  giveCallsBack(): void {
+    this.#compact()
+    const [calls, others] = [
+      this.#jobs.filter(({ kind }) => kind === 'call'),
+      this.#jobs.filter(({ kind }) => kind !== 'call'),
+    ]
+    this.#jobs = others
+    for (const job of calls) if (job.kind === 'call') job.pending.giveBack()
+  }
+
   /** Empties the queue, and answers the inputs that waited. Calls are given back. */
   drain(): { readonly instance: number; readonly input: InboxInput }[] {
     const left = this.inputs()

@@ -39,6 +39,8 @@ export interface CellSpec {
   readonly components: boolean
   /** By instance; null where it has no timer. */
   readonly timersMs: readonly (number | null)[]
+  /** Those of its instances that run only under a lease: then the cell does. Absent for none. */
+  readonly leased?: readonly InstanceKey[]
 }
 
 /** How long `restore` took, and how much there was to restore; of all instances together. */

@@ -49,6 +49,7 @@ export function runnable(
     modules,
     instances: section.instances.map((instance) => runnableInstance(verified, instance, openSetting)),
     isolated: new Set(release.modules.flatMap(({ name, spec }) => (spec.isolate ? [name] : []))),
+    leased: section.leased ?? [],
   }
 }
 

@@ -30,11 +30,17 @@ export function draftSection(
     phase: 'run',
     wave: null,
     chosenMs: app.chosenMs ?? null,
+    leased: leasedOf(planned),
     served: null,
     devices: null,
     instances,
     needed: contentsOf(app, instances, node),
   }
+}
+
+function leasedOf(planned: readonly PlannedInstance[]): Section['leased'] {
+  const leased = planned.filter((each) => each.leased).map(({ module, home }) => ({ module, home }))
+  return leased.length === 0 ? null : leased
 }
 
 /** The envelope first, then each artifact once, however many instances run it, and a built-in app's files for the node's architecture. */
@@ -85,8 +91,10 @@ export function resigned(section: Section, draft: SectionDraft, node: string, in
 type Common = Omit<Section, 'epoch' | 'contents'>
 
 function comparable(section: Common, contents: readonly { readonly digest: Uint8Array }[]): Uint8Array {
-  const { app, phase, release, envelope, instances } = section
-  return encodeCbor([app, phase, release, envelope, instances.map(instanceParts), contents.map(({ digest }) => digest)])
+  const { app, phase, release, envelope, instances, leased } = section
+  const under = (leased ?? []).map(({ module, home }) => [module, home])
+  const parts = instances.map(instanceParts)
+  return encodeCbor([app, phase, release, envelope, parts, under, contents.map(({ digest }) => digest)])
 }
 
 function instanceParts({ module, home, form, links, config }: DirectiveInstance): unknown[] {

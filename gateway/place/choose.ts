@@ -4,6 +4,7 @@ import { distance } from './distance.ts'
 import { isDevice, refusalsOf } from './fit.ts'
 import { type Kind, likeIt } from './kinds.ts'
 import { compare, isBound, isDeviceBound } from './links.ts'
+import { awaited, isGivenUp, lostNode } from './lost.ts'
 import type { RankedNode, Scene } from './scene.ts'
 import { spotKey } from './spot-key.ts'
 
@@ -24,7 +25,7 @@ export function choose(module: string, home: string | null, scene: Scene): Choic
   const was = scene.previous.get(spotKey(module, home))
   const ranked = home === null ? rankShared(module, was, scene) : rankOwn(module, home, was, scene)
   const best = firstWithRoom(ranked, 0, module, home, scene)
-  if (best < 0) return none
+  if (best < 0) return awaited(module, home, was, scene) ?? none
   const { node, cost } = ranked[best]!
   if (node.id === home) return { node, cost, why: atHome }
   const next = firstWithRoom(ranked, best + 1, module, home, scene)
@@ -117,6 +118,7 @@ export function reachableFrom(module: string, home: string, { graph, nodes, uppe
 /** Whether a node could hold an instance, if it had room. */
 function mayHold(module: string, home: string | null, node: FleetNode, was: string | undefined, scene: Scene): boolean {
   if (!scene.kinds.holds(module, scene.kinds.of(node.id)) || scene.bars.keep(module, home, node)) return false
+  if (isGivenUp(module, home, node, scene)) return false
   // A device comes back to what is its own; what is placed anew goes where somebody answers.
   return node.online || node.id === was || node.id === home
 }
@@ -146,6 +148,7 @@ export function whyNotOn(module: string, home: string | null, node: FleetNode, s
   }
   const barred = scene.bars.reasons(module, home, node)
   if (barred.length > 0) return barred
+  if (isGivenUp(module, home, node, scene)) return [lostNode(node.id)]
   if (!scene.ledger.hasRoom(module, home, node)) return scene.ledger.missing(module, node, node.id)
   const away = !node.online && node.id !== scene.previous.get(spotKey(module, home)) && node.id !== home
   return away ? [offline(node.id)] : []
@@ -185,6 +188,8 @@ function explain(
   const why: string[] = []
   const barred = scene.bars.others(module, home).map(({ text }) => text)
   if (barred.length > 0) why.push(`${barred.join(', and ')}: placed on ${node.id}`)
+  const was = scene.nodes.get(scene.previous.get(spotKey(module, home)) ?? '')
+  if (was !== undefined && isGivenUp(module, home, was, scene)) why.push(`${lostNode(was.id).text}: placed on ${node.id}`)
   if (home !== null) why.push(explainAway(module, home, best, candidates, scene))
   why.push(explainCost(best, next))
   if (best.stays && next?.cost === cost) why.push(`it stays on ${node.id}, where it was`)

@@ -2,6 +2,7 @@ import type { PlannedInstance, PlannedLink } from '../plan.ts'
 import { distance } from './distance.ts'
 import { weightKey } from './flows.ts'
 import { compare } from './links.ts'
+import { isLeased } from './lost.ts'
 import type { Scene, Spot } from './scene.ts'
 import { maxDevices, providerOf } from './unserved.ts'
 
@@ -57,6 +58,7 @@ function instanceOf(name: string, spot: Spot, why: readonly string[], scene: Sce
     node: node.id,
     scope: home === null ? scene.scopes.get(name)!.scope : 'device',
     form: scene.kinds.form(name, kind)!,
+    ...(isLeased(name, home, node, scene) ? { leased: true as const } : {}),
     cost,
     memoryBytes: scene.kinds.need(name, kind).memoryBytes,
     why,

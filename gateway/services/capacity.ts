@@ -33,13 +33,17 @@ export function usedBy(apps: Iterable<PlannedApp>): ReadonlyMap<string, Capacity
 }
 
 /** Nodes as placement sees them; those that are to leave or were revoked are none any more. */
-export function fleetOf(records: readonly NodeRecord[], used: ReadonlyMap<string, CapacityUse>): FleetNode[] {
+export function fleetOf(
+  records: readonly (NodeRecord & { readonly lost?: boolean })[],
+  used: ReadonlyMap<string, CapacityUse>,
+): FleetNode[] {
   return records
     .filter(({ removedAt, revoked }) => removedAt === null && revoked === null)
-    .map(({ id, tier, presence, inventory, labels, zone, parent }) => ({
+    .map(({ id, tier, presence, inventory, labels, zone, parent, lost }) => ({
       id,
       tier,
       online: presence?.online === true,
+      ...(lost ? { lost } : {}),
       inventory,
       labels,
       zone,

@@ -8,6 +8,7 @@ import type { GatewayDeps } from './deps.ts'
 import { Escalation } from './escalation.ts'
 import type { Feeds } from './feeds.ts'
 import { PatchRefusals } from './holdings.ts'
+import { Leases } from './leases.ts'
 import { notFound } from './not-found.ts'
 import { PendingOptions } from './pending-options.ts'
 import { Planner } from './planner.ts'
@@ -33,6 +34,7 @@ export class Pipeline {
   readonly #shop: Workshop
   readonly planner: Planner
   readonly rollouts: Rollouts
+  readonly leases: Leases
   readonly escalation: Escalation
   #cancelRenewal: (() => void) | null = null
 
@@ -44,8 +46,10 @@ export class Pipeline {
     this.secrets = new Secrets(boxKeys, crypto)
     const transfers = createTransfers(store.contents, deps.patchMaker)
     const { releases, secrets, refusals } = this
-    this.#shop = { store, crypto, clock, signer, root, releases, transfers, refusals, secrets }
+    const lost = (node: string) => this.leases.lost(node)
+    this.#shop = { store, crypto, clock, signer, root, releases, transfers, refusals, secrets, lost }
     this.planner = new Planner(deps, feeds, this.#shop)
+    this.leases = new Leases(deps, this.planner, feeds)
     this.rollouts = new Rollouts(deps, this.planner, feeds)
     this.escalation = new Escalation(deps, this.planner, feeds, deps.escalation)
     this.pushes = new Pushes(deps, this.planner, this.rollouts)
@@ -59,6 +63,7 @@ export class Pipeline {
       this.#cancelRenewal = this.#deps.clock.after(renewEveryMs, renew)
     }
     renew()
+    this.leases.start()
     this.rollouts.start()
     this.escalation.start()
   }
@@ -78,6 +83,7 @@ export class Pipeline {
   }
 
   stop(): void {
+    this.leases.stop()
     this.rollouts.stop()
     this.escalation.stop()
     this.planner.stop()

@@ -26,6 +26,8 @@ export interface Workshop extends Pick<GatewayDeps, 'store' | 'crypto' | 'clock'
   readonly transfers: Transfers
   readonly refusals: PatchRefusals
   readonly secrets: Secrets
+  /** Whether a node is away and its leases have run out. */
+  readonly lost: (node: string) => boolean
 }
 
 /** An app's plan before and after. */
@@ -59,7 +61,7 @@ const keptEpochs = 50
  * is to run from now on, in place of the one that it runs. Call it within a transaction. Throws what `direct` and `Secrets.forNode` throw.
  */
 export function replan(shop: Workshop, wanted?: StoredRelease): Outcome {
-  const records = shop.store.nodes.list()
+  const records = nodesOf(shop)
   // Who says what is to run decides for every node, also for those that hold what this gateway doesn't know.
   if (wanted !== undefined) {
     supersede(shop.store, wanted.app, `Release ${wanted.number} is chosen for all nodes at once`, shop.clock.now())
@@ -97,6 +99,10 @@ export function replan(shop: Workshop, wanted?: StoredRelease): Outcome {
   })
   return { apps: replanned, directives, inputsMoved: [...moved] }
 }
+
+/** All nodes, and which of them are away for longer than their leases. */
+const nodesOf = ({ store, lost }: Workshop): NodeRecord[] =>
+  store.nodes.list().map((node) => (lost(node.id) ? { ...node, lost: true } : node))
 
 /** Writes down that an operator has said which release is to run. The same word again is none. */
 export function choose({ store, clock }: Workshop, { app, digest }: StoredRelease): void {
@@ -249,7 +255,7 @@ export const tryPlace = (shop: Workshop, wanted: Pick<StoredRelease, 'release' |
 
 /** All that the place of a release depends on today. */
 export function placeInput(shop: Workshop, wanted: Pick<StoredRelease, 'release' | 'digest'>): PlaceInput {
-  const records = shop.store.nodes.list()
+  const records = nodesOf(shop)
   const apps = currentApps(shop, undefined)
   const { app } = wanted.release
   const current = apps.get(app)

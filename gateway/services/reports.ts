@@ -80,6 +80,7 @@ export class NodeReports {
   /** Another device has the node's name: it is to be given the directive, also where that says the same as before. */
   replaced(node: string): void {
     this.#inventories.delete(node)
+    this.#pipeline.leases.forget(node)
     this.#pipeline.refusals.forget(node)
     this.#pipeline.rollouts.forget(node)
     this.progress.forget(node)
@@ -97,12 +98,14 @@ export class NodeReports {
 
   presence(node: string, online: boolean): void {
     this.#pipeline.rollouts.presence(node, online)
+    this.#pipeline.leases.presence(node, online)
     // What has no place may have one now. Who goes away keeps what it has.
     if (online && this.#pipeline.planner.incomplete && this.#mayReplan(node)) this.#pipeline.planner.replanSoon()
   }
 
   async #forget(node: string): Promise<void> {
     this.#inventories.delete(node)
+    this.#pipeline.leases.forget(node)
     this.#pipeline.refusals.forget(node)
     this.#pipeline.rollouts.forget(node)
     this.progress.forget(node)

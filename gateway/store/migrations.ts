@@ -6,6 +6,7 @@ import { enrolmentMigration } from './schema-enrolment.ts'
 import { escalationMigration } from './schema-escalations.ts'
 import { fleetSchema, signingMigration } from './schema-fleet.ts'
 import { inputPublisherMigration } from './schema-inputs.ts'
+import { leaseMigration } from './schema-leases.ts'
 import { receiptMigration } from './schema-receipts.ts'
 import { rolloutMigration } from './schema-rollouts.ts'
 import { sitesMigration } from './schema-sites.ts'
@@ -32,6 +33,7 @@ export const migrations: readonly Migration[] = [
   escalationMigration,
   sitesMigration,
   boardMigration,
+  leaseMigration,
 ]
 
 /**

@@ -10,6 +10,7 @@ import { createEscalations } from './escalations.ts'
 import { createGiven } from './given.ts'
 import { createInputs } from './inputs.ts'
 import { createInvites } from './invites.ts'
+import { createLeases } from './leases.ts'
 import { createMarks } from './marks.ts'
 import { createMeta } from './meta.ts'
 import { migrate } from './migrations.ts'
@@ -66,6 +67,7 @@ export function openStore(path: string, options: StoreOptions) {
     escalations: createEscalations(db, fleet),
     directives: createDirectives(db, fleet),
     rollouts: createRollouts<unknown>(db, fleet),
+    leases: createLeases(db, fleet),
     settings: createSettings(db, fleet),
     tokens: createTokens(db, fleet),
     clients: createClients(db, fleet),

@@ -101,6 +101,8 @@ export const section = record({
   chosenMs: [8, nullable(uint())],
   /** Of a section to prepare: the wave of the rollout that the node is in, from 0 on; null for all others. */
   wave: [9, nullable(uint(maxWaves - 1))],
+  /** Instances that run only while this node has a lease of them; null for none. [P 12.1] */
+  leased: [13, nullable(list(record({ module: [1, id], home: [2, nullable(id)] }), 256))],
   // Both say who is there, not what runs: that another node came or went is no activation.
   served: [10, nullable(list(served, maxServed))],
   devices: [11, nullable(list(deviceInstances, maxDeviceModules))],

@@ -73,6 +73,8 @@ const moduleSpec = record({
   httpHosts: [9, list(text(256), 32)],
   /** Null where it says nothing of any. */
   links: [10, nullable(list(linkHint, 64))],
+  /** `keep`: its shared instance goes on where it is however long its node is cut off, and is never placed elsewhere for that. Null: it runs under a lease. [P 12.1] */
+  offline: [11, nullable(oneOf('keep'))],
 })
 
 const releaseModule = record({

@@ -55,6 +55,8 @@ test('Receipts that come together are all acknowledged and kept, and a wrong one
     sender: { flush: async () => undefined },
     clock: systemClock,
     tellTime: () => undefined,
+    leases: pipeline.leases,
+    tellLease: () => undefined,
     disconnect: () => undefined,
     onProblem: (node, { code }) => problems.push([node, code]),
   })

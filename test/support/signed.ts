@@ -63,6 +63,7 @@ export function makeModule(changes: Partial<ReleaseModule> = {}): ReleaseModule 
       requires: [],
       httpHosts: [],
       links: null,
+      offline: null,
     },
     ...changes,
   }
@@ -106,6 +107,7 @@ export function makeSection(value: Release, envelope = signRelease(value), chang
     wave: null,
     chosenMs: null,
     served: null,
+    leased: null,
     devices: null,
     instances: value.modules.map(({ name }) => ({ module: name, home: null, form: 'core', links: [], config: {} })),
     contents: [identity(envelope), identity(artifactBytes)],

@@ -144,6 +144,7 @@ const moduleKeys = [
   'kv',
   'config',
   'link',
+  'offline',
 ] as const
 
 function readModule(dir: string, name: string, value: unknown, at: (key: string) => Place): ModuleManifest {
@@ -190,6 +191,10 @@ function readSpec(table: Record<string, unknown>, at: (key: string) => Place): M
     requires: readRequires(table.requires, at('requires')),
     httpHosts: readHosts(table.http, at('http')),
     links: readLinks(table.link, at('link')),
+    offline: optional(table.offline, null, (offline) => {
+      words(at('offline'), offline, 4, /^keep$/, '"keep", or left out')
+      return 'keep' as const
+    }),
   }
 }
 

@@ -23,6 +23,7 @@ export const sectionOf = (over: Partial<Section> = {}): Section => ({
   wave: null,
   chosenMs: null,
   served: null,
+  leased: null,
   devices: null,
   instances: [],
   contents: [],

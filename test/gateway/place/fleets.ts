@@ -96,6 +96,7 @@ export function module(name: string, choices: ModuleChoices = {}): ReleaseModule
       requires: choices.requires ?? [],
       httpHosts: [],
       links: null,
+      offline: null,
     },
   }
 }

@@ -64,6 +64,7 @@ litres = "3"
       requires: ['zone=north'],
       httpHosts: ['api.example.org:443'],
       links: null,
+      offline: null,
     },
   })
   expect(plain).toMatchObject({ source: join(dir, 'plain'), heapBytes: moduleDefaults.heapBytes })

@@ -88,6 +88,7 @@ export class Forge {
       wave: null,
       chosenMs: null,
       served: null,
+      leased: null,
       devices: null,
       instances,
       contents: [whole(envelope), whole(this.core)],

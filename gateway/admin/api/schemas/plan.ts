@@ -26,6 +26,7 @@ export const PlanAnswer = Type.Unsafe<Plan>(
         node: Id,
         scope: ScopeWord,
         form: Type.Enum(['core', 'component']),
+        leased: Type.Optional(Type.Literal(true)),
         cost: Type.Number(),
         memoryBytes: Type.Integer(),
         why: Type.Array(Type.String()),

@@ -1,0 +1,157 @@
+import { instanceName } from '@hypha/core/wire/ids.ts'
+import { leaseAnswer, leaseAsk, maxLeaseMs } from '@hypha/core/wire/messages/lease.ts'
+import { Buckets, type Rate } from '../broker/bucket.ts'
+import { LeaseTable } from '../leases/table.ts'
+import type { EventRecord } from '../store/records.ts'
+import type { GatewayDeps } from './deps.ts'
+import type { Feeds } from './feeds.ts'
+import type { Planner } from './planner.ts'
+
+/** A node asks three times in the time of a lease, and each second for what it waits for. */
+const askRate: Rate = { perSecond: 4, burst: 32 }
+/** After a start of the gateway nodes have so much longer to come back before they are given up. */
+const startGraceMs = 10_000
+/** What a node has for its leases that has not asked for any since the gateway started. */
+const usualMs = 45_000
+/** A node that was given up and is back must stay for so long before what could be there again is looked at: else one that comes and goes would take everything with it each time. */
+const homeComingMs = 30_000
+
+/** By instance: the lowest epoch of the sections that list it. */
+type Told = ReadonlyMap<string, number>
+
+/** Grants the leases under which nodes run what no other node may run at the same time, and notices those whose leases have run out. [P 12] */
+export class Leases {
+  readonly #deps: GatewayDeps
+  readonly #planner: Planner
+  readonly #feeds: Feeds
+  readonly #table: LeaseTable
+  readonly #asks = new Buckets(askRate)
+  readonly #told = new Map<string, { readonly version: number; readonly told: Told }>()
+  /** Nodes that are away and have no lease any more. */
+  readonly #lost = new Set<string>()
+  /** What is to be done with a node later on: that it is given up, or that it has stayed. */
+  readonly #later = new Map<string, () => void>()
+  readonly #startedAt: number
+
+  constructor(deps: GatewayDeps, planner: Planner, feeds: Feeds) {
+    this.#deps = deps
+    this.#planner = planner
+    this.#feeds = feeds
+    const { store, clock } = deps
+    this.#startedAt = clock.monotonic()
+    this.#table = new LeaseTable(() => clock.monotonic(), store.leases.list(), startGraceMs)
+  }
+
+  /** Nodes that don't come back after the gateway's start are given up in their time. */
+  start(): void {
+    for (const { id, presence } of this.#deps.store.nodes.list()) if (presence?.online !== true) this.#giveUpLater(id)
+  }
+
+  stop(): void {
+    for (const cancel of this.#later.values()) cancel()
+    this.#later.clear()
+  }
+
+  /** Whether a node is away and its leases have run out. */
+  lost = (node: string): boolean => this.#lost.has(node)
+
+  /** Bytes of `up/lease`: the answer, for `down/lease`; null for one that asks too often. Throws `message-malformed`. */
+  ask(node: string, bytes: Uint8Array): Uint8Array | null {
+    const { clock, store } = this.#deps
+    const now = clock.monotonic()
+    const { nonce, forMs, instances } = leaseAsk.decode(bytes)
+    if (!this.#asks.of(node, now).take(1, now)) return null
+    const told = this.#toldOf(node)
+    const asked = instances.map((instance) => {
+      const name = instanceName(instance)
+      const epoch = told.get(name)
+      // One that was taken from it and given back has another epoch, and comes with what it went on to elsewhere.
+      return { name, may: epoch !== undefined && instance.epoch >= epoch }
+    })
+    const judged = this.#table.judge(node, asked, Math.min(forMs, maxLeaseMs))
+    if (judged.taken.length + judged.freed.length > 0) {
+      store.transaction(() => {
+        for (const name of judged.freed) store.leases.drop(name, node)
+        for (const name of judged.taken) store.leases.put(name, node, judged.forMs)
+      })
+    }
+    this.#table.apply(judged)
+    return leaseAnswer.encode({ nonce, forMs: judged.forMs, granted: judged.granted })
+  }
+
+  /** A node has come, or gone. */
+  presence(node: string, online: boolean): void {
+    this.#cancel(node)
+    if (!online) this.#giveUpLater(node)
+    if (!online || !this.#lost.delete(node)) return
+    this.#tell(node, 'node-back', `${node} is back, after its lease had run out`)
+    if (this.#planner.incomplete) this.#planner.replanSoon()
+    this.#in(node, homeComingMs, () => this.#planner.replanSoon())
+  }
+
+  /** The node is no more, or is another. */
+  forget(node: string): void {
+    this.#cancel(node)
+    this.#table.strand(node)
+    this.#told.delete(node)
+    this.#lost.delete(node)
+  }
+
+  #giveUpLater(node: string): void {
+    if (this.#lost.has(node) || this.#toldOf(node).size === 0) return
+    const runsOutAt = this.#table.runsOutAt(node) ?? this.#startedAt + startGraceMs + usualMs
+    this.#in(node, Math.max(0, runsOutAt - this.#deps.clock.monotonic()), () => this.#giveUp(node))
+  }
+
+  #giveUp(node: string): void {
+    const { store, clock } = this.#deps
+    if (store.nodes.get(node)?.presence?.online !== false) return
+    if ((this.#table.runsOutAt(node) ?? 0) > clock.monotonic()) {
+      this.#giveUpLater(node)
+      return
+    }
+    this.#lost.add(node)
+    this.#tell(node, 'node-lost', `${node} is away and its lease has run out: what can run elsewhere is moved`)
+    this.#planner.replanInBackground()
+  }
+
+  #in(node: string, ms: number, run: () => void): void {
+    this.#cancel(node)
+    const cancel = this.#deps.clock.after(ms, () => {
+      this.#later.delete(node)
+      run()
+    })
+    this.#later.set(node, cancel)
+  }
+
+  #cancel(node: string): void {
+    this.#later.get(node)?.()
+    this.#later.delete(node)
+  }
+
+  #toldOf(node: string): Told {
+    const { store } = this.#deps
+    const version = store.directives.version(node)
+    const known = this.#told.get(node)
+    if (known?.version === version) return known.told
+    const told = new Map<string, number>()
+    for (const { app, epoch, leased } of store.directives.get(node)?.directive.sections ?? []) {
+      for (const { module, home } of leased ?? []) {
+        const name = instanceName({ app, module, home })
+        told.set(name, Math.min(epoch, told.get(name) ?? epoch))
+      }
+    }
+    this.#told.set(node, { version, told })
+    return told
+  }
+
+  #tell(node: string, code: string, text: string): void {
+    const { store, clock, onFailure } = this.#deps
+    try {
+      const about: Omit<EventRecord, 'id'> = { at: clock.now(), node, app: null, module: null, home: null, code, text }
+      this.#feeds.events.publish([store.events.add(about)])
+    } catch (error) {
+      onFailure(error)
+    }
+  }
+}

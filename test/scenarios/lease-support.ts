@@ -1,0 +1,62 @@
+import { loadIdentity, saveIdentity } from '../../agent/home.ts'
+import { CutProxy } from '../support/cut-proxy.ts'
+import { eventually, type Fleet } from '../support/fleet.ts'
+import { ask, lastValue, writeApp } from './support.ts'
+
+/** Its node is missed within two seconds, and its leases are for three. */
+export const fast = 'liveness = "fast"\n'
+
+/** A shared module that counts its ticks, and keeps the count. */
+const beat = `
+import { emit } from "hypha/host/telemetry";
+import { Result, Unit } from "hypha/types";
+let beats: u32 = 0;
+export function save(): Uint8Array { return Uint8Array.wrap(String.UTF8.encode(beats.toString())); }
+export function restore(release: string, state: Uint8Array): Result<Unit, string> {
+  beats = <u32>parseInt(String.UTF8.decode(state.buffer));
+  return new Result<Unit, string>(true, 0, "");
+}
+export function tick(nowMs: u64): void {
+  beats++;
+  emit("beats", <f64>beats);
+}
+`
+
+/** An app whose one module beats every 100 ms, on one node at a time. */
+export const pushBeat = (fleet: Fleet, more = ''): Promise<string> =>
+  fleet.hypha(['push', '--no-wait', writeApp(fleet, 'heart', `[module.beat]\ntimer = "100ms"\n${more}`, { beat })])
+
+/** An edge whose connection a test can cut. */
+export async function addEdge(fleet: Fleet, node: string, nodeFile = fast): Promise<CutProxy> {
+  const proxy = await CutProxy.to(fleet.mqttPort)
+  await fleet.joinNode(node, { tier: 'edge', nodeFile })
+  const home = fleet.agentHome(node)
+  saveIdentity(home, { ...loadIdentity(home), brokerPort: proxy.port })
+  await fleet.startAgent(node)
+  return proxy
+}
+
+/** Waits until a node has beaten after a moment; its newest beat. */
+export const beatsOn = (fleet: Fleet, node: string, after = 0): Promise<{ value: number; at: number }> =>
+  lastValue(fleet, { app: 'heart', metric: 'beats' }, (value) => value.node === node && value.at > after)
+
+/** When a node has beaten, by its own clock: all of it that has been stored. */
+export async function beatTimes(fleet: Fleet, node: string): Promise<number[]> {
+  const query = { app: 'heart', module: 'beat', metric: 'beats', node, limit: '100000' }
+  const { points } = await ask<{ points: { at: number }[] }>(fleet, '/v1/values/history', query)
+  return points.map(({ at }) => at)
+}
+
+/** Waits until the gateway knows that a node is away, or is there. */
+export const untilOnline = (fleet: Fleet, node: string, online: boolean): Promise<true> =>
+  eventually(`${node} is ${online ? 'online' : 'away'}`, async () => {
+    const found = await ask<{ online: boolean }>(fleet, `/v1/nodes/${node}`)
+    return found.online === online || undefined
+  })
+
+/** Waits until the plan has the module on a node, and gives its sentences. */
+export const placedOn = (fleet: Fleet, node: string): Promise<readonly string[]> =>
+  eventually(`beat is placed on ${node}`, async () => {
+    const { instances } = await ask<{ instances: { node: string; why: string[] }[] }>(fleet, '/v1/apps/heart/plan')
+    return instances[0]?.node === node ? instances[0].why : undefined
+  })
