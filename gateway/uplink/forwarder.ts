@@ -49,7 +49,7 @@ export class Forwarder {
     this.#sent = Number(meta.get(keys.sent) ?? 0)
     if (!begun) this.#begin(outbox.head)
     outbox.open()
-    this.#timer = setInterval(() => this.#tick(), this.#pollMs)
+    this.#timer = setInterval(() => this.look(), this.#pollMs)
   }
 
   /** Numbers under a new incarnation say nothing about those under the one before. */
@@ -92,7 +92,7 @@ export class Forwarder {
     this.#ports.store.transaction(() => this.#keep(upTo, this.#sent))
     this.#pending = null
     this.#online = true
-    this.#tick()
+    this.look()
     return true
   }
 
@@ -101,7 +101,7 @@ export class Forwarder {
     if (this.#pending === null || upTo !== this.#pending) return false
     this.#pending = null
     this.#ports.store.transaction(() => this.#keep(upTo, this.#sent))
-    this.#tick()
+    this.look()
     return true
   }
 
@@ -110,7 +110,8 @@ export class Forwarder {
     this.#pending = null
   }
 
-  #tick(): void {
+  /** Sends what waits, or sees to it that not too much does; done by itself again and again. */
+  look(): void {
     if (!this.#online) this.#makeRoom()
     else if (this.#pending === null) this.#sendNext()
   }
