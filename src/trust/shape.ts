@@ -1,6 +1,6 @@
 import { toHex } from '../bytes/text.ts'
 import { HyphaError } from '../errors.ts'
-import { agentApp, instanceName } from '../wire/ids.ts'
+import { instanceName, isBuiltIn } from '../wire/ids.ts'
 import type { Content, Directive, Section } from './directive.ts'
 import { isSoundPublicKey } from './ed25519-checks.ts'
 import type { Artifact, Release, ReleaseFile, ReleaseModule } from './release.ts'
@@ -69,9 +69,10 @@ export function checkRelease(release: Release): void {
   once(release.files ?? [], ({ name, arch }) => `${name} for ${arch ?? 'any'}`, 'The release has two files')
   const { app, files, modules } = release
   // Whoever may push an app must not be able to replace the program that runs it. [P 6.2]
-  if (app !== agentApp && files !== null) throw invalid(`${app} has files, and only ${agentApp} may have any`)
-  if (app === agentApp && (files === null || files.length === 0 || modules.length > 0)) {
-    throw invalid(`${agentApp} is the agent itself: its releases have files, and no modules`)
+  if (!isBuiltIn(app) && files !== null)
+    throw invalid(`${app} has files, and only programs of Hypha itself may have any`)
+  if (isBuiltIn(app) && (files === null || files.length === 0 || modules.length > 0)) {
+    throw invalid(`${app} is a program of Hypha itself: its releases have files, and no modules`)
   }
   if (release.floor > release.number) {
     throw invalid(`Release ${release.number} of ${release.app} sets the floor to ${release.floor}, above itself`)
@@ -90,11 +91,12 @@ function checkLinkHints({ name, spec }: ReleaseModule): void {
 
 /**
  * Holds a section against its release: every instance is of a module and a form that the release has, everything that it needs is listed, and nothing is
- * listed that the release hasn't signed. Throws `content-unlisted`, `content-missing`, `size-mismatch`.
+ * listed that the release hasn't signed; but for what instances go on from, which is data and names whose. Throws `content-unlisted`, `content-missing`, `size-mismatch`.
  */
 export function checkSection(section: Section, release: Release): void {
   const signed = [...release.modules.flatMap(artifactsOf), ...(release.files ?? []).map(({ artifact }) => artifact)]
-  const artifacts = new Map(signed.map((artifact) => [toHex(artifact.digest), artifact]))
+  const listable = [...(section.states ?? []), ...signed]
+  const artifacts = new Map(listable.map((artifact) => [toHex(artifact.digest), artifact]))
   const envelope = toHex(section.envelope)
   for (const content of section.contents) {
     const name = contentName(content)
@@ -118,6 +120,20 @@ export function checkSection(section: Section, release: Release): void {
     if (!listed.has(toHex(artifactOf(release, instance).digest))) {
       throw new HyphaError('content-missing', `${where} needs a content that its section doesn't list`, { where })
     }
+  }
+  checkStates(section, listed)
+}
+
+/** What an instance is to go on from is listed, and the instance is there. */
+function checkStates({ app, instances, states }: Section, listed: ReadonlySet<string>): void {
+  const nameOf = ({ module, home }: { module: string; home: string | null }) => instanceName({ app, module, home })
+  const names = new Set(instances.map(nameOf))
+  for (const state of states ?? []) {
+    const where = nameOf(state)
+    if (names.has(where) && listed.has(toHex(state.digest))) continue
+    throw new HyphaError('content-missing', `${where} is to go on from a state that its section doesn't have`, {
+      where,
+    })
   }
 }
 

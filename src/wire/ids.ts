@@ -41,3 +41,6 @@ export const agentApp = 'hypha-agent'
 
 /** The app that is the firmware of boards. */
 export const firmwareApp = 'hypha-firmware'
+
+/** Whether an app is a program of Hypha itself. [P 6.8] */
+export const isBuiltIn = (app: string): boolean => app === agentApp || app === firmwareApp

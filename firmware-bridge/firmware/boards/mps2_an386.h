@@ -16,7 +16,7 @@ _Static_assert(FLASH_AT + data_pages * flash_page == SLOT_A && SLOT_A + firmware
 #define WATCHDOG_CONTROL (*(volatile uint32_t *)0x40008008)
 #define WATCHDOG_CLEAR (*(volatile uint32_t *)0x4000800c)
 #define WATCHDOG_LOCK (*(volatile uint32_t *)0x40008c00)
-enum { watchdog_key = 0x1acce551, watchdog_seconds = 20, core_hz = 25000000 };
+enum { watchdog_key = 0x1acce551, watchdog_seconds = 10, core_hz = 25000000 };
 
 static inline void mps2_watch(bool on) {
   WATCHDOG_LOCK = watchdog_key;

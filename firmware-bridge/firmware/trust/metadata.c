@@ -175,8 +175,9 @@ code directive_check(cbor payload) {
 code release_check(cbor payload) {
   if (has_twice(cbor_get(payload, release_modules), module_name)) return code_metadata_invalid;
   // Files belong to built-in apps, which aren't modules: whoever may push an app must not be able to replace the program that runs it.
-  bool built_in = content_is(payload, release_app, SPAN_TEXT("hypha-firmware"));
-  if (built_in != (count_of(cbor_get(payload, release_files)) > 0) || (built_in && count_of(cbor_get(payload, release_modules)) > 0)) return code_metadata_invalid;
+  cbor files_of = cbor_get(payload, release_files);
+  if (content_is(payload, release_app, SPAN_TEXT("hypha-firmware")) ? count_of(files_of) == 0 || count_of(cbor_get(payload, release_modules)) > 0 : cbor_there(files_of))
+    return code_metadata_invalid;
   return number_of(payload, release_floor) <= number_of(payload, release_number) ? code_ok : code_metadata_invalid;
 }
 

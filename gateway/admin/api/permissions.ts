@@ -1,5 +1,5 @@
 import { HyphaError } from '@hypha/core/errors.ts'
-import { agentApp } from '@hypha/core/wire/ids.ts'
+import { isBuiltIn } from '@hypha/core/wire/ids.ts'
 import type { Role } from './schemas/access.ts'
 import type { Caller } from './services.ts'
 
@@ -132,6 +132,6 @@ export function authoriseApp(caller: Caller, app: string, needed: Permission = '
   })
 }
 
-/** `lab-*` stands for every app whose name begins with `lab-`, but never for the agent itself: its releases replace the program of every device. Without the star a pattern stands for itself. */
+/** `lab-*` stands for every app whose name begins with `lab-`, but never for a program of Hypha itself: its releases replace that of every device. Without the star a pattern stands for itself. */
 export const matchesApp = (pattern: string, app: string): boolean =>
-  pattern === app || (pattern.endsWith('*') && app !== agentApp && app.startsWith(pattern.slice(0, -1)))
+  pattern === app || (pattern.endsWith('*') && !isBuiltIn(app) && app.startsWith(pattern.slice(0, -1)))

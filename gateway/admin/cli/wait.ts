@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { HyphaError } from '@hypha/core/errors.ts'
-import { agentApp } from '@hypha/core/wire/ids.ts'
+import { isBuiltIn } from '@hypha/core/wire/ids.ts'
 import type { RolloutView } from '../api/schemas/apps.ts'
 import type { Cli } from './cli.ts'
 import { Progress } from './progress.ts'
@@ -39,7 +39,7 @@ export async function awaitRollout(cli: Cli, awaited: Awaited): Promise<Outcome>
   const progress = new Progress(cli.json)
   const begun = performance.now()
   const told = new Map<string, string>()
-  /** A node is away for a moment while it exchanges its agent: who has been there is waited for. */
+  /** A node is away for a moment while it exchanges its own program: who has been there is waited for. */
   const there = new Set<string>()
   let running = false
   let said: string | null = null
@@ -59,7 +59,7 @@ export async function awaitRollout(cli: Cli, awaited: Awaited): Promise<Outcome>
       }
       for (const node of view.nodes) tell(node, told, progress)
       for (const { node, online } of view.nodes) if (online) there.add(node)
-      const pending = view.nodes.filter((node) => isPending(node, app === agentApp && there.has(node.node)))
+      const pending = view.nodes.filter((node) => isPending(node, isBuiltIn(app) && there.has(node.node)))
       if (!running && pending.every(({ status }) => status === 'trial')) {
         running = true
         onRunning?.()

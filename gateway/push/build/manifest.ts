@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { HyphaError } from '@hypha/core/errors.ts'
 import type { ModuleSpec, RolloutPolicy } from '@hypha/core/trust/release.ts'
-import { agentApp } from '@hypha/core/wire/ids.ts'
+import { isBuiltIn } from '@hypha/core/wire/ids.ts'
 import { checkFilter } from '@hypha/core/wire/topics.ts'
 import { parse, TomlError } from 'smol-toml'
 import { readLinks } from './manifest-links.ts'
@@ -84,7 +84,8 @@ export function loadManifest(dir: string): Manifest {
   if (modules.length > maxModules)
     throw badValue(at('module', ''), `${modules.length} modules are over the cap of ${maxModules}`)
   const name = words(at('app', 'name'), app.name, 40, idPattern, idForm)
-  if (name === agentApp) throw badValue(at('app', 'name'), `"${name}" is the agent itself`, 'Choose another name.')
+  if (isBuiltIn(name))
+    throw badValue(at('app', 'name'), `"${name}" is a program of Hypha itself`, 'Choose another name.')
   return {
     name,
     version: app.version === undefined ? '' : words(at('app', 'version'), app.version, 40),

@@ -1,5 +1,5 @@
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { toHex, toUtf8 } from '@hypha/core/bytes/text.ts'
@@ -42,6 +42,15 @@ function buildBoard(): string {
 export function buildImage(board: string): string {
   make('board', new Uint8Array(32).fill(9), `BOARD=${board}`)
   return join(folder, board, 'firmware.elf')
+}
+
+/** The firmwares of a release for a board, by slot. They have nothing burnt in. */
+export function buildSlots(board: string): { a: Uint8Array; b: Uint8Array } {
+  if (board === 'host') make('host-slots', null)
+  else make('slots', null, `BOARD=${board}`)
+  const read = (slot: string) =>
+    new Uint8Array(readFileSync(join(folder, board === 'host' ? 'host-plain' : board, `slot-${slot}.bin`)))
+  return { a: read('a'), b: read('b') }
 }
 
 /** Boards of a test file: each on a flash of its own, which is gone with `cleanUp`. */
@@ -186,7 +195,7 @@ export class Board {
   async transfer(
     what: Offer['what'],
     bytes: Uint8Array,
-    patch?: { of: Uint8Array; base: Uint8Array | null },
+    patch?: { of: Uint8Array; base: Uint8Array | null; encoding?: 'identity' },
     upTo?: number,
   ): Promise<string> {
     const transfer = ++this.#transfer
@@ -197,7 +206,7 @@ export class Board {
       what,
       digest: crypto.sha256(whole),
       size: whole.length,
-      encoding: patch ? 'mcu-patch' : 'identity',
+      encoding: patch?.encoding ?? (patch ? 'mcu-patch' : 'identity'),
       base: patch?.base ? crypto.sha256(patch.base) : null,
       wireSize: bytes.length,
     })

@@ -79,7 +79,7 @@ test('a folder without a program is refused, and so is an app that takes the nam
   const app = temporaryFolder()
   writeFileSync(join(app, 'hypha.toml'), '[app]\nname = "hypha-agent"\n\n[module.main]\n')
   const taken = await runHypha(folder, ['push', app])
-  expect([taken.code, taken.stderr]).toEqual([3, expect.stringContaining('"hypha-agent" is the agent itself')])
+  expect([taken.code, taken.stderr]).toEqual([3, expect.stringContaining('"hypha-agent" is a program of Hypha itself')])
 })
 
 test('the gateway takes a release of the agent only with its files, and no other app with files', async () => {
