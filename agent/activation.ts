@@ -1,4 +1,5 @@
 import { asHyphaError, type HyphaError } from '@hypha/core/errors.ts'
+import { instanceName } from '@hypha/core/wire/ids.ts'
 import type { AppPorts } from './app-ports.ts'
 import type { AppStatus, Why } from './app-status.ts'
 import { planBoot } from './boot.ts'
@@ -9,7 +10,7 @@ import type { Flip } from './receipts.ts'
 import { RunningApp } from './running-app.ts'
 import { Trial } from './trial.ts'
 import type { InboxInput, InstanceKey } from './turns.ts'
-import type { VerifiedRelease } from './verify/verifier.ts'
+import { load, type VerifiedRelease } from './verify/verifier.ts'
 import { type Waiting, WaitingRoom } from './waiting-room.ts'
 
 const reopenMs = 5_000
@@ -35,6 +36,8 @@ export class Activation {
   /** For inputs that come while what ran has stopped and what is to run hasn't begun. */
   readonly #between = new WaitingRoom()
   #cancelReopen = (): void => undefined
+  /** When what ran last was stopped, by the monotonic clock. */
+  #stoppedAt: number
   readonly #trial: Trial
 
   constructor(app: string, ports: AppPorts, status: AppStatus, { inTurn, missing }: ActivationHooks) {
@@ -43,6 +46,7 @@ export class Activation {
     this.#status = status
     this.#inTurn = inTurn
     this.#missing = missing
+    this.#stoppedAt = ports.clock.monotonic()
     this.#trial = new Trial(app, ports, status, {
       inTurn,
       running: () => this.#running,
@@ -50,6 +54,7 @@ export class Activation {
         await this.#revert(null, (await this.#running?.prepared.stop({ save: false })) ?? [])
         ports.settled()
       },
+      confirmed: () => this.#letGoOthers(),
     })
   }
 
@@ -66,10 +71,35 @@ export class Activation {
     this.#cancelReopen()
     this.#trial.stop()
     this.#between.empty()
-    await this.#running?.prepared
-      .stop({ save })
-      .catch((thrown) => this.#status.tell('save-failed', asHyphaError(thrown)))
+    const prepared = this.#running?.prepared
+    await prepared?.stop({ save }).catch((thrown) => {
+      this.#status.tell('save-failed', asHyphaError(thrown))
+      // What it can't save it loses; it ends all the same.
+      return prepared.stop({ save: false })
+    })
+    if (prepared !== undefined) this.#stoppedAt = this.#ports.clock.monotonic()
     this.#running = null
+  }
+
+  /** All instances of the app have left this node; nothing of it runs. Throws where that can't be written down. */
+  async letGoAll(): Promise<void> {
+    await this.#letGo(this.#ports.journal.instancesOf(this.#app))
+  }
+
+  /** Instances that what is confirmed doesn't have any more have left, or are no more. Where that can't be written down, they are remembered until the next time. */
+  async #letGoOthers(): Promise<void> {
+    const here = new Set(this.#running?.section.instances.map((each) => instanceName({ app: this.#app, ...each })))
+    const others = this.#ports.journal.instancesOf(this.#app).filter((each) => !here.has(instanceName(each)))
+    try {
+      await this.#letGo(others)
+    } catch (thrown) {
+      this.#status.tell('let-go-failed', asHyphaError(thrown))
+    }
+  }
+
+  async #letGo(instances: readonly InstanceKey[]): Promise<void> {
+    if (instances.length === 0) return
+    await this.#ports.letGo(instances, this.#ports.clock.monotonic() - this.#stoppedAt)
   }
 
   /**
@@ -86,8 +116,11 @@ export class Activation {
       await this.#open(installed)
       if (plan.flips) plan.tellFlip()
       if (state.trial !== null) this.#trial.watch()
-      else if (state.failed !== null) this.#status.set('reverted', state.failed)
-      else this.#status.set('confirmed')
+      else {
+        await this.#letGoOthers()
+        if (state.failed !== null) this.#status.set('reverted', state.failed)
+        else this.#status.set('confirmed')
+      }
     } catch (thrown) {
       const error = asHyphaError(thrown)
       this.#status.tell('boot-failed', error)
@@ -177,6 +210,7 @@ export class Activation {
       next.takeFailure()
     }
     try {
+      this.#moveIn(next)
       const swapped = await sandbox.swap(old?.prepared ?? null, next.prepared, { budgetMs, saved })
       // The mark leads a boot to it meanwhile, and to what is to be said of it.
       await this.#afterFlip(next, { ...about!, ...swapped })
@@ -209,11 +243,14 @@ export class Activation {
     const old = this.#running
     try {
       this.#between.open((await old?.prepared.stop({ save: true })) ?? [])
+      this.#stoppedAt = this.#ports.clock.monotonic()
       laps.end('stop')
       await this.#activate(next)
       laps.end('activate')
       this.#ports.ran(next.section, laps.ms)
       this.#trial.watch()
+      // What it leaves out has another node by then: there is no going back to running it here.
+      if (old !== null && this.#onlyLeaves(old, next)) await this.#trial.confirm()
     } catch (thrown) {
       // Where it could not save, it goes on still; it begins anew from its last checkpoint.
       const left = (await old?.prepared.stop({ save: false })) ?? []
@@ -222,8 +259,26 @@ export class Activation {
     this.#ports.settled()
   }
 
+  /** Whether it is the confirmed release, with some of the instances that ran and no others. */
+  #onlyLeaves(old: RunningApp, next: RunningApp): boolean {
+    const { confirmed } = this.#ports.installs.state(this.#app)
+    if (confirmed?.release !== next.installed.release || old.installed.release !== next.installed.release) return false
+    const before = new Set(old.section.instances.map((each) => instanceName({ app: this.#app, ...each })))
+    const now = next.section.instances.map((each) => instanceName({ app: this.#app, ...each }))
+    return now.length < before.size && now.every((name) => before.has(name))
+  }
+
+  /** What comes from another node goes on from there, before it is made here. [P 13.4] */
+  #moveIn({ section }: RunningApp): void {
+    const { contents, journal } = this.#ports
+    for (const { module, home, move, turns, digest } of section.states ?? []) {
+      journal.moveIn({ app: this.#app, module, home }, { move, turns, kept: load(this.#app, digest, contents) })
+    }
+  }
+
   async #activate(app: RunningApp): Promise<void> {
     this.#cancelReopen()
+    this.#moveIn(app)
     this.#running = app
     app.takeFailure()
     // They wait in it until it is there, before all that comes now.

@@ -97,6 +97,10 @@ export class AgentApp {
     return 'absent'
   }
 
+  mayMove(): false {
+    return false
+  }
+
   linked(): null {
     return null
   }

@@ -32,6 +32,10 @@ export interface AppPorts {
   ran(section: Section, stepsMs: Readonly<Record<string, number>>): void
   /** A prepared release has taken over. Resolves when that lies on the disk as far as it can; never rejects. */
   flipped(flip: Flip): Promise<void>
+  /**
+   * Instances have left this node, and had stopped so many ms ago: what they keep goes to the gateway, and is forgotten here. Resolves when it is written down for that. [P 13.3]
+   */
+  letGo(instances: readonly InstanceKey[], stoppedAgoMs: number): Promise<void>
   /** The app's state has changed: tell the gateway. */
   changed(): void
   /** An inbox that was full has room again. */
@@ -49,7 +53,13 @@ export interface JournalPort {
   state(instance: InstanceKey): { readonly release: string; readonly bytes: Uint8Array } | null
   handled(instance: InstanceKey, source: Uint8Array): number
   forget(app: string): void
-  forgetInstance(instance: InstanceKey): void
+  /** All of an app that have left something behind here. */
+  instancesOf(app: string): InstanceKey[]
+  /** An instance goes on from what it was elsewhere: by one move once, however often this is called. */
+  moveIn(
+    instance: InstanceKey,
+    from: { readonly move: number; readonly turns: number; readonly kept: Uint8Array },
+  ): void
   /** Keeps state and kv of an app as they are, to go back to; a mark that stands already stays as it is. */
   markFlip(app: string, epoch: number): void
   /** Goes back to what was marked: how many turns that loses. */

@@ -67,7 +67,11 @@ export class App {
 
   /** After a start of the agent: runs what was confirmed or on trial, with no network at all. */
   boot(): Promise<void> {
-    return this.#enqueue(() => this.#activation.boot(this.#preparing.due()))
+    return this.#enqueue(async () => {
+      const named = this.#wanted !== null || this.#toPrepare !== null
+      // What the directive that is held names no more runs no more: only what it has left is still to go.
+      if (named || this.#ports.verifier.held === null) await this.#activation.boot(this.#preparing.due())
+    })
   }
 
   /** What the newest directive, which came at `since`, says of the app; neither section where it names it no more. Supersedes what is still on its way. */
@@ -140,6 +144,12 @@ export class App {
 
   deliver(instance: InstanceKey, input: InboxInput): 'queued' | 'full' | 'done' | 'absent' {
     return this.#activation.deliver(instance, input)
+  }
+
+  /** Whether an instance could be on another node one day. */
+  mayMove(instance: InstanceKey): boolean {
+    const { running } = this.#activation
+    return running !== null && !running.isBound(instance)
   }
 
   /** As calls over links see it. */
@@ -268,8 +278,9 @@ export class App {
 
   async #remove(): Promise<void> {
     const { installs, journal, clock, forgetData } = this.#ports
-    await this.#activation.stop({ save: false })
+    await this.#activation.stop({ save: true })
     try {
+      await this.#activation.letGoAll()
       // In this order: by its install file a start after a power cut knows that there is something left of the app.
       journal.forget(this.name)
       await journal.sync()

@@ -163,6 +163,11 @@ export class Pipeline {
     return this.#refused
   }
 
+  /** Whether an instance that runs here could be on another node one day. */
+  mayMove(instance: InstanceKey): boolean {
+    return this.#apps.get(instance.app)?.mayMove(instance) ?? false
+  }
+
   /** An app as calls over links see it; null where it isn't here. */
   linked(app: string): LinkedApp | null {
     return this.#apps.get(app)?.linked() ?? null

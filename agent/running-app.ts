@@ -6,12 +6,16 @@ import type { PreparedApp } from './sandbox/sandbox.ts'
 import type { InboxInput, InstanceKey } from './turns.ts'
 import type { VerifiedRelease } from './verify/verifier.ts'
 
+const deviceBound = /^hypha:host\/(sensor|actuator)@/
+
 /** A release of an app that runs, with what it was made of. */
 export class RunningApp {
   readonly prepared: PreparedApp
   #installed: Installed
   #section: Section
   readonly #subscribe: ReadonlyMap<string, readonly string[]>
+  /** Modules that import what is attached to a device. */
+  readonly #bound: ReadonlySet<string>
   #failuresSeen: number
 
   constructor(installed: Installed, { section, release }: VerifiedRelease, prepared: PreparedApp) {
@@ -19,6 +23,8 @@ export class RunningApp {
     this.#installed = installed
     this.#section = section
     this.#subscribe = new Map(release.modules.map(({ name, spec }) => [name, spec.subscribe]))
+    const bound = release.modules.filter(({ world }) => world.imports.some(({ name }) => deviceBound.test(name)))
+    this.#bound = new Set(bound.map(({ name }) => name))
     this.#failuresSeen = this.#failures()
   }
 
@@ -34,6 +40,11 @@ export class RunningApp {
   resigned(installed: Installed, { section }: VerifiedRelease): void {
     this.#installed = installed
     this.#section = section
+  }
+
+  /** Whether an instance could run on no other node: it belongs to a device, and reads or moves what is attached to that. */
+  isBound({ module, home }: InstanceKey): boolean {
+    return home !== null && this.#bound.has(module)
   }
 
   /** The instances that have an inbox for the topic, and whom a message with this home may reach. */

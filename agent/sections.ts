@@ -20,6 +20,18 @@ export const unsigned = (section: Section): Section => ({
   contents: section.contents.filter(({ digest }) => !bytesEqual(digest, section.envelope)),
 })
 
+/** A callee on another node may be on yet another: that is no other work for who calls it. */
+function linksOf({ instances }: Section): Section['instances'] {
+  const here = new Set(instances.map(({ module, home }) => `${module}@${home ?? ''}`))
+  return instances.map((instance) => ({
+    ...instance,
+    links: instance.links.map(({ interface: name, provider }) => {
+      const away = provider.kind === 'instance' && !here.has(`${provider.module}@${provider.home ?? ''}`)
+      return { interface: name, provider: away ? { ...provider, node: 'elsewhere' } : provider }
+    }),
+  }))
+}
+
 function work(section: Section): Section {
   const contents = section.contents
     .map(({ digest, size }) => ({
@@ -28,7 +40,7 @@ function work(section: Section): Section {
       transfer: { encoding: 'identity' as const, base: null, digest, size, via: null },
     }))
     .sort((a, b) => (toHex(a.digest) < toHex(b.digest) ? -1 : 1))
-  return { ...section, phase: 'run', wave: null, chosenMs: null, served: null, devices: null, contents }
+  return { ...section, instances: linksOf(section), phase: 'run', wave: null, chosenMs: null, served: null, devices: null, states: null, contents }
 }
 
 const bytesOf = (section: Section): Uint8Array => encodeCbor(sectionCodec.toItem(section))

@@ -1,11 +1,8 @@
 import { asHyphaError } from '@hypha/core/errors.ts'
-import type { Section } from '@hypha/core/trust/directive.ts'
-import { instanceName } from '@hypha/core/wire/ids.ts'
 import type { AppPorts } from './app-ports.ts'
 import type { AppStatus } from './app-status.ts'
-import type { Installed, InstallInput, InstallState } from './install/machine.ts'
+import type { InstallInput, InstallState } from './install/machine.ts'
 import type { RunningApp } from './running-app.ts'
-import { decodeStored } from './verify/stored.ts'
 
 export interface TrialHooks {
   /** Runs it when all that was begun before is done. */
@@ -13,6 +10,8 @@ export interface TrialHooks {
   running(): RunningApp | null
   /** It has trapped too often, and that is written down. */
   givenUp(): Promise<void>
+  /** There is no going back to what ran before. Never rejects. */
+  confirmed(): Promise<void>
 }
 
 /** What becomes of a release that runs and isn't confirmed yet: it is when it has run for a while without a failure, and given up when it fails again and again. */
@@ -48,7 +47,7 @@ export class Trial {
     this.#status.set('trial')
     this.#cancel()
     this.#cancel = this.#ports.clock.after(this.#ports.trialMs, () => {
-      void this.#hooks.inTurn(() => this.#confirm())
+      void this.#hooks.inTurn(() => this.confirm())
     })
   }
 
@@ -68,12 +67,12 @@ export class Trial {
     })
   }
 
-  async #confirm(): Promise<void> {
-    const { installs, journal } = this.#ports
+  /** It has proven itself, or has nothing to prove. */
+  async confirm(): Promise<void> {
+    const { journal } = this.#ports
     const running = this.#hooks.running()
     if (running === null || !this.on) return
     if (running.instances().some(({ status }) => status !== 'running')) return this.watch()
-    const before = installs.state(this.#app).confirmed
     try {
       await this.step({ kind: 'confirm' })
       journal.settleFlip(this.#app)
@@ -81,22 +80,9 @@ export class Trial {
       this.#status.tell('confirm-failed', asHyphaError(thrown))
       return this.watch()
     }
-    if (before !== null) this.#forgetInstancesOf(before, running.section)
+    this.#cancel()
+    await this.#hooks.confirmed()
     this.#status.set('confirmed')
     this.#ports.settled()
   }
-
-  #forgetInstancesOf(before: Installed, now: Section): void {
-    const { crypto, journal } = this.#ports
-    const stay = new Set(now.instances.map((instance) => nameOf(this.#app, instance)))
-    try {
-      for (const instance of decodeStored(before.record, crypto).section.instances) {
-        if (!stay.has(nameOf(this.#app, instance))) journal.forgetInstance({ app: this.#app, ...instance })
-      }
-    } catch (thrown) {
-      this.#status.tell('forget-failed', asHyphaError(thrown))
-    }
-  }
 }
-
-const nameOf = (app: string, instance: { module: string; home: string | null }) => instanceName({ app, ...instance })

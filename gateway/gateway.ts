@@ -13,6 +13,7 @@ import { rootMetadata } from '@hypha/core/trust/root.ts'
 import { boxKeysOf, makeBoxKeys } from '@hypha/core/trust/seal.ts'
 import { maxRootBytes } from '@hypha/core/trust/snapshot.ts'
 import { encodeNewest } from '@hypha/core/wire/messages/root-chain.ts'
+import type { NodeState } from '@hypha/core/wire/messages/state.ts'
 import { uplinkProtocol } from '@hypha/core/wire/messages/uplink.ts'
 import { fleetTopics } from '@hypha/core/wire/topics.ts'
 import { createApi, listenOnPort, listenOnSocket, refuseSecond } from './admin/api/server.ts'
@@ -176,7 +177,7 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
   const nodeSinks: BoardSinks = {
     state: (node, state) => {
       reports.state(node, state)
-      sender.runs(node, state.sections.map(({ app, running }) => `${app} ${running && toHex(running)}`).join())
+      sender.runs(node, runsOf(state))
     },
     presence: (node, online) => {
       if (online) void sender.connected(node)
@@ -239,6 +240,7 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
     tellTime: (node, answer) => void publish(topics.down(node, 'time'), answer).catch(onFailure),
     leases: pipeline.leases,
     tellLease: (node, answer) => void publish(topics.down(node, 'lease'), answer).catch(onFailure),
+    tellStored: (node, answer) => void publish(topics.down(node, 'checkpoint'), answer).catch(onFailure),
     disconnect: (node) => broker.disconnect(node),
     onProblem: onNodeProblem,
   })
@@ -254,13 +256,11 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
     // A device that joins under the name of another takes its place.
     joined: (node) => {
       outlet.nodeReplaced(node)
+      uplinks.nodeJoined(node)
       reports.replaced(node)
       pipeline.planner.replanSoon()
-      uplinks.nodeJoined(node)
     },
   })
-  const install = createInstallables({
-    folder: join(home.gateway, 'install'),
   const uplinks: Uplinks = createUplinks({
     fleet,
     store,
@@ -274,6 +274,8 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
     log,
     now: systemClock.now,
   })
+  const install = createInstallables({
+    folder: join(home.gateway, 'install'),
     address: () => ({ host: file.hosts[0]!, httpPort: file.httpPort }),
     released: () => releasedAgent(store),
     onSlow: (what) => log.info(what),
@@ -303,9 +305,9 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
   tellAuditHead()
   const retainTimer = setInterval(() => {
     store.retain(systemClock.now(), defaultRetention).catch(onFailure)
+    store.sites.retain(systemClock.now(), defaultRetention).catch(onFailure)
     guarded(onFailure, tellAuditHead)
   }, retainEveryMs)
-    store.sites.retain(systemClock.now(), defaultRetention).catch(onFailure)
   const rollupTimer = setInterval(
     () =>
       guarded(onFailure, () => {
@@ -330,9 +332,9 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
             .url,
       })
     : null
+  uplinks.start()
   log.info('ready')
 
-  uplinks.start()
   return {
     file,
     async stop() {
@@ -379,9 +381,9 @@ interface BrokerParts {
   readonly clientCas: string
   readonly store: Store
   readonly log: Log
+  readonly uplink: (socket: TLSSocket) => void
 }
 
-  readonly uplink: (socket: TLSSocket) => void
 function openBroker({ home, file, server, clientCas, store, log, uplink }: BrokerParts): Promise<Broker> {
   const { fleet } = file
   return createBroker(
@@ -393,9 +395,9 @@ function openBroker({ home, file, server, clientCas, store, log, uplink }: Broke
       ticketKeys: ticketKeysInFile(home.ticketKeys, (error) =>
         log.warn('TLS sessions can not be resumed over a restart', { cause: (error as Error).message }),
       ),
+      other: { protocol: uplinkProtocol, onConnection: uplink },
       grantsOf: (name) => store.clients.get(name)?.grants ?? null,
       // A node that was removed may still come: to hear that it is to leave.
-      other: { protocol: uplinkProtocol, onConnection: uplink },
       admits: ({ kind, id, fingerprint }) => {
         if (kind === 'client') return store.clients.get(id)?.fingerprint === fingerprint
         const node = store.nodes.admission(id)
@@ -415,6 +417,14 @@ function openBroker({ home, file, server, clientCas, store, log, uplink }: Broke
     store.broker,
   )
 }
+
+/** What of a node's word says for which inputs it has a place. */
+const runsOf = ({ sections }: NodeState): string =>
+  sections
+    .map(({ app, running, instances }) =>
+      [app, running && toHex(running), ...instances.map(({ module, home }) => `${module}@${home ?? ''}`)].join(' '),
+    )
+    .join()
 
 function guarded(onFailure: (error: unknown) => void, run: () => void): void {
   try {

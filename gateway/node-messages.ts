@@ -30,6 +30,8 @@ export interface NodeMessagePorts {
   readonly tellTime: (node: string, answer: Uint8Array) => void
   /** The same for a lease. */
   readonly tellLease: (node: string, answer: Uint8Array) => void
+  /** Hands a node the word that a checkpoint is stored; without it, it sends that again. */
+  readonly tellStored: (node: string, answer: Uint8Array) => void
   /** Ends a node's connection. */
   readonly disconnect: (node: string) => void
   readonly onProblem: (from: string, error: HyphaError) => void
@@ -135,10 +137,14 @@ export function createNodeMessages(ports: NodeMessagePorts): NodeMessages {
     if (answer !== null) tellTime(node, answer)
   }
 
-
   function onLease(node: string, payload: Uint8Array): void {
     const answer = leases.ask(node, payload)
     if (answer !== null) tellLease(node, answer)
+  }
+
+  function onCheckpoint(node: string, payload: Uint8Array): void {
+    const answer = reports.checkpoints.piece(node, payload)
+    if (answer !== null) ports.tellStored(node, answer)
   }
 
   const onMessage: MessageHandler = (from, topic, payload) => {
@@ -164,6 +170,7 @@ export function createNodeMessages(ports: NodeMessagePorts): NodeMessages {
           if (parsed.what === 'receipt') return reports.receipts.take(parsed.node, payload)
           if (parsed.what === 'proof') return reports.proof(parsed.node, payload)
           if (parsed.what === 'lease') return onLease(parsed.node, payload)
+          if (parsed.what === 'checkpoint') return onCheckpoint(parsed.node, payload)
           if (parsed.what === 'links') return reports.links.take(parsed.node, payload)
           if (parsed.what === 'vitals') return reports.escalation.takeVitals(parsed.node, payload)
           if (parsed.what === 'child') return boards(parsed.node, payload)

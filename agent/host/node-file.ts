@@ -67,6 +67,8 @@ export interface NodeFile {
   readonly labels: readonly string[]
   /** `fast`: that the node is gone is noticed within two seconds, for a packet a second; `normal`: within 45. */
   readonly liveness: 'normal' | 'fast'
+  /** How often at most what an instance keeps is sent to the gateway while it runs, where it has changed; 0 for never. */
+  readonly checkpointMs: number
   /** What modules may have together; null where the file doesn't say. */
   readonly memoryBytes: number | null
   readonly sensors: ReadonlyMap<string, SensorBinding>
@@ -98,6 +100,7 @@ export function parseNodeFile(text: string, file = 'agent.toml'): NodeFile {
   const nodeFile: NodeFile = {
     labels: labels(top),
     liveness: liveness(top),
+    checkpointMs: top.durationMs('checkpoint', 5_000),
     memoryBytes: top.has('memory') ? top.sizeBytes('memory') : optional(top, 'memory', null),
     sensors: bindings(top, 'sensor', sensor),
     actuators: bindings(top, 'actuator', actuator),

@@ -4,7 +4,7 @@ import { maxDirectiveBytes } from '@hypha/core/trust/snapshot.ts'
 import { choosingAgain } from './choose-again.ts'
 import type { DirectApp, DirectInput, DirectNode } from './input.ts'
 import { rolloutSections, toRun } from './phases.ts'
-import { draftSection, finishSection, resigned, says } from './section.ts'
+import { draftSection, finishSection, instancesOn, relinked, resigned, says } from './section.ts'
 import { ServedLinks } from './served.ts'
 
 export interface Directed {
@@ -59,7 +59,7 @@ function sectionsFor(
       continue
     }
     const wanted = rollout !== undefined && rollout.committed >= 0 ? rollout.next : app
-    const instances = wanted.plan.instances.filter((instance) => instance.node === node.id)
+    const instances = instancesOn(node.id, wanted)
     if (instances.length === 0 && !isInstalledBy(node, app)) continue
     const before = toRun(node.last, app)
     const draft = draftSection(wanted, instances, node, input)
@@ -67,7 +67,7 @@ function sectionsFor(
     const same = before !== undefined && says(before, draft)
     // Signatures that were added are no activation: the same instances go on, under the epoch that they have.
     const again = before === undefined || same ? null : resigned(before, draft, node.id, input)
-    sections.push(same ? before : (again ?? finishSection(draft, app.epoch + 1, node.id, input)))
+    sections.push(same ? relinked(before, draft) : (again ?? finishSection(draft, app.epoch + 1, node.id, input)))
   }
   // What runs before what is prepared, as they were sorted in the last one.
   const chosen = sections.map((section) => {

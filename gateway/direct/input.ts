@@ -1,4 +1,4 @@
-import type { Directive, Setting, Transfer } from '@hypha/core/trust/directive.ts'
+import type { Directive, HandedState, Setting, Transfer } from '@hypha/core/trust/directive.ts'
 import type { Release } from '@hypha/core/trust/release.ts'
 import type { Plan } from '../plan.ts'
 
@@ -19,6 +19,18 @@ export interface DirectNode {
   readonly refusedPatches?: ReadonlyMap<string, number>
 }
 
+/** Who alone may have an instance, whatever plans say. */
+export interface HeldBy {
+  readonly name: string
+  readonly node: string
+  /** It is to run there; else it has let go of it, or is about to. */
+  readonly ready: boolean
+  /** Another node that it was on, or was to be on. */
+  readonly elsewhere: string
+  /** What it goes on from there; null for nothing, or for what the node has itself. */
+  readonly state: HandedState | null
+}
+
 /** An app with the plan that is to be in force. */
 export interface DirectApp {
   readonly plan: Plan
@@ -33,6 +45,8 @@ export interface DirectApp {
   readonly chosenMs?: number
   /** The last commit of the app: sections to prepare of its epoch, and of its wave or an earlier one, are what is to run. Null before the first. */
   readonly committed?: { readonly epoch: number; readonly wave: number } | null
+  /** Instances that one node at a time may have, by `module@home`; those that aren't named are wherever the plan has them. */
+  readonly holders?: ReadonlyMap<string, HeldBy>
   /** The rollout that it is in; `plan` is what runs meanwhile. Absent where there is none. */
   readonly rollout?: DirectRollout
 }

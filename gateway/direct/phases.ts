@@ -1,6 +1,6 @@
 import type { Directive, Section } from '@hypha/core/trust/directive.ts'
 import type { DirectApp, DirectInput, DirectNode, DirectRollout } from './input.ts'
-import { draftSection, finishSection } from './section.ts'
+import { draftSection, finishSection, instancesOn } from './section.ts'
 
 /** What a node was told last to run of an app: a section to prepare whose commit was given is one to run. Undefined where it was told nothing. */
 export function toRun(last: Directive | null, app: Pick<DirectApp, 'plan' | 'committed'>): Section | undefined {
@@ -47,7 +47,7 @@ function forGood(node: DirectNode, app: DirectApp & { rollout: DirectRollout }, 
 
 /** Null where the node is to have nothing of the new release. */
 function nextSection(node: DirectNode, { rollout }: { rollout: DirectRollout }, input: DirectInput): Section | null {
-  const instances = rollout.next.plan.instances.filter((instance) => instance.node === node.id)
+  const instances = instancesOn(node.id, rollout.next)
   if (instances.length === 0) return null
   return finishSection(draftSection(rollout.next, instances, node, input), rollout.epoch, node.id, input)
 }

@@ -10,17 +10,47 @@ export interface SectionDraft extends Omit<Section, 'epoch' | 'contents'> {
   readonly needed: readonly { readonly digest: Uint8Array; readonly size: number }[]
 }
 
+/** What a node is to run of a plan: not what another node has, or has not let go of. [P 13.3] */
+export const instancesOn = (node: string, { plan, holders }: Pick<DirectApp, 'plan' | 'holders'>): PlannedInstance[] =>
+  plan.instances.filter((instance) => {
+    const holder = holders?.get(spotOf(instance))
+    return instance.node === node && (holder === undefined || (holder.ready && holder.node === node))
+  })
+
+const spotOf = ({ module, home }: { readonly module: string; readonly home: string | null }) =>
+  `${module}@${home ?? ''}`
+
+/** Where a callee is until it has come to this node: a link can't name one here that isn't. */
+function reachable(
+  provider: PlannedInstance['links'][number]['provider'],
+  node: string,
+  { holders }: Pick<DirectApp, 'holders'>,
+) {
+  if (provider.kind !== 'instance' || provider.node !== node) return provider
+  const holder = holders?.get(spotOf(provider))
+  if (holder === undefined || (holder.ready && holder.node === node)) return provider
+  return { ...provider, node: holder.node === node ? holder.elsewhere : holder.node }
+}
+
+/** Digests are of different bytes: each names its instance. */
+const statesOf = ({ holders }: Pick<DirectApp, 'holders'>, planned: readonly PlannedInstance[]) =>
+  planned.flatMap((instance) => holders?.get(spotOf(instance))?.state ?? [])
+
 export function draftSection(
   app: Omit<DirectApp, 'epoch'>,
   planned: readonly PlannedInstance[],
   node: DirectNode,
   input: DirectInput,
 ): SectionDraft {
+  const states = statesOf(app, planned)
   const instances = planned.map(({ module, home, form, links }) => ({
     module,
     home,
     form,
-    links: links.map(({ interface: name, provider }) => ({ interface: name, provider })),
+    links: links.map(({ interface: name, provider }) => ({
+      interface: name,
+      provider: reachable(provider, node.id, app),
+    })),
     config: input.settings({ app: app.plan.app, module, node: node.id }),
   }))
   return {
@@ -33,8 +63,9 @@ export function draftSection(
     leased: leasedOf(planned),
     served: null,
     devices: null,
+    states: states.length === 0 ? null : states,
     instances,
-    needed: contentsOf(app, instances, node),
+    needed: [...contentsOf(app, instances, node), ...states.map(({ digest, size }) => ({ digest, size }))],
   }
 }
 
@@ -72,6 +103,16 @@ export function says(section: Section, draft: SectionDraft): boolean {
   return bytesEqual(comparable(section, section.contents), comparable(draft, draft.needed))
 }
 
+/** The section with its links to other nodes as a draft has them, where that is all that differs: callers follow a callee that has moved, and nothing of them is started anew. [P 12.6] */
+export function relinked(section: Section, draft: SectionDraft): Section {
+  return JSON.stringify(linkNodes(section)) === JSON.stringify(linkNodes(draft))
+    ? section
+    : { ...section, instances: draft.instances }
+}
+
+const linkNodes = ({ instances }: Pick<Section, 'instances'>) =>
+  instances.map(({ links }) => links.map(({ provider }) => (provider.kind === 'instance' ? provider.node : null)))
+
 /** The section with the draft's envelope, where nothing but the signatures on its release differs; null where more does. */
 export function resigned(section: Section, draft: SectionDraft, node: string, input: DirectInput): Section | null {
   if (bytesEqual(section.envelope, draft.envelope) || !bytesEqual(section.release, draft.release)) return null
@@ -93,17 +134,21 @@ type Common = Omit<Section, 'epoch' | 'contents'>
 function comparable(section: Common, contents: readonly { readonly digest: Uint8Array }[]): Uint8Array {
   const { app, phase, release, envelope, instances, leased } = section
   const under = (leased ?? []).map(({ module, home }) => [module, home])
-  const parts = instances.map(instanceParts)
+  const here = new Set(instances.map(spotName))
+  const parts = instances.map((instance) => instanceParts(instance, here))
   return encodeCbor([app, phase, release, envelope, parts, under, contents.map(({ digest }) => digest)])
 }
 
-function instanceParts({ module, home, form, links, config }: DirectiveInstance): unknown[] {
+const spotName = ({ module, home }: { readonly module: string; readonly home: string | null }): string =>
+  `${module}@${home ?? ''}`
+
+function instanceParts({ module, home, form, links, config }: DirectiveInstance, here: ReadonlySet<string>): unknown[] {
   const linkParts = links.map(({ interface: name, provider }) =>
     provider.kind === 'host'
       ? [name]
       : provider.kind === 'device'
         ? [name, provider.module]
-        : [name, provider.node, provider.module, provider.home],
+        : [name, here.has(spotName(provider)) ? provider.node : '', provider.module, provider.home],
   )
   const keys = Object.keys(config).sort()
   return [module, home, form, linkParts, keys.map((key) => [key, ...settingParts(config[key]!)])]

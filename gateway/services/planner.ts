@@ -4,6 +4,7 @@ import type { Plan } from '../plan.ts'
 import { changesOf } from './changes.ts'
 import type { GatewayDeps } from './deps.ts'
 import type { Feeds } from './feeds.ts'
+import { patienceMs } from './handover.ts'
 import { type Outcome, replan, type Workshop } from './replan.ts'
 
 /** Nodes that report one after another within this time cause one replan. */
@@ -27,6 +28,7 @@ export class Planner {
   /** Something is decided that plans must take in before anything else changes; and what does it soon. */
   #owed = false
   #cancelOwed = (): void => undefined
+  #cancelHandovers = (): void => undefined
 
   constructor(deps: GatewayDeps, feeds: Feeds, shop: Workshop) {
     this.#deps = deps
@@ -35,6 +37,7 @@ export class Planner {
   }
 
   stop(): void {
+    this.#cancelHandovers()
     this.#cancelOwed()
     this.#cancelSoon()
   }
@@ -101,6 +104,17 @@ export class Planner {
     }
   }
 
+  /** A node that doesn't let go of an instance is waited for so long. [P 13.3] */
+  #watchHandovers(): void {
+    const { store, clock } = this.#deps
+    this.#cancelHandovers()
+    const since = store.handovers.waitingSince()
+    if (since === null) return
+    // Of those that are waited for longer, a lease says how long: its end plans anew.
+    const leftMs = since + patienceMs - clock.now()
+    this.#cancelHandovers = clock.after(leftMs > 0 ? leftMs : patienceMs, () => this.replanInBackground())
+  }
+
   /** One transaction: what it decided goes out after it was committed. */
   change(run: () => Outcome): Outcome {
     if (this.#owed) this.replan()
@@ -115,13 +129,16 @@ export class Planner {
     this.#cancelSoon()
     this.plans = new Map([...outcome.apps].map(([app, { after }]) => [app, after]))
     this.#routes = new Map([...outcome.apps].map(([app, { after, routed }]) => [app, appRoutes(after, routed)]))
-    this.#placed = new Set(
+    const placed = new Set(
       [...outcome.apps].flatMap(([app, { after, coming }]) =>
         [...after.instances, ...coming].map(
           ({ node, module, home }) => `${node}/${instanceName({ app, module, home })}`,
         ),
       ),
     )
+    for (const { node, ...instance } of outcome.speaking) placed.add(`${node}/${instanceName(instance)}`)
+    this.#placed = placed
+    this.#watchHandovers()
     this.incomplete = [...outcome.apps.values()].some(({ after }) => !after.complete)
     for (const made of outcome.directives) outlet.directive(made)
     if (outcome.inputsMoved.length > 0) outlet.inputsMoved(outcome.inputsMoved)

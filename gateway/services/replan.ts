@@ -14,6 +14,7 @@ import { settingsFor } from '../store/settings.ts'
 import { barredOf } from './bars.ts'
 import { fleetOf, type PlannedApp, usedBy } from './capacity.ts'
 import type { GatewayDeps } from './deps.ts'
+import { type HandedOver, handOver, spotOf } from './handover.ts'
 import { holdingsOf, type PatchRefusals } from './holdings.ts'
 import type { Releases, StoredRelease } from './releases.ts'
 import { nodesOfReplacedSigner } from './replaced.ts'
@@ -48,6 +49,8 @@ export interface Outcome {
   readonly directives: readonly { readonly directive: Directive; readonly envelope: Uint8Array }[]
   /** Nodes to which inputs went that had waited for another. */
   readonly inputsMoved: readonly string[]
+  /** Nodes that still have an instance which plans have elsewhere, or nowhere. */
+  readonly speaking: HandedOver['speaking']
 }
 
 /** Key of the highest epoch of any app that was removed: one that comes back under its name goes on above it. */
@@ -68,10 +71,11 @@ export function replan(shop: Workshop, wanted?: StoredRelease): Outcome {
     choose(shop, wanted)
   }
   const apps = placeAll(shop, records, wanted)
-  const directed = directAll(shop, records, apps)
+  const handed = handOverAll(shop, records, apps)
+  const directed = directAll(shop, records, apps, handed)
   const now = shop.clock.now()
   const replanned = new Map<string, Replanned>()
-  const moved = new Set<string>()
+  const moved = new Set([...handed.values()].flatMap(({ inputsMoved }) => [...inputsMoved]))
   for (const [app, { before, plan, release, epoch, rollout }] of apps) {
     const next = directed.epochs.get(app) ?? epoch
     const routed = rollout === null ? release.release : bothOf(release.release, rollout.other.release)
@@ -84,7 +88,7 @@ export function replan(shop: Workshop, wanted?: StoredRelease): Outcome {
     shop.store.apps.addPlan({ app, epoch: next, release: plan.digest, json: plan, createdAt: now })
     for (const instance of plan.instances) shop.store.given.assign(instance.node, { app, ...instance })
     shop.store.apps.removePlansBefore(app, next - keptEpochs)
-    for (const node of moveInputs(shop, before, plan)) moved.add(node)
+    dropInputs(shop, before, plan)
   }
   const directives = markShared(directed.directives, directed.held).map((made) => {
     const envelope = signOne(directive.encode(made), 'directive', shop.signer())
@@ -97,7 +101,8 @@ export function replan(shop: Workshop, wanted?: StoredRelease): Outcome {
     }
     return { directive: made, envelope }
   })
-  return { apps: replanned, directives, inputsMoved: [...moved] }
+  const speaking = [...handed.values()].flatMap((each) => each.speaking)
+  return { apps: replanned, directives, inputsMoved: [...moved], speaking }
 }
 
 /** All nodes, and which of them are away for longer than their leases. */
@@ -275,7 +280,27 @@ const emptyPlan = ({ app, number, digest }: StoredRelease): Plan => ({
   complete: false,
 })
 
-function directAll(shop: Workshop, records: readonly NodeRecord[], apps: ReadonlyMap<string, Placed>) {
+function handOverAll(
+  { store, clock }: Workshop,
+  nodes: readonly NodeRecord[],
+  apps: ReadonlyMap<string, Placed>,
+): Map<string, HandedOver> {
+  const records = new Map(nodes.map((node) => [node.id, node]))
+  const now = clock.now()
+  return new Map(
+    [...apps].map(([app, { before, plan, release, rollout }]) => {
+      const releases = [release.release, ...(rollout === null ? [] : [rollout.next.release, rollout.other.release])]
+      return [app, handOver({ app, before, plan, releases, inRollout: rollout !== null }, { store, records, now })]
+    }),
+  )
+}
+
+function directAll(
+  shop: Workshop,
+  records: readonly NodeRecord[],
+  apps: ReadonlyMap<string, Placed>,
+  handed: ReadonlyMap<string, HandedOver>,
+) {
   const given = shop.store.directives.list()
   const last = new Map(given.map((record) => [record.node, record.directive]))
   const anew = nodesOfReplacedSigner(given, shop.root().gateway, shop.crypto)
@@ -298,7 +323,7 @@ function directAll(shop: Workshop, records: readonly NodeRecord[], apps: Readonl
         carried: new Set(carried.get(id)?.map(({ app }) => app)),
         refusedPatches: shop.refusals.of(id),
       })),
-    apps: [...apps.values()].map((app) => toDirect(app, shop)),
+    apps: [...apps].map(([id, app]) => toDirect(app, shop, handed.get(id)!)),
     settings: settingsOf(shop, records),
     transfer: (node, { digest }) =>
       boards.has(node)
@@ -310,10 +335,11 @@ function directAll(shop: Workshop, records: readonly NodeRecord[], apps: Readonl
   return { ...directed, anew, held }
 }
 
-function toDirect({ plan, release, epoch, rollout }: Placed, { store }: Workshop): DirectApp {
+function toDirect({ plan, release, epoch, rollout }: Placed, { store }: Workshop, { holders }: HandedOver): DirectApp {
   const { chosen } = store.epochs.of(release.app)
   const part = (of: StoredRelease, plan: Plan) => ({
     plan,
+    holders,
     release: of.release,
     digest: fromHex(of.digest),
     envelope: { digest: fromHex(of.envelope), size: of.envelopeBytes },
@@ -355,15 +381,10 @@ function settingsOf({ store, secrets }: Workshop, records: readonly NodeRecord[]
   }
 }
 
-/** What waits for an instance follows it to its new node; what waits for one that is no more is dropped. */
-function moveInputs({ store }: Workshop, before: Plan | null, after: Plan): string[] {
-  const moved: string[] = []
-  const now = new Map(after.instances.map(({ module, home, node }) => [`${module}@${home ?? ''}`, node]))
+/** What waits for an instance that is no more is dropped; where it has no place it waits on. */
+function dropInputs({ store }: Workshop, before: Plan | null, after: Plan): void {
+  const here = new Set([...after.instances, ...after.unplaced].map(spotOf))
   for (const { module, home, node } of before?.instances ?? []) {
-    const target = { node, app: after.app, module, home }
-    const to = now.get(`${module}@${home ?? ''}`)
-    if (to === undefined) store.inputs.drop(target)
-    else if (to !== node && store.inputs.move(target, to) > 0) moved.push(to)
+    if (!here.has(spotOf({ module, home }))) store.inputs.drop({ node, app: after.app, module, home })
   }
-  return moved
 }

@@ -5,6 +5,7 @@ import { maxDirectiveBytes } from '@hypha/core/trust/snapshot.ts'
 import type { Inventory, NodeState, Tier } from '@hypha/core/wire/messages/state.ts'
 import { Buckets } from '../broker/bucket.ts'
 import { createProgress } from '../distribute/progress.ts'
+import { Checkpoints } from './checkpoints.ts'
 import type { GatewayDeps } from './deps.ts'
 import type { Escalation } from './escalation.ts'
 import type { Feeds } from './feeds.ts'
@@ -33,11 +34,14 @@ export class NodeReports {
   readonly receipts: Receipts
   /** What they say of what fails on them, and of what they run short of. */
   readonly escalation: Escalation
+  /** What they say that instances keep, which may have to go elsewhere. */
+  readonly checkpoints: Checkpoints
   /** What they say of the calls between their modules. */
   readonly links: LinkTraffic
 
   constructor(deps: GatewayDeps, pipeline: Pipeline, feeds: Feeds) {
     this.receipts = new Receipts(deps, feeds)
+    this.checkpoints = new Checkpoints(deps, pipeline.planner, feeds)
     this.#deps = deps
     this.#pipeline = pipeline
     this.progress = createProgress()
@@ -59,6 +63,7 @@ export class NodeReports {
       return
     }
     this.#pipeline.rollouts.state(node, state)
+    this.checkpoints.state(node, state)
     this.#pipeline.refusals.hear(node, state, () => {
       const may = this.#mayReplan(node)
       if (may) this.#pipeline.planner.replanSoon()
@@ -98,6 +103,7 @@ export class NodeReports {
 
   presence(node: string, online: boolean): void {
     this.#pipeline.rollouts.presence(node, online)
+    if (!online) this.checkpoints.forget(node)
     this.#pipeline.leases.presence(node, online)
     // What has no place may have one now. Who goes away keeps what it has.
     if (online && this.#pipeline.planner.incomplete && this.#mayReplan(node)) this.#pipeline.planner.replanSoon()

@@ -50,11 +50,12 @@ export function createContents(db: Database, fleet: string) {
   const byDigest = db.prepare<[string, string], TransferRow>('SELECT * FROM transfers WHERE fleet = ? AND digest = ?')
   const unused = `SELECT digest FROM contents c WHERE fleet = :fleet
     AND NOT EXISTS (SELECT 1 FROM release_contents r WHERE r.fleet = c.fleet AND r.digest = c.digest)
+    AND NOT EXISTS (SELECT 1 FROM holders h WHERE h.fleet = c.fleet AND h.digest = c.digest)
     AND NOT EXISTS (SELECT 1 FROM releases r WHERE r.fleet = c.fleet AND (r.envelope = c.digest OR r.collecting = c.digest))`
   const removeUnused = db.prepare(`DELETE FROM contents WHERE fleet = :fleet AND digest IN (${unused})`)
 
   return {
-    /** Keeps bytes and gives their digest. What no release names is removed by `removeUnused`. */
+    /** Keeps bytes and gives their digest. What neither a release names nor an instance goes on from is removed by `removeUnused`. */
     put(bytes: Uint8Array): string {
       const digest = digestOf(bytes)
       insert.run(fleet, digest, bytes.length, bytes)
@@ -83,7 +84,7 @@ export function createContents(db: Database, fleet: string) {
       if (!row) return null
       return row.bytes === null ? this.get(row.content) : plainBytes(row.bytes)
     },
-    /** Removes contents that no release names, and how they travelled. A patch stays when its base goes: nodes that hold the base may have been told of it. */
+    /** Removes contents that no release names and no instance goes on from, and how they travelled. A patch stays when its base goes: nodes that hold the base may have been told of it. */
     removeUnused: (): number => removeUnused.run({ fleet }).changes,
   }
 }

@@ -79,6 +79,10 @@ export function createInputs(db: Database, fleet: string, meta: MetaStore, maxWa
   const move = db.prepare(
     'UPDATE inputs SET node = ? WHERE fleet = ? AND node = ? AND app = ? AND module = ? AND home = ? AND failed IS NULL',
   )
+  const moveAbove = db.prepare(
+    `UPDATE inputs SET node = :to WHERE fleet = :fleet AND app = :app AND module = :module AND home = :home
+    AND number > :above AND node <> :to AND failed IS NULL`,
+  )
   const drop = db.prepare('DELETE FROM inputs WHERE fleet = ? AND node = ? AND app = ? AND module = ? AND home = ?')
 
   return {
@@ -113,6 +117,9 @@ export function createInputs(db: Database, fleet: string, meta: MetaStore, maxWa
     /** The instance runs on another node now: what waits for it goes there, under the same numbers. */
     move: ({ node, app, module, home }: InputTarget, to: string): number =>
       move.run(to, fleet, node, app, module, orEmpty(home)).changes,
+    /** The same wherever they wait: those above a number, for up to it they are handled. */
+    moveAbove: ({ node: to, app, module, home }: InputTarget, above: number): number =>
+      moveAbove.run({ fleet, to, app, module, home: orEmpty(home), above }).changes,
     /** The instance is no more. */
     drop: ({ node, app, module, home }: InputTarget): number =>
       drop.run(fleet, node, app, module, orEmpty(home)).changes,

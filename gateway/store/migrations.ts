@@ -5,6 +5,7 @@ import { boardMigration } from './schema-boards.ts'
 import { enrolmentMigration } from './schema-enrolment.ts'
 import { escalationMigration } from './schema-escalations.ts'
 import { fleetSchema, signingMigration } from './schema-fleet.ts'
+import { handoverMigration } from './schema-handovers.ts'
 import { inputPublisherMigration } from './schema-inputs.ts'
 import { leaseMigration } from './schema-leases.ts'
 import { receiptMigration } from './schema-receipts.ts'
@@ -34,6 +35,7 @@ export const migrations: readonly Migration[] = [
   sitesMigration,
   boardMigration,
   leaseMigration,
+  handoverMigration,
 ]
 
 /**

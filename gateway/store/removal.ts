@@ -24,7 +24,7 @@ export function createRemoval(db: Database, fleet: string, contents: ContentStor
 
   // What the gateway said of the placement of others tells of it, too. Ids have no character that a pattern would read otherwise.
   const eventsThatName =
-    db.prepare(`DELETE FROM events WHERE fleet = :fleet AND code IN ('moved', 'placed', 'unplaced', 'escalated', 'come-home')
+    db.prepare(`DELETE FROM events WHERE fleet = :fleet AND code IN ('moved', 'handed-over', 'placed', 'unplaced', 'escalated', 'come-home')
     AND ' ' || text || ' ' GLOB '*[^a-z0-9-]' || :id || '[^a-z0-9-]*'`)
 
   const ofNode = [
@@ -33,6 +33,9 @@ export function createRemoval(db: Database, fleet: string, contents: ContentStor
     ...scoped(['marks', 'input_counts', 'invites', 'settings', 'directives', 'carried', 'receipts'], 'node = :id'),
     ...scoped(['node_runs', 'sealed_secrets', 'board_sessions'], 'node = :id'),
     ...scoped(['assignments', 'escalations'], '(node = :id OR home = :id)'),
+    ...scoped(['departures'], '(node = :id OR home = :id)'),
+    // Who had an instance stays known: its place is to be taken.
+    ...scoped(['holders', 'checkpoints'], 'home = :id'),
     plansWith,
     rolloutsWith,
     eventsThatName,
@@ -45,6 +48,7 @@ export function createRemoval(db: Database, fleet: string, contents: ContentStor
       'app = :id',
     ),
     ...scoped(['assignments', 'escalations', 'sealed_secrets'], 'app = :id'),
+    ...scoped(['holders', 'checkpoints', 'departures'], 'app = :id'),
     ...scoped(['apps'], 'id = :id'),
   ]
 

@@ -8,6 +8,7 @@ import { createDirectives } from './directives.ts'
 import { createEpochs } from './epochs.ts'
 import { createEscalations } from './escalations.ts'
 import { createGiven } from './given.ts'
+import { createHandovers } from './handovers.ts'
 import { createInputs } from './inputs.ts'
 import { createInvites } from './invites.ts'
 import { createLeases } from './leases.ts'
@@ -60,6 +61,7 @@ export function openStore(path: string, options: StoreOptions) {
     runs,
     boardSessions: createBoardSessions(db, fleet),
     given: createGiven(db, fleet),
+    handovers: createHandovers(db, fleet),
     invites: createInvites(db, fleet, nodes, runs),
     contents,
     apps: createApps(db, fleet, contents),

@@ -81,6 +81,19 @@ const deviceInstances = record({
   at: [2, list(record({ home: [1, id], node: [2, id] }), maxPeers)],
 })
 
+/** What an instance that comes from elsewhere goes on from. It is taken over once, also where the same directive comes again, or the node starts anew. */
+const handed = record({
+  module: [1, id],
+  home: [2, nullable(id)],
+  /** Rises with each move of the instance: what was taken over by an earlier one gives way. */
+  move: [3, uint(Number.MAX_SAFE_INTEGER, 1)],
+  /** Of a `kept`, and its size. */
+  digest: [4, digest],
+  size: [5, uint(64 * 1024 * 1024)],
+  /** Turns that its state lacks. */
+  turns: [6, uint()],
+})
+
 /** Of one rollout. */
 export const maxWaves = 64
 
@@ -96,7 +109,7 @@ export const section = record({
   /** `run`: to be run now. `prepare`: to be made ready beside what runs, and to be run at the instant that a commit names. An app has at most one section of each. */
   phase: [5, oneOf('run', 'prepare')],
   instances: [6, list(instance, 256)],
-  contents: [7, list(content, 257)],
+  contents: [7, list(content, 513)],
   /** When an operator last said which release of the app is to run: what was said earlier can't take its place. Null where that was never written down. */
   chosenMs: [8, nullable(uint())],
   /** Of a section to prepare: the wave of the rollout that the node is in, from 0 on; null for all others. */
@@ -106,6 +119,8 @@ export const section = record({
   // Both say who is there, not what runs: that another node came or went is no activation.
   served: [10, nullable(list(served, maxServed))],
   devices: [11, nullable(list(deviceInstances, maxDeviceModules))],
+  /** What instances go on from that were elsewhere before: each is one of `contents`. Null where there is none. [P 13.4] */
+  states: [12, nullable(list(handed, 256))],
 })
 
 /** The gateway's word to one node: per app, which instances to run, with which links. What is not in it is removed from the node. */
@@ -130,6 +145,7 @@ export type DirectiveInstance = TypeOf<typeof instance>
 export type Link = TypeOf<typeof link>
 export type ServedLink = TypeOf<typeof served>
 export type DeviceInstances = TypeOf<typeof deviceInstances>
+export type HandedState = TypeOf<typeof handed>
 export type Setting = TypeOf<typeof setting>
 export type Content = TypeOf<typeof content>
 export type Transfer = TypeOf<typeof transfer>

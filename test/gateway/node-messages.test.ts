@@ -57,6 +57,7 @@ test('Receipts that come together are all acknowledged and kept, and a wrong one
     tellTime: () => undefined,
     leases: pipeline.leases,
     tellLease: () => undefined,
+    tellStored: () => undefined,
     disconnect: () => undefined,
     onProblem: (node, { code }) => problems.push([node, code]),
   })

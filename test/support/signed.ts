@@ -109,6 +109,7 @@ export function makeSection(value: Release, envelope = signRelease(value), chang
     served: null,
     leased: null,
     devices: null,
+    states: null,
     instances: value.modules.map(({ name }) => ({ module: name, home: null, form: 'core', links: [], config: {} })),
     contents: [identity(envelope), identity(artifactBytes)],
     ...changes,

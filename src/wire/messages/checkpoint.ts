@@ -52,6 +52,8 @@ export const checkpoint = message(
       7,
       list(
         record({
+          /** Of the journal's entry by which it was published; rising. */
+          number: [4, uint()],
           topic: [1, text(maxTopicBytes)],
           payload: [2, bytes({ max: 32_768 })],
           publisher: [3, nullable(id)],
@@ -62,6 +64,8 @@ export const checkpoint = message(
     app: [8, id],
     module: [9, id],
     home: [10, nullable(id)],
+    /** Of the move that brought the instance to the node; 0 where none did. */
+    move: [11, uint()],
   }),
   maxCheckpointBytes,
 )

@@ -8,6 +8,7 @@ import type { ReleaseModule } from '@hypha/core/trust/release.ts'
 import { directiveMessage } from '@hypha/core/wire/messages/directive.ts'
 import type { SelfUpdate } from '../../../agent/agent-trial.ts'
 import type { AppPorts } from '../../../agent/app-ports.ts'
+import { Checkpoints } from '../../../agent/handover/checkpoints.ts'
 import { Installs } from '../../../agent/install/installs.ts'
 import { defaultTrialLimits } from '../../../agent/install/machine.ts'
 import { Pipeline } from '../../../agent/pipeline.ts'
@@ -184,6 +185,19 @@ export async function startNode(
   })
   const { contents } = receiver
   const event = ({ code, text }: NodeEvent) => void told.push(`${code}: ${text}`)
+  const checkpoints = new Checkpoints({
+    journal,
+    files,
+    clock,
+    sha256: crypto.sha256,
+    link: { state: 'offline', publish: async () => undefined },
+    topic: 'up/checkpoint',
+    everyMs: 0,
+    mayMove: () => false,
+    gatewayMs: () => null,
+    event,
+    onProblem: ({ message }) => told.push(message),
+  })
   const sandbox = new FakeSandbox((turn) => pipeline.commit(turn))
   const pipeline: Pipeline = new Pipeline({
     verifier,
@@ -215,6 +229,7 @@ export async function startNode(
     event,
     openData: async () => undefined,
     forgetData: async () => undefined,
+    letGo: (instances, stoppedAgoMs) => checkpoints.letGo(instances, stoppedAgoMs),
     changed: () => undefined,
     settled: () => {
       pipeline.sweep()

@@ -25,6 +25,7 @@ export const sectionOf = (over: Partial<Section> = {}): Section => ({
   served: null,
   leased: null,
   devices: null,
+  states: null,
   instances: [],
   contents: [],
   ...over,

@@ -54,6 +54,9 @@ test('what waits for an instance follows it to its new node', async () => {
   reports(gateway, 'gw-edge', 'edge', { inventory: inventoryOf('edge', { interfaces: [] }) })
   gateway.clock.advance(200)
   expect(await placeOf(gateway, 'ledger')).toBe('a-edge')
+  // The node that had it never says what it kept.
+  expect(gateway.store.inputs.pending('a-edge')).toEqual([])
+  gateway.clock.advance(20_000)
   expect(gateway.store.inputs.pending('a-edge').map(({ topic }) => topic)).toEqual(['climate/t'])
   expect(gateway.sent.inputsMoved).toEqual(['a-edge'])
   const events = await gateway.services.events.query({})

@@ -90,6 +90,7 @@ export class Forge {
       served: null,
       leased: null,
       devices: null,
+      states: null,
       instances,
       contents: [whole(envelope), whole(this.core)],
       ...changes,
