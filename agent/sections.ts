@@ -40,7 +40,8 @@ function work(section: Section): Section {
       transfer: { encoding: 'identity' as const, base: null, digest, size, via: null },
     }))
     .sort((a, b) => (toHex(a.digest) < toHex(b.digest) ? -1 : 1))
-  return { ...section, instances: linksOf(section), phase: 'run', wave: null, chosenMs: null, served: null, devices: null, states: null, contents }
+  const alike = { ...section, instances: linksOf(section) }
+  return { ...alike, phase: 'run', wave: null, chosenMs: null, served: null, devices: null, states: null, contents }
 }
 
 const bytesOf = (section: Section): Uint8Array => encodeCbor(sectionCodec.toItem(section))

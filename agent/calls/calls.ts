@@ -33,6 +33,8 @@ export class Calls {
   readonly #waits = new Waits()
   readonly #incoming: Incoming
   readonly #remote: Remote
+  /** Calls to other nodes that wait for an answer: each looks whether its callee is elsewhere by now. */
+  readonly #under = new Set<() => void>()
   #toldAt = Number.NEGATIVE_INFINITY
 
   constructor(ports: CallsPorts) {
@@ -45,6 +47,7 @@ export class Calls {
   /** What runs on this node, or what its directive says, may be another by now. */
   review(): void {
     this.#incoming.review()
+    for (const look of [...this.#under]) look()
   }
 
   /** Ids of the devices that run an app, sorted. */
@@ -63,6 +66,8 @@ export class Calls {
       const outcome = await this.#once(call, Math.min(call.tryMs, call.leftMs - spentMs)).catch(unforeseen)
       const over = clock.monotonic() - since + waitMs >= call.leftMs
       if (outcome.kind === 'ok' || !call.retry || !passing.has(outcome.code) || over) return outcome
+      // It answers here once this turn has ended: to wait for it would keep it from that.
+      if (call.callee.node !== null && call.callee.node !== this.#ports.node && this.#isComing(call)) return outcome
       await new Promise<void>((resolve) => clock.after(waitMs, resolve))
       waitMs = Math.min(maxRetryMs, 2 * waitMs)
     }
@@ -82,9 +87,7 @@ export class Calls {
     const probe = (path: readonly string[]) => this.#remote.probe(target.node, call.id, path)
     this.#waits.begin(cell, cellsOf(call, target), away ? probe : null)
     try {
-      const answer = away
-        ? this.#remote.call(target.node, target.end, call, budgetMs)
-        : this.#here(call, target.end, budgetMs)
+      const answer = away ? this.#away(call, target, budgetMs) : this.#here(call, target.end, budgetMs)
       this.#incoming.chase()
       const outcome = await answer
       this.stats.note(call, target, outcome, clock.monotonic() - since)
@@ -95,14 +98,42 @@ export class Calls {
   }
 
   /** Whom a call is meant for. [P 11.7] */
-  #resolve({ app, callee, caller, home }: OutgoingCall): { node: string; end: End } | CallOutcome {
-    if (callee.node !== null) return callee
+  #resolve(call: OutgoingCall): { node: string; end: End } | CallOutcome {
+    const { app, callee, caller, home } = call
+    if (callee.node !== null) {
+      if (callee.node === this.#ports.node) return callee
+      if (this.#isComing(call)) return failed('callee-unreachable', `${endName(callee.end)} moves to this node`)
+      return { node: this.#nodeNow(call) ?? callee.node, end: callee.end }
+    }
     const { module } = callee
     if (home === null) return failed('no-home', `nothing says which device's "${module}" is meant by ${caller.module}`)
     const at = this.#ports.linked(app)?.devices.find((each) => each.module === module)?.at ?? []
     const device = at.find((each) => each.home === home)
     if (device === undefined) return failed('unknown-device', `no node runs "${module}" of ${home}`)
     return { node: device.node, end: { module, home } }
+  }
+
+  #nodeNow({ app, caller, interface: name }: OutgoingCall): string | null {
+    return this.#ports.linked(app)?.nodeOf?.(caller, name) ?? null
+  }
+
+  /** Whether a callee that was on another node is to run on this one. */
+  #isComing(call: OutgoingCall): boolean {
+    return this.#nodeNow(call) === this.#ports.node
+  }
+
+  /** Waits no longer for a node than the directive has the callee there. */
+  async #away(call: OutgoingCall, { node, end }: { node: string; end: End }, budgetMs: number): Promise<CallOutcome> {
+    const look = (): void => {
+      const now = this.#resolve(call)
+      if ('kind' in now || now.node !== node) this.#remote.moved(node, call.id, 'kind' in now ? null : now.node)
+    }
+    this.#under.add(look)
+    try {
+      return await this.#remote.call(node, end, call, budgetMs)
+    } finally {
+      this.#under.delete(look)
+    }
   }
 
   async #here(call: OutgoingCall, callee: End, budgetMs: number): Promise<CallOutcome> {

@@ -1,5 +1,5 @@
 import type { DeviceInstances, ServedLink } from '@hypha/core/trust/directive.ts'
-import type { CallOutcome, LinkedCall } from '../linked-calls.ts'
+import type { CallOutcome, End, LinkedCall } from '../linked-calls.ts'
 import type { PendingCall } from '../pending-call.ts'
 import type { InstanceKey } from '../turns.ts'
 
@@ -10,6 +10,8 @@ export interface LinkedApp {
   /** Of one that is to run in its place; null where none is. */
   readonly next: readonly ServedLink[] | null
   readonly devices: readonly DeviceInstances[]
+  /** The node that a link of an instance leads to by the newest directive: its callee may have moved since the instance began. Null where that says nothing of it. */
+  nodeOf?(caller: End, interfaceName: string): string | null
   /** What runs; null where nothing does. */
   readonly callees: Callees | null
 }

@@ -23,6 +23,8 @@ export interface RemotePorts {
 interface Awaited {
   readonly to: string
   answer(outcome: CallOutcome): void
+  /** Its callee isn't there any more. */
+  moved(to: string | null): void
   send(): void
 }
 
@@ -66,20 +68,18 @@ export class Remote {
       cancelResend = clock.after(resendMs, send)
       resendMs *= 2
     }
-    const cancelEnd = clock.after(budgetMs, () => {
+    const fail = (what: string) => {
       this.#cancel(to, call.id)
+      const text = `${what}: ${call.interface}#${call.func} of ${endName(callee)}`
+      resolve(failed('callee-unreachable', text, sent ? 'unknown' : 'no'))
+    }
+    const cancelEnd = clock.after(budgetMs, () => {
       if (budgetMs >= silentBudgetMs) this.#silent.add(to)
-      const what = sent ? `${to} did not answer within ${Math.round(budgetMs)} ms` : `there is no connection to ${to}`
-      resolve(
-        failed(
-          'callee-unreachable',
-          `${what}: ${call.interface}#${call.func} of ${endName(callee)}`,
-          sent ? 'unknown' : 'no',
-        ),
-      )
+      fail(sent ? `${to} did not answer within ${Math.round(budgetMs)} ms` : `there is no connection to ${to}`)
     })
+    const moved = (now: string | null) => fail(`it moves from ${to}${now === null ? '' : ` to ${now}`}`)
     const key = toHex(call.id)
-    this.#awaited.set(key, { to, answer: resolve, send })
+    this.#awaited.set(key, { to, answer: resolve, moved, send })
     send()
     const outcome = await promise
     cancelEnd()
@@ -99,6 +99,12 @@ export class Remote {
   /** A node has sent something. */
   heard(from: string): void {
     this.#silent.delete(from)
+  }
+
+  /** A call that waits for a node waits in vain: its callee is elsewhere, or has no place. */
+  moved(from: string, id: Uint8Array, to: string | null): void {
+    const awaited = this.#awaited.get(toHex(id))
+    if (awaited?.to === from) awaited.moved(to)
   }
 
   /** What a node answers that nobody asked is nothing. */
