@@ -6,8 +6,9 @@ import { toUtf8 } from '@hypha/core/bytes/text.ts'
 import { HyphaError } from '@hypha/core/errors.ts'
 import { checkId } from '@hypha/core/wire/ids.ts'
 import type { Command } from 'commander'
-import { type Cli, defineCommand } from '../cli.ts'
+import { type Cli, defineCommand, parseDuration } from '../cli.ts'
 import type { PartSize } from '../mcu/firmware.ts'
+import type { FirmwareReleaseOptions } from '../mcu/release.ts'
 import { table } from '../table.ts'
 
 const boardNames = 'lm3s6965evb, mps2_an386 or host (this machine)'
@@ -58,6 +59,29 @@ export function registerMcu(program: Command): void {
           ...(burnt.seed ? ['It has a key of its own in it: for one board only, and not to be shown to anybody.'] : []),
         ].join('\n'),
       )
+    },
+  )
+  defineCommand<[], FirmwareReleaseOptions>(
+    mcu,
+    {
+      usage: 'release',
+      summary: 'build and sign the firmware for kinds of boards, and bring it to every board that takes it',
+      description:
+        'Build the firmware for each kind of board named, once for each of its two slots, sign it as the next release of hypha-firmware, push it, and follow it to the boards. A board tries it and goes back to the one before by itself where nobody confirms it. See also hypha rollout, releases and rollback hypha-firmware.',
+      options: [
+        ['--board <name>', `${boardNames}; may be given several times`, undefined, 'repeatable'],
+        ['--key <file>', "the release key (default: keys/release.key in the fleet's folder)"],
+        ['--label <version>', 'what the firmware is to call itself (default: the version of these sources)'],
+        ['--floor <number>', 'no release with a lower number may run ever again'],
+        ['--no-wait', 'end once the gateway has accepted it'],
+        ['--timeout <duration>', 'how long to wait for the boards', '10min'],
+      ],
+      examples: ['mcu release --board mps2_an386', 'mcu release --board mps2_an386 --board host --label 0.1.1-fix'],
+    },
+    async (cli, options) => {
+      parseDuration(options.timeout, '--timeout')
+      const { releaseFirmware } = await import('../mcu/release.ts')
+      await releaseFirmware(cli, options)
     },
   )
   defineCommand<[], Burning & { pty: string; flash?: string; sensor?: string[] }>(

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { HyphaError } from '@hypha/core/errors.ts'
@@ -12,6 +12,9 @@ export type BoardName = (typeof boards)[number]
 /** Boards without entropy of their own: each needs an image with a key of its own. */
 const withoutEntropy: readonly BoardName[] = ['lm3s6965evb', 'mps2_an386']
 export const needsSeed = (board: BoardName): boolean => withoutEntropy.includes(board)
+
+/** Boards whose firmware can be written over their line. */
+const updatable: readonly BoardName[] = ['mps2_an386', 'host']
 
 /** Where the firmware's sources are. They are no part of the gateway, and needn't be on each machine. */
 export const firmwareFolder = join(import.meta.dirname, '../../../../firmware-bridge/firmware')
@@ -31,15 +34,11 @@ export interface BuiltFirmware {
 }
 
 /** Goes up with what the firmware can do. */
-const firmwareVersion = '0.1.0'
+export const firmwareVersion = '0.1.0'
 
 /** Throws `mcu-toolchain-missing`, `mcu-build-failed`. `out`: the folder for all that comes of it. */
 export function buildFirmware(board: BoardName, burnt: Burnt, out: string): BuiltFirmware {
-  if (!existsSync(join(firmwareFolder, 'Makefile')))
-    throw new HyphaError('mcu-toolchain-missing', `The firmware's sources aren't in ${firmwareFolder}`, {
-      mend: 'Run this from a checkout of Hypha.',
-    })
-  requirePrograms(board)
+  requireSources(board)
   mkdirSync(out, { recursive: true, mode: 0o700 })
   const source = join(out, 'burnt.c')
   writeFileSync(source, burntSource(burnt), { mode: 0o600 })
@@ -55,10 +54,32 @@ export function buildFirmware(board: BoardName, burnt: Burnt, out: string): Buil
   return { image: join(out, board, 'firmware.elf'), sizes: readSizes(make([...variables, 'size'])) }
 }
 
+/** The images of a release for a board, by the slot that each is linked for, with nothing burnt in. Throws `mcu-toolchain-missing`, `mcu-build-failed`, and `update-unsupported` for a board that takes none. */
+export function buildSlots(board: BoardName, version: string, out: string): { name: string; bytes: Uint8Array }[] {
+  if (!updatable.includes(board))
+    throw new HyphaError('update-unsupported', `The firmware of ${board} can't be written over its line`, {
+      mend: `Boards that can: ${updatable.join(', ')}. Flash this one with what hypha mcu build makes.`,
+    })
+  requireSources(board)
+  mkdirSync(out, { recursive: true, mode: 0o700 })
+  const variables = [`OUT=${out}`, `ED25519=${ed25519Sources()}`, `BOARD=${board}`, `VERSION=${version}`]
+  make([...variables, board === 'host' ? 'host-slots' : 'slots'])
+  const built = join(out, board === 'host' ? 'host-plain' : board)
+  return ['slot-a', 'slot-b'].map((name) => ({ name, bytes: readFileSync(join(built, `${name}.bin`)) }))
+}
+
 function make(args: readonly string[]): string {
   const run = spawnSync('make', ['-s', '-C', firmwareFolder, ...args], { encoding: 'utf8' })
   if (run.status === 0) return run.stdout
   throw new HyphaError('mcu-build-failed', `The firmware can't be built: ${run.stderr.trim().slice(0, 2_000)}`)
+}
+
+function requireSources(board: BoardName): void {
+  if (!existsSync(join(firmwareFolder, 'Makefile')))
+    throw new HyphaError('mcu-toolchain-missing', `The firmware's sources aren't in ${firmwareFolder}`, {
+      mend: 'Run this from a checkout of Hypha.',
+    })
+  requirePrograms(board)
 }
 
 function requirePrograms(board: BoardName): void {
