@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { RolloutView } from '../../../gateway/admin/api/schemas/apps.ts'
-import { prepareText } from '../../../gateway/admin/cli/prepare-text.ts'
+import { prepareText, unpreparedOf } from '../../../gateway/admin/cli/prepare-text.ts'
 
 type Node = RolloutView['nodes'][number]
 
@@ -44,6 +44,18 @@ test('Below a plan stands which node can not come to the release, and why, in wo
     '  pi-1 is refused: the state is too old',
     '  it waits for pi-2 to take directive 4: no space left on',
     '    device',
+  ])
+})
+
+test('For programs each such node stands with its code and its words', () => {
+  const refused = node('pi-1', 'refused', { code: 'state-refused', message: 'the state is too old' })
+  const full = { code: 'disk-full', message: 'no space left on device', waitsFor: 'waits for pi-2 to take directive 4' }
+  const silent = node('pi-4', 'not-flipped', { code: 'swap-over-budget' })
+  const nodes = [refused, node('pi-2', 'waiting', full), node('pi-3', 'prepared'), silent]
+  expect(unpreparedOf({ nodes })).toEqual([
+    { node: 'pi-1', status: 'refused', code: 'state-refused', text: 'the state is too old' },
+    { node: 'pi-2', status: 'waiting', code: 'disk-full', text: 'no space left on device' },
+    { node: 'pi-4', status: 'not-flipped', code: 'swap-over-budget', text: 'swap-over-budget' },
   ])
 })
 

@@ -82,6 +82,17 @@ describe('What is read', () => {
     }
   })
 
+  test('says with a plan which nodes do not come to it, with code and words', async () => {
+    const { folder, gateway, home } = await fleetOnSocket()
+    const socket = { socketPath: home.socket }
+    await call(socket, 'POST', '/v1/push', pushOf([{ name: 'sampler', component }]))
+    playNodes(gateway, 'reverted')
+    await eventually(async () => {
+      const { stdout } = await runHypha(folder, ['plan', '--app', 'greenhouse', '--json'])
+      return JSON.parse(stdout).unprepared[0]
+    }).toEqual({ node: 'pi-7', status: 'reverted', code: 'turn-trapped', text: 'sampler trapped: unreachable' })
+  })
+
   test('never shows a secret', async () => {
     const { folder } = await filledFleet()
     for (const args of [

@@ -29,7 +29,7 @@ export function registerPush(program: Command): void {
     async (cli, { app, measured }, folder) => {
       if (measured === true) return planMeasured(cli, app)
       const { fetchTiers, planFolder } = await import('../push.ts')
-      const [{ planTree, refusalTree }, { prepareText }] = await Promise.all([
+      const [{ planTree, refusalTree }, { prepareText, unpreparedOf }] = await Promise.all([
         import('../plan-tree.ts'),
         import('../prepare-text.ts'),
       ])
@@ -41,7 +41,8 @@ export function registerPush(program: Command): void {
         app === undefined ? null : cli.api.request<RolloutView>('GET', `${of}/rollout`),
       ])
       const unprepared = rollout === null ? '' : prepareText(rollout)
-      cli.print(plan, () =>
+      const standing = rollout && { rollout: rollout.phases, unprepared: unpreparedOf(rollout) }
+      cli.print({ ...plan, ...standing }, () =>
         [planTree(plan, tierOf), refusalTree(plan), unprepared].filter((part) => part !== '').join('\n\n'),
       )
     },
