@@ -20,6 +20,8 @@ export interface FleetNode {
   readonly used: CapacityUse
   /** The node that an `mcu` is attached to; null for all others. */
   readonly parent: string | null
+  /** Interfaces that it serves for the boards that are attached to it, and to nobody else: sensors and actuators of theirs. */
+  readonly forBoards?: readonly string[]
 }
 
 export interface CapacityUse {

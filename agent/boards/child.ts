@@ -46,11 +46,14 @@ export function childOf(
 const runningSlots = ({ running, slots }: BoardState): Slot[] =>
   slots.filter(({ slot }) => running.some((each) => each.slot === slot))
 
+/** What the interpreter takes of the arena beside the module's memory, for a module as small as those that fit: its imports, globals and tables, and some stack. */
+const interpreterBytes = 1_024
+
 const inventoryOf = (identify: Identify): Inventory => ({
   agentVersion: identify.firmware,
   arch: identify.hardware,
   os: 'none',
-  memoryBytes: identify.memoryBytes,
+  memoryBytes: Math.max(0, identify.memoryBytes - interpreterBytes),
   // Of one slot: the other is for what comes after.
   storageBytes: identify.slotBytes,
   interfaces: identify.interfaces,

@@ -19,8 +19,6 @@ const maxSections = 64
 export const maxInstancesOn = ({ tier }: FleetNode): number => (tier === 'mcu' ? 1 : maxInstancesPerSection)
 const maxAppsOn = ({ tier }: FleetNode): number => (tier === 'mcu' ? 1 : maxSections)
 
-/** What a board's interpreter takes of the arena beside the module's memory, for a module as small as those that fit: its imports, globals and tables, and some stack. */
-const boardOverheadBytes = 1_024
 /** Beside a module lie its side table, a third of its size or so, and the release's envelope. [docs/microcontrollers.md, "Flash"] */
 const boardStorage = ({ size }: { readonly size: number }): number => Math.ceil(size * 1.4) + 2_048
 
@@ -49,8 +47,7 @@ export function needOf(module: ReleaseModule, node: FleetNode): Need {
   const artifact = form === 'core' ? module.core! : module.component
   const keeps = module.world.imports.some(({ name }) => bareName(name) === 'hypha:host/kv')
   return {
-    memoryBytes:
-      node.tier === 'mcu' ? memoryBytes + boardOverheadBytes : Math.ceil(memoryBytes / pageBytes) * pageBytes,
+    memoryBytes: node.tier === 'mcu' ? memoryBytes : Math.ceil(memoryBytes / pageBytes) * pageBytes,
     // What a board keeps of `kv` has a place of its own.
     storageBytes: node.tier === 'mcu' ? boardStorage(artifact) : artifact.size + (keeps ? kvBytes : 0),
   }
@@ -141,6 +138,8 @@ function missingFeatures(module: ReleaseModule, inventory: Inventory, id: string
 function missingInterfaces(links: ModuleLinks, inventory: Inventory, node: FleetNode, name: string): Reason[] {
   const reasons: Reason[] = []
   for (const wanted of links.host) {
+    // Where a board's own instance may be, `reachableFrom` says: nobody else is served them here.
+    if (isDeviceBound(wanted) && node.forBoards?.some((provided) => serves(provided, wanted))) continue
     if (!inventory.interfaces.some((provided) => serves(provided, wanted))) {
       const near = inventory.interfaces.filter((provided) => bareName(provided) === bareName(wanted))
       const text =

@@ -115,7 +115,8 @@ export const likeIt = (node: string, count: number): string => (count === 1 ? no
 function signatureOf(node: FleetNode, required: ReadonlySet<string>): string {
   const { tier, online, inventory, zone, used, parent } = node
   const carried = required.size === 0 ? [] : [...labelsOf(node)].filter((label) => required.has(label)).sort()
-  const own = [tier, online, zone, parent, used.memoryBytes, used.storageBytes, used.apps, ...carried]
+  const served = node.forBoards ?? []
+  const own = [tier, online, zone, parent, used.memoryBytes, used.storageBytes, used.apps, ...carried, ...served]
   if (inventory === null) return own.join(' ')
   const { memoryBytes, storageBytes, interfaces, forms, features } = inventory
   return [...own, memoryBytes, storageBytes, ...interfaces, ...forms, ...features].join(' ')

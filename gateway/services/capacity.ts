@@ -37,6 +37,7 @@ export function fleetOf(
   records: readonly (NodeRecord & { readonly lost?: boolean })[],
   used: ReadonlyMap<string, CapacityUse>,
 ): FleetNode[] {
+  const boards = Map.groupBy(records, ({ parent }) => parent)
   return records
     .filter(({ removedAt, revoked }) => removedAt === null && revoked === null)
     .map(({ id, tier, presence, inventory, labels, zone, parent, lost }) => ({
@@ -49,5 +50,15 @@ export function fleetOf(
       zone,
       used: used.get(id) ?? { memoryBytes: 0, storageBytes: 0, apps: 0 },
       parent,
+      ...forBoards(boards.get(id)),
     }))
+}
+
+const servedByAgents: readonly string[] = ['hypha:host/sensor', 'hypha:host/actuator']
+
+/** What a node's agent serves of its boards, for modules that were too large for them. */
+function forBoards(boards: readonly NodeRecord[] = []): Pick<FleetNode, 'forBoards'> {
+  const own = boards.flatMap(({ inventory }) => inventory?.interfaces ?? [])
+  const served = [...new Set(own.filter((name) => servedByAgents.includes(bareName(name))))].sort()
+  return served.length === 0 ? {} : { forBoards: served }
 }

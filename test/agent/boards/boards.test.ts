@@ -134,7 +134,7 @@ describe('a node with a bridge', () => {
       {
         node: 'mcu-1',
         connected: true,
-        inventory: { arch: 'host', memoryBytes: 40_960, forms: ['core'], sensors: ['temperature'] },
+        inventory: { arch: 'host', memoryBytes: 39_936, forms: ['core'], sensors: ['temperature'] },
         sections: [
           {
             app: 'greenhouse',

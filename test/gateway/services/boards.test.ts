@@ -67,9 +67,8 @@ async function fleet() {
 }
 
 async function sampler(memoryBytes: number): Promise<AppModule> {
-  const core = await wat(
-    `(module (import "hypha:host/sensor@0.1.0" "touch" (func (param i32))) (memory (export "memory") 0))`,
-  )
+  const core = await wat(`(module (import "hypha:host/sensor@0.1.0" "touch" (func (param i32)))
+    (memory (export "memory") 1) (global (export "hypha_memory_end") i32 (i32.const ${memoryBytes})))`)
   const wit = 'package hypha:host@0.1.0;\ninterface sensor { touch: func(n: u32); }\nworld w { import sensor; }'
   const limits = { ...makeModule().spec.limits, memoryBytes }
   return { name: 'sampler', component: await componentOf(core, wit), spec: { timerMs: 1_000, limits } }
@@ -173,8 +172,9 @@ describe('A board at the serial port of a node', () => {
     })
     expect(gateway.sent.directives.map(({ node }) => node)).toContain('mcu-1')
     const [, core] = directive.sections[0]!.contents
-    expect(core!.transfer).toMatchObject({ encoding: 'identity', digest: core!.digest })
-    expect(sizeForChildren('pi-7', toHex(core!.digest), gateway.store)).toBe(core!.size)
+    expect(core!.transfer).toMatchObject({ encoding: 'patch', base: null })
+    expect(sizeForChildren('pi-7', toHex(core!.transfer.digest), gateway.store)).toBe(core!.transfer.size)
+    expect(sizeForChildren('pi-8', toHex(core!.transfer.digest), gateway.store)).toBeUndefined()
     const large = await push(24_000, 2)
     const moved = large.plan.instances.find(({ home }) => home === 'mcu-1')!
     expect(moved.node).toBe('pi-7')
