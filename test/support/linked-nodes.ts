@@ -92,6 +92,8 @@ export class LinkedNode {
   served: ServedLink[] = []
   next: ServedLink[] | null = null
   devices: DeviceInstances[] = []
+  /** By interface: the node that the newest directive has the callee on, where it says so. */
+  readonly links = new Map<string, string>()
   app: PreparedApp | null = null
   online = true
   /** Ids of the calls that were begun, which outlive the process. */
@@ -116,7 +118,13 @@ export class LinkedNode {
         beginCall: (instance, id) => void this.begun.add(`${instanceName(instance)} ${toHex(id)}`),
         begunCall: (instance, id) => this.begun.has(`${instanceName(instance)} ${toHex(id)}`),
       },
-      linked: () => ({ served: this.served, next: this.next, devices: this.devices, callees: this.app }),
+      linked: () => ({
+        served: this.served,
+        next: this.next,
+        devices: this.devices,
+        nodeOf: (_caller, name) => this.links.get(name) ?? null,
+        callees: this.app,
+      }),
       onProblem: () => undefined,
     })
     this.#sandbox = createSandbox({
