@@ -26,6 +26,8 @@ export class CellWorker {
   readonly #booted: Promise<void>
   #pending: Pending | null = null
   #ended: HyphaError | null = null
+  /** Of its modules, by instance. */
+  #names: readonly string[] = []
   /** Answers what modules ask of the host. */
   onAsk: AskHandler = () => {
     throw new HyphaError('internal', 'a worker asks before it has a cell')
@@ -66,6 +68,7 @@ export class CellWorker {
       const pending = { resolve, reject, turn, dueAt, cancelDeadline: () => undefined }
       this.#pending = pending
       this.#watch(pending, deadlineMs)
+      if (message.kind === 'load') this.#names = message.instances.map(({ key }) => key.module)
       this.#transport.send(message)
     })
   }
@@ -87,7 +90,9 @@ export class CellWorker {
         this.#watch(pending, Math.max(late, lateMs))
         return
       }
-      this.#died(new HyphaError('turn-deadline', 'the turn did not return before its deadline'))
+      const inside = this.#names[this.#transport.inside() ?? -1]
+      const where = inside === undefined ? '' : `, in module "${inside}"`
+      this.#died(new HyphaError('turn-deadline', `the turn did not return before its deadline${where}`))
     })
   }
 

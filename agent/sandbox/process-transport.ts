@@ -75,6 +75,10 @@ export class ProcessTransport implements CellTransport {
   }
 
   /** Its answer is on the wire at most for the time that a message takes. */
+  inside(): null {
+    return null
+  }
+
   hasEnded(): boolean {
     return false
   }

@@ -165,3 +165,5 @@ export interface WorkerStart {
 
 export const answeredAt = 0
 export const endedAt = 1
+/** The instance whose code runs, by its index and one more; 0 for none. */
+export const insideAt = 2

@@ -1,7 +1,7 @@
 import { MessageChannel, type MessagePort, type Transferable, Worker } from 'node:worker_threads'
 import { HyphaError } from '@hypha/core/errors.ts'
 import type { SandboxOptions } from './options.ts'
-import { answeredAt, endedAt, type FromWorker, type ToWorker, type WorkerStart } from './protocol.ts'
+import { answeredAt, endedAt, type FromWorker, insideAt, type ToWorker, type WorkerStart } from './protocol.ts'
 import type { AskAnswer, CellTransport, TransportEvents } from './transport.ts'
 
 type Confinement = Pick<SandboxOptions, 'workerUrl' | 'codeFolders' | 'heapMb'>
@@ -10,7 +10,7 @@ type Confinement = Pick<SandboxOptions, 'workerUrl' | 'codeFolders' | 'heapMb'>
 export class ThreadTransport implements CellTransport {
   readonly #worker: Worker
   readonly #answers: MessagePort
-  readonly #control = new Int32Array(new SharedArrayBuffer(8))
+  readonly #control = new Int32Array(new SharedArrayBuffer(12))
   #ended = false
 
   constructor(options: Confinement) {
@@ -40,6 +40,11 @@ export class ThreadTransport implements CellTransport {
 
   hasEnded(turn: number): boolean {
     return Atomics.load(this.#control, endedAt) === turn
+  }
+
+  inside(): number | null {
+    const inside = Atomics.load(this.#control, insideAt)
+    return inside === 0 ? null : inside - 1
   }
 
   async end(): Promise<void> {

@@ -18,6 +18,8 @@ export interface CellTransport {
   answer(answer: AskAnswer): void
   /** Whether a turn is known to have ended although its answer has not come yet. */
   hasEnded(turn: number): boolean
+  /** The index of the instance whose code runs now; null where it isn't known. */
+  inside(): number | null
   /** Ends the other side, whatever it does, also where it is blocked or loops without end. */
   end(): Promise<void>
 }

@@ -21,15 +21,19 @@ interface Told {
 }
 
 /**
- * The fault that an event tells of; null where a stronger node would not help. A trap counts where the sandbox found that a module of the cell has taken all its memory: that module is to blame, whoever's
- * turn it was. A bug that traps for another reason would trap anywhere.
+ * The fault that an event tells of; null where a stronger node would not help. A trap counts where the sandbox found that a module of the cell has no memory left: that module is to blame, whoever's
+ * turn it was, as is the one that a turn hung in. A bug that traps for another reason would trap anywhere.
  */
 export function faultOf({ at, node, app, module, home, code, text }: Told): Fault | null {
   if (node === null || app === null || module === null) return null
   const fault = { node, app, module, home, at, limitBytes: null }
-  if (code === 'deadline') return { ...fault, cause: 'deadline' }
+  if (code === 'deadline')
+    return { ...fault, module: /, in module "([a-z0-9-]{1,40})"/.exec(text)?.[1] ?? module, cause: 'deadline' }
   if (code === 'throttled') return { ...fault, cause: 'quota' }
   if (code !== 'trapped') return null
-  const full = /module "([a-z0-9-]{1,40})" has taken all its memory of (\d{1,12}) bytes/.exec(text)
+  const full =
+    /module "([a-z0-9-]{1,40})" has (?:taken all its memory|less than \d{1,12} bytes left of its memory) of (\d{1,12}) bytes/.exec(
+      text,
+    )
   return full === null ? null : { ...fault, module: full[1]!, cause: 'memory', limitBytes: Number(full[2]) }
 }

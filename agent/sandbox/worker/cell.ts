@@ -19,6 +19,7 @@ import type { CallPorts } from './calls.ts'
 import { type CompiledComponent, compileComponent, instantiateComponent } from './component.ts'
 import { type InstanceParts, instantiateCore } from './instance.ts'
 import type { Exports, LiftedFunction } from './lifted.ts'
+import { type InstanceMemory, shortage } from './room.ts'
 
 export type AgentRequest = Extract<FromWorker, { kind: 'ask' | 'link' }>
 /** Blocks until the agent's own thread has answered. */
@@ -50,7 +51,7 @@ interface Member {
   readonly effects: TurnEffects
   exports: Exports | null
   /** With the bytes that it began with. */
-  memory: { readonly now: WebAssembly.Memory; readonly initialBytes: number } | null
+  memory: InstanceMemory | null
   /** It was called since its last `save`, so that its state may have changed. */
   dirty: boolean
   /** Its own code asked the host for something while it was made: what it knows is of then. */
@@ -65,6 +66,8 @@ export class WorkerCell {
   readonly #members: readonly Member[]
   readonly #askAgent: AskAgent
   readonly #compileMs: readonly number[]
+  /** Told which instance's code runs from here on. */
+  readonly #inside: (instance: number) => void
   readonly #turn = new TurnHome()
   #turnKey = 'open'
   /** The instance that the turn began at. */
@@ -79,7 +82,13 @@ export class WorkerCell {
   #unknown = false
 
   /** Compiles. Throws `module-unloadable`. */
-  constructor(modules: readonly CellModule[], instances: readonly CellInstance[], askAgent: AskAgent) {
+  constructor(
+    modules: readonly CellModule[],
+    instances: readonly CellInstance[],
+    askAgent: AskAgent,
+    inside: (instance: number) => void,
+  ) {
+    this.#inside = inside
     this.#modules = modules
     this.#askAgent = askAgent
     const compiled = modules.map(compile)
@@ -181,6 +190,7 @@ export class WorkerCell {
 
   #beginAt(root: number, home: string | null): void {
     this.#root = root
+    this.#inside(root)
     this.#turn.begin(home)
   }
 
@@ -216,15 +226,14 @@ export class WorkerCell {
     return { effects: this.#collect(saved), ...(outcome && { outcome }) }
   }
 
-  /** Which instances have grown to all the memory that they are given: who allocates without end traps for that, and what it throws doesn't say so. */
-  get memoryNote(): string {
-    const limitOf = (spec: CellInstance) => this.#modules[spec.module]!.limits.memoryBytes
-    const full = this.#members.filter(({ spec, memory }) => {
-      const bytes = memory?.now.buffer.byteLength ?? 0
-      return memory !== null && bytes > memory.initialBytes && bytes + pageBytes > limitOf(spec)
-    })
-    return full
-      .map(({ spec }) => `; module "${spec.key.module}" has taken all its memory of ${limitOf(spec)} bytes`)
+  /** Which instances have no memory left of what they are given: who allocates without end traps for that, and what it throws doesn't say so. */
+  memoryNote(thrown: unknown): string {
+    const mayAsk = thrown instanceof WebAssembly.RuntimeError
+    return this.#members
+      .map(({ spec, memory }) => {
+        const note = memory === null ? null : shortage(memory, this.#modules[spec.module]!.limits.memoryBytes, mayAsk)
+        return note === null ? '' : `; module "${spec.key.module}" ${note}`
+      })
       .join('')
   }
 
@@ -263,8 +272,8 @@ export class WorkerCell {
         this.#ask(index, { kind: 'ask', instance: index, ...request, key: `${this.#turnKey}/${this.#asked++}` }),
     }
     try {
-      const onMemory = (now: WebAssembly.Memory) => {
-        member.memory = { now, initialBytes: now.buffer.byteLength }
+      const onMemory: InstanceParts['onMemory'] = (now, realloc) => {
+        member.memory = { now, initialBytes: now.buffer.byteLength, realloc }
       }
       // Binding itself reads the clock.
       const onBound = () => {
@@ -273,7 +282,7 @@ export class WorkerCell {
       const host = (name: string) => this.#hostFunctions(name, member, context)
       const calls: CallPorts = {
         turn: this.#turn,
-        direct: (callee, name, func) => this.#direct(callee, name, func),
+        direct: (callee, name, func) => this.#direct(index, callee, name, func),
         call: (request) => this.#link(index, request),
         trap: (error) => {
           this.#poison ??= { error }
@@ -320,7 +329,7 @@ export class WorkerCell {
   }
 
   /** A function of an instance for its callers: what it throws ends the turn, whatever they do with it. The device that they have chosen is the callee's home. */
-  #direct(index: number, name: string, func: string): LiftedFunction {
+  #direct(caller: number, index: number, name: string, func: string): LiftedFunction {
     const turn = this.#turn
     const callee = this.#members[index]!
     const { home: ownHome } = callee.spec.key
@@ -332,6 +341,7 @@ export class WorkerCell {
         throw new HyphaError('abi-trap', `${name}#${func} is not exported by what it is linked to`)
       }
       callee.dirty = true
+      this.#inside(index)
       const { home, target } = turn
       turn.begin(ownHome ?? target ?? home)
       try {
@@ -342,6 +352,7 @@ export class WorkerCell {
       } finally {
         turn.home = home
         turn.target = target
+        this.#inside(caller)
       }
     }
   }

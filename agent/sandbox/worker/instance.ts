@@ -19,8 +19,8 @@ export interface InstanceParts {
   host(name: string): HostFunctions | null
   /** Its imports are bound: from here on the module's own code runs. */
   onBound(): void
-  /** Told of the instance's memory, where it has one. */
-  onMemory(memory: WebAssembly.Memory): void
+  /** Told of the instance's memory, where it has one, and of its allocator. */
+  onMemory(memory: WebAssembly.Memory, realloc: WebAssembly.ExportValue | undefined): void
   readonly calls: CallPorts
 }
 
@@ -49,7 +49,7 @@ export function instantiateCore(module: WebAssembly.Module, parts: InstanceParts
   parts.onBound()
   const instance = new WebAssembly.Instance(module, imports)
   exports = instance.exports
-  if (exports.memory instanceof WebAssembly.Memory) parts.onMemory(exports.memory)
+  if (exports.memory instanceof WebAssembly.Memory) parts.onMemory(exports.memory, exports.cabi_realloc)
   // Reactors of C and Rust initialise themselves here (WASI, application ABI).
   if (typeof exports._initialize === 'function') (exports._initialize as () => void)()
   return bindExports(parts.world, exports, abi)

@@ -1,6 +1,6 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { asHyphaError, type ErrorJson, HyphaError } from '@hypha/core/errors.ts'
-import { answeredAt, endedAt, type FromWorker, type ToWorker, type WorkerStart } from '../protocol.ts'
+import { answeredAt, endedAt, type FromWorker, insideAt, type ToWorker, type WorkerStart } from '../protocol.ts'
 import { type AgentRequest, WorkerCell } from './cell.ts'
 import { lockDown } from './lockdown.ts'
 
@@ -32,7 +32,9 @@ function opened(): WorkerCell {
 function carryOut(message: ToWorker): FromWorker {
   switch (message.kind) {
     case 'load':
-      cell = new WorkerCell(message.modules, message.instances, ask)
+      cell = new WorkerCell(message.modules, message.instances, ask, (instance) => {
+        control[insideAt] = instance + 1
+      })
       return { kind: 'loaded', instances: cell.load() }
     case 'open': {
       const { effects, refused } = opened().open(message)
@@ -53,7 +55,7 @@ function answerTo(message: ToWorker): FromWorker {
     return carryOut(message)
   } catch (thrown) {
     if (message.kind !== 'load') {
-      const text = `${explain(thrown)}${cell?.memoryNote ?? ''}`.slice(0, 1_000)
+      const text = `${explain(thrown)}${cell?.memoryNote(thrown) ?? ''}`.slice(0, 1_000)
       return { kind: 'trapped', text, effects: cell?.takeLogs() ?? [] }
     }
     if (thrown instanceof HyphaError) return { kind: 'failed', error: thrown.toJSON() }

@@ -14,6 +14,13 @@ test('A trap of a cell is blamed on the module that has taken all its memory', (
   })
 })
 
+test('What it was found by makes no difference, and a turn that hung is blamed on the module that it hung in', () => {
+  const left = 'unreachable; module "smooth" has less than 4096 bytes left of its memory of 32768 bytes'
+  expect(faultOf({ ...told, code: 'trapped', text: left })).toMatchObject({ module: 'smooth', limitBytes: 32_768 })
+  const hung = 'the turn did not return before its deadline, in module "smooth"; the state goes back 2 turns'
+  expect(faultOf({ ...told, code: 'deadline', text: hung })).toMatchObject({ module: 'smooth', cause: 'deadline' })
+})
+
 test('A trap for another reason would happen anywhere', () => {
   expect(faultOf({ ...told, code: 'trapped', text: 'unreachable' })).toBeNull()
 })
