@@ -21,7 +21,10 @@ class Pair {
   #rows = 0
   readonly problems: HyphaError[] = []
 
-  constructor(readonly maxWaiting = 1_000_000) {
+  readonly maxWaiting: number
+
+  constructor(maxWaiting = 1_000_000) {
+    this.maxWaiting = maxWaiting
     this.upstream = openStore(this.paths.upstream, { fleet: 'company', synchronous: 'NORMAL' })
     this.upstream.sites.invite({ tokenDigest: 'x', site: 'north', expiresAt: t0 }, 1, t0)
     this.site = this.openSite()
