@@ -69,6 +69,7 @@ export function testSandbox(
   options: Partial<SandboxOptions> = {},
   call: (call: HostCall) => unknown = () => ({ tag: 'err', val: 'unavailable' }),
   componentProcess: SandboxPorts['componentProcess'] = null,
+  leases: SandboxPorts['leases'] = null,
 ): TestSandbox {
   const journal = new MemoryJournal()
   const events: NodeEvent[] = []
@@ -83,6 +84,7 @@ export function testSandbox(
         for (const wake of waiting.splice(0)) wake()
       },
       call,
+      leases,
       componentProcess,
     },
     options,
