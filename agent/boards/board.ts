@@ -1,6 +1,7 @@
 import type { Log } from '@hypha/core/platform/log.ts'
 import type { Clock } from '@hypha/core/ports/clock.ts'
 import type { Section } from '@hypha/core/trust/directive.ts'
+import type { BoardFirmware } from '@hypha/core/wire/board/firmware.ts'
 import type { Identify } from '@hypha/core/wire/board/identify.ts'
 import type { FromBoard } from '@hypha/core/wire/board/messages.ts'
 import type { BoardState } from '@hypha/core/wire/board/state.ts'
@@ -9,6 +10,7 @@ import type { ChildState } from '@hypha/core/wire/messages/state.ts'
 import { BoardJournal } from './board-journal.ts'
 import { BoardShipper } from './board-shipper.ts'
 import { childOf } from './child.ts'
+import { imageFor, withFirmware } from './firmware.ts'
 import { Keeper } from './keeper.ts'
 import type { BoardPorts } from './ports.ts'
 import type { Requests } from './requests.ts'
@@ -28,6 +30,7 @@ export class Board {
   readonly #shipper: BoardShipper
   #identify: Identify
   #state: BoardState | null = null
+  #firmware: BoardFirmware | null = null
   #connected = true
   #refusedStep: ((code: string) => void) | null = null
 
@@ -47,6 +50,7 @@ export class Board {
       crypto: ports.crypto,
       transfer: (what) => requests.ask({ kind: 'transfer', board: id, ...what }),
       activate: (step, section) => this.#step(step, section, clock),
+      imageOf: (envelope, section) => imageFor(envelope, section, this.#identify.hardware, this.#firmware),
       receive: ports.receive,
       judge: ports.judge,
       at: ports.at,
@@ -64,7 +68,8 @@ export class Board {
   }
 
   child(): ChildState {
-    return childOf(this.#identify, this.#state, this.#connected, this.keeper)
+    const state = this.#state && withFirmware(this.#state, this.#firmware)
+    return childOf(this.#identify, state, this.#connected, this.keeper, this.#firmware !== null)
   }
 
   /** It has identified itself: anew, or on another line. */
@@ -83,7 +88,11 @@ export class Board {
     switch (message.kind) {
       case 'state':
         this.#state = message
-        this.keeper.heard(message)
+        this.keeper.heard(withFirmware(message, this.#firmware))
+        return
+      case 'firmware':
+        this.#firmware = message
+        if (this.#state !== null) this.keeper.heard(withFirmware(this.#state, message))
         return
       case 'report':
         this.#keep(message.body, message.mac)

@@ -93,7 +93,8 @@ export function openBoards(socket: string | undefined, clock: Clock, log: Log, p
       if (message.kind === 'left') seen.get(message.board)?.left()
       else if (message.kind === 'said') seen.get(message.board)?.said(message.message)
       else return
-      if (message.kind === 'left' || message.message.kind === 'state') ports.changed()
+      if (message.kind === 'left' || message.message.kind === 'state' || message.message.kind === 'firmware')
+        ports.changed()
     },
     (why) => {
       log.error('The bridge to the serial ports has gone: its boards are away until the agent starts again', { why })

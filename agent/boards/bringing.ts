@@ -1,6 +1,7 @@
 import { bytesEqual } from '@hypha/core/bytes/text.ts'
 import type { Content, Directive, Section } from '@hypha/core/trust/directive.ts'
 import type { BoardState } from '@hypha/core/wire/board/state.ts'
+import { firmwareApp } from '@hypha/core/wire/ids.ts'
 
 // What is to be done next with a board, of what it holds and of what it is to hold. Pure.
 
@@ -45,6 +46,9 @@ export const isOf = (slot: Slot, section: Section): boolean =>
 export const slotOf = (state: BoardState, section: Section): Slot | undefined =>
   state.slots.find((slot) => isOf(slot, section))
 
+/** What a board runs, or is itself. */
+export const concernsBoards = ({ app, instances }: Section): boolean => instances.length > 0 || app === firmwareApp
+
 /** The next task; null where there is nothing to do now. */
 export function nextTask(state: BoardState, wanted: Wanted): Task | null {
   const root = wanted.roots.find(({ version }) => version === state.root + 1)
@@ -55,7 +59,7 @@ export function nextTask(state: BoardState, wanted: Wanted): Task | null {
   // What is to run now, before what is to be made ready beside it.
   const sections = [...directive.sections].sort((a, b) => Number(a.phase === 'prepare') - Number(b.phase === 'prepare'))
   for (const section of sections) {
-    if (section.instances.length === 0 || wanted.refusedSections.has(sectionName(section))) continue
+    if (!concernsBoards(section) || wanted.refusedSections.has(sectionName(section))) continue
     const task = taskFor(section, state, wanted)
     if (task !== null) return task
   }

@@ -4,7 +4,7 @@ import type { Identify } from '@hypha/core/wire/board/identify.ts'
 import type { BoardState } from '@hypha/core/wire/board/state.ts'
 import { firmwareApp } from '@hypha/core/wire/ids.ts'
 import type { ChildState, Inventory, PrepareState, SectionState } from '@hypha/core/wire/messages/state.ts'
-import { slotOf } from './bringing.ts'
+import { concernsBoards, slotOf } from './bringing.ts'
 
 type Slot = BoardState['slots'][number]
 
@@ -23,6 +23,7 @@ export function childOf(
   state: BoardState | null,
   connected: boolean,
   told: ToldBoard = untold,
+  takesFirmware = false,
 ): ChildState {
   const { board, key, invite, incarnation } = identify
   return {
@@ -31,7 +32,7 @@ export function childOf(
     invite,
     connected,
     incarnation,
-    inventory: inventoryOf(identify),
+    inventory: inventoryOf(identify, takesFirmware),
     slotBytes: identify.slotBytes,
     envelopeBytes: identify.envelopeBytes,
     root: state?.root ?? 0,
@@ -49,7 +50,7 @@ const runningSlots = ({ running, slots }: BoardState): Slot[] =>
 /** What the interpreter takes of the arena beside the module's memory, for a module as small as those that fit: its imports, globals and tables, and some stack. */
 const interpreterBytes = 1_024
 
-const inventoryOf = (identify: Identify): Inventory => ({
+const inventoryOf = (identify: Identify, takesFirmware: boolean): Inventory => ({
   agentVersion: identify.firmware,
   arch: identify.hardware,
   os: 'none',
@@ -62,12 +63,12 @@ const inventoryOf = (identify: Identify): Inventory => ({
   sensors: identify.sensors,
   actuators: identify.actuators,
   labels: [],
-  updates: [firmwareApp],
+  updates: takesFirmware ? [firmwareApp] : null,
 })
 
 /** What its directive asks for, and of apps that it doesn't name what the board has. */
 function sectionsOf(board: string, state: BoardState, told: ToldBoard): SectionState[] {
-  const wanted = told.directive?.sections.filter(({ instances }) => instances.length > 0) ?? []
+  const wanted = told.directive?.sections.filter(concernsBoards) ?? []
   const apps = new Set(wanted.map(({ app }) => app))
   const asked = [...apps].map((app) => {
     const run = wanted.find((each) => each.app === app && each.phase === 'run')
@@ -129,7 +130,7 @@ function sectionOf(
 ): SectionState {
   const runs = state.running.flatMap((running) => {
     const its = state.slots.find((other) => other.slot === running.slot)
-    return its !== undefined && its.app === app && its.module !== null ? [{ running, its, module: its.module }] : []
+    return its !== undefined && its.app === app ? [{ running, its }] : []
   })
   const error = runs.find(({ its }) => its.slot === slot?.slot)?.running.error ?? null
   return {
@@ -142,7 +143,9 @@ function sectionOf(
     running: runs.find(({ running }) => running.status !== 'stopped')?.its.releaseDigest ?? null,
     instances: runs
       .filter(({ its }) => its.releaseDigest !== null && bytesEqual(its.releaseDigest, release))
-      .map(({ running, module }) => ({
+      // The firmware has none: it is no instance of anything.
+      .flatMap(({ running, its }) => (its.module === null ? [] : [{ ...running, module: its.module }]))
+      .map(({ module, ...running }) => ({
         module,
         home: board,
         status: running.status,

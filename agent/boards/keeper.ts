@@ -8,6 +8,7 @@ import type { CommitOutcome } from '@hypha/core/trust/judge-commit.ts'
 import { maxDirectiveBytes } from '@hypha/core/trust/snapshot.ts'
 import type { ToBridge } from '@hypha/core/wire/board/agent-port.ts'
 import type { BoardState } from '@hypha/core/wire/board/state.ts'
+import { firmwareApp } from '@hypha/core/wire/ids.ts'
 import { nextTask, type RootVersion, sectionName, slotOf, type Task } from './bringing.ts'
 
 type Transfer = Extract<ToBridge, { kind: 'transfer' }>
@@ -24,6 +25,8 @@ export interface KeeperPorts {
   transfer(what: ToBring): Promise<BroughtCode>
   /** Tells the board a step of an app's change. */
   activate(step: 'activate' | 'confirm', section: Section): Promise<BroughtCode>
+  /** The image that a release of the firmware has for the board and the slot that doesn't run. */
+  imageOf(envelope: Uint8Array, section: Section): Content | null
   /** The bytes of a transfer that the directive of the board lists, as they travel. */
   receive(content: Content, app: string): Promise<Uint8Array>
   /** Judges a commit against what the board is told. Null where it doesn't hold. */
@@ -227,8 +230,11 @@ export class Keeper {
     const released = await this.#ports.receive(asItTravels(envelope), section.app)
     const refused = await this.#bringWhole('release', released)
     if (refused !== null) return refused
-    const bytes = await this.#ports.receive(asItTravels(content), section.app)
-    const { digest, size, transfer } = content
+    // Of a firmware there is an image for each slot: which is the board's, the release tells.
+    const wanted = section.app === firmwareApp ? this.#ports.imageOf(released, section) : content
+    if (wanted === null) return 'firmware-board'
+    const bytes = await this.#ports.receive(asItTravels(wanted), section.app)
+    const { digest, size, transfer } = wanted
     const encoding = transfer.encoding === 'identity' ? 'identity' : 'mcu-patch'
     const code = await this.#ports.transfer({ what: 'content', digest, size, encoding, base: transfer.base, bytes })
     if (code === null) await this.#until((state) => !['receiving', undefined].includes(slotOf(state, section)?.status))

@@ -1,5 +1,6 @@
 import { HyphaError } from '@hypha/core/errors.ts'
 import { type Directive, directive, type Section } from '@hypha/core/trust/directive.ts'
+import { filesFor } from '@hypha/core/trust/shape.ts'
 import { maxDirectiveBytes } from '@hypha/core/trust/snapshot.ts'
 import { choosingAgain } from './choose-again.ts'
 import type { DirectApp, DirectInput, DirectNode } from './input.ts'
@@ -79,9 +80,9 @@ function sectionsFor(
   return chosen.sort((a, b) => (a.app === b.app ? (a.phase > b.phase ? -1 : 1) : a.app < b.app ? -1 : 1))
 }
 
-/** A built-in app is placed nowhere: it is for every node that installs its releases by itself. */
+/** A built-in app is placed nowhere: it is for every node that installs its releases by itself, where the release has files for its architecture. */
 const isInstalledBy = ({ installs }: DirectNode, { release }: DirectApp): boolean =>
-  release.files !== null && installs?.apps.includes(release.app) === true
+  release.files !== null && installs?.apps.includes(release.app) === true && filesFor(release, installs.arch).length > 0
 
 function isNew(node: DirectNode, sections: readonly Section[], { now, lifetimeMs }: DirectInput): boolean {
   const { last, removed } = node

@@ -1,5 +1,6 @@
 import { toHex } from '@hypha/core/bytes/text.ts'
 import type { ReleaseModule } from '@hypha/core/trust/release.ts'
+import { filesFor } from '@hypha/core/trust/shape.ts'
 import type { SectionState } from '@hypha/core/wire/messages/state.ts'
 import type {
   AppDetail,
@@ -96,7 +97,12 @@ export class AppViews {
     if (stored === null || stored.release.files === null) return null
     const nodes = this.#store.nodes
       .list()
-      .filter(({ inventory, removedAt }) => removedAt === null && inventory?.updates?.includes(app))
+      .filter(
+        ({ inventory, removedAt }) =>
+          removedAt === null &&
+          inventory?.updates?.includes(app) &&
+          filesFor(stored.release, inventory.arch).length > 0,
+      )
     const running = nodes.filter(({ id }) => {
       const release = sections.get(id)?.get(app)?.running ?? null
       return release !== null && toHex(release) === digest
