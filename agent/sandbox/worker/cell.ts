@@ -421,7 +421,6 @@ export class WorkerCell {
   }
 }
 
-const pageBytes = 65_536
 const kvInterface = 'hypha:host/kv@0.1.0'
 /** Host interfaces that answer in a rehearsal. */
 const rehearsable = new Set(['log', 'clock', 'config'].map((name) => `hypha:host/${name}@0.1.0`))
