@@ -111,7 +111,7 @@ function judge(known: RolloutNode, section: Section | undefined, reported: Secti
   const prepared = reported && !runs(section, reported) ? prepareOf(section, reported) : null
   if (prepared !== null) {
     const { status, code, message } = prepared
-    return { status, code, message, waitsFor: waitsForPrepare(known, prepared) }
+    return { status, code, message, waitsFor: waitsForPrepare(known, prepared, reported!) }
   }
   if (!reported || !taken(section, reported)) {
     // It has read it and can't write it down, such as on a full disk.
@@ -143,9 +143,14 @@ function phaseOf(section: Section, reported: SectionState): RolloutStatus | null
   return prepared?.status ?? (taken(section, reported) ? reported.status : null)
 }
 
-function waitsForPrepare(known: RolloutNode, { epoch, status, code, message }: PrepareState): string {
+function waitsForPrepare(
+  known: RolloutNode,
+  { epoch, status, code, message }: PrepareState,
+  { running }: SectionState,
+): string {
   const { node, progress } = known
   const failure = message ?? code ?? 'without a reason'
+  const meanwhile = running === null ? nothingRuns : 'what ran before runs on'
   switch (status) {
     case 'receiving': {
       const held = progress?.epoch === epoch ? `, of which it has ${progress.bytes} of ${progress.ofBytes} bytes` : ''
@@ -158,11 +163,14 @@ function waitsForPrepare(known: RolloutNode, { epoch, status, code, message }: P
     case 'committed':
       return `${reach(known)} to flip at the instant that the gateway has named`
     case 'not-flipped':
-      return `waits for another release: ${node} could not flip to this one (${failure}), and what ran before runs on`
+      return `waits for another release: ${node} could not flip to this one (${failure}), and ${meanwhile}`
     case 'refused':
-      return `waits for another release: ${node} could not prepare this one (${failure}), and what ran before runs on`
+      return `waits for another release: ${node} could not prepare this one (${failure}), and ${meanwhile}`
   }
 }
+
+/** Where it is an app's first release, there is none to go on with. */
+const nothingRuns = 'nothing of the app runs there'
 
 function reach({ node, online, state }: RolloutNode): string {
   if (online) return `waits for ${node}`
@@ -173,6 +181,7 @@ function reach({ node, online, state }: RolloutNode): string {
 function waitsForPhase(known: RolloutNode, section: Section, reported: SectionState): string | null {
   const { node, progress } = known
   const failure = reported.message ?? reported.code ?? 'without a reason'
+  const { running } = reported
   switch (reported.status) {
     case 'receiving': {
       const held =
@@ -188,9 +197,9 @@ function waitsForPhase(known: RolloutNode, section: Section, reported: SectionSt
     case 'confirmed':
       return null
     case 'reverted':
-      return `waits for another release: on ${node} it failed (${failure}), and the one before runs again`
+      return `waits for another release: on ${node} it failed (${failure}), and ${running === null ? nothingRuns : 'the one before runs again'}`
     case 'refused':
-      return `waits for another release: ${node} refused this one (${failure})`
+      return `waits for another release: ${node} refused this one (${failure})${running === null ? `, and ${nothingRuns}` : ''}`
   }
 }
 

@@ -16,6 +16,7 @@ import { createDenials } from './denials.ts'
 import type { GatewayDeps } from './deps.ts'
 import { escalationViews, stuckNotices } from './escalation-views.ts'
 import { Feeds } from './feeds.ts'
+import { idleNotices } from './idle-notices.ts'
 import { nodeNotices, nodeServices } from './nodes.ts'
 import { notFound } from './not-found.ts'
 import { Pipeline } from './pipeline.ts'
@@ -91,6 +92,7 @@ function statusOf(deps: GatewayDeps, pipeline: Pipeline, views: AppViews, starte
         .filter(({ complete }) => !complete)
         .map(({ name }) => `Not everything of ${name} has a place: see hypha plan --app ${name}.`),
       ...apps.flatMap(({ name }) => stuckNotices(name, views.planOf(name))),
+      ...idleNotices(deps.store, pipeline.releases),
       ...signatureNotices(deps, pipeline),
       ...nodeNotices(deps),
     ],

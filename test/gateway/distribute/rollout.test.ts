@@ -126,6 +126,16 @@ describe('a node', () => {
       { status: 'reverted', code: 'trapped', waitsFor: /another release: on pi-7 it failed \(it trapped\)/ },
     ],
     [
+      'that reverted to the release before',
+      { state: stateOf([reported({ status: 'reverted', message: 'it trapped', running: digest(7) })]) },
+      { status: 'reverted', waitsFor: /failed \(it trapped\), and the one before runs again$/ },
+    ],
+    [
+      'that gave up the first release of an app',
+      { state: stateOf([reported({ status: 'reverted', message: 'it trapped', running: null })]) },
+      { status: 'reverted', waitsFor: /failed \(it trapped\), and nothing of the app runs there$/ },
+    ],
+    [
       'that refused the release',
       { state: stateOf([reported({ status: 'refused', code: 'below-floor' })]) },
       { status: 'refused', waitsFor: /pi-7 refused this one \(below-floor\)/ },

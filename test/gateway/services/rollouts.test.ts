@@ -305,3 +305,15 @@ test('Nodes that do not come back after a start of the gateway hold nobody up', 
   expect(told(again, 'pi-7')).toMatchObject({ phase: 'run', epoch: 2 })
   again.pipeline.stop()
 })
+
+test('A first release that fails leaves nothing running, and the status says where and why', async () => {
+  const gateway = await startFleet()
+  await push(gateway, await sampler())
+  for (const node of ['pi-7', 'pi-8']) await says(gateway, node, 'prepared')
+  toTheInstant(gateway)
+  for (const node of ['pi-7', 'pi-8']) await says(gateway, node, 'reverted', { message: 'it trapped' })
+  expect(gateway.pipeline.rollouts.show('greenhouse')).toMatchObject({ state: 'aborted' })
+  expect((await gateway.services.status()).notices).toEqual([
+    'Nothing of greenhouse runs on pi-7, pi-8: greenhouse 1 failed there (it trapped), and nothing ran before it. Mend it and push again; see hypha rollout greenhouse.',
+  ])
+})
