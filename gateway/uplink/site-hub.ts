@@ -1,7 +1,6 @@
-import { randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
-import { bytesEqual, toHex } from '@hypha/core/bytes/text.ts'
+import { bytesEqual } from '@hypha/core/bytes/text.ts'
 import { type ErrorCode, HyphaError } from '@hypha/core/errors.ts'
 import {
   type SiteWord,
@@ -13,6 +12,7 @@ import {
 import type { SiteStore } from '../store/sites.ts'
 import { Channel } from './channel.ts'
 import { identifySite, type SiteIdentity } from './site-identity.ts'
+import { SiteStreams, type StreamLimits } from './site-streams.ts'
 
 /** What the hub does for a site beside its telemetry. */
 export interface HubPorts {
@@ -33,10 +33,7 @@ export interface HubPorts {
   readonly limits?: Partial<HubLimits>
 }
 
-export interface HubLimits {
-  /** Streams of one site, those that it has yet to open included. */
-  readonly maxStreams: number
-  readonly openTimeoutMs: number
+export interface HubLimits extends StreamLimits {
   readonly firstWordMs: number
   /** Connections of one site that have said nothing yet. */
   readonly maxSilent: number
@@ -54,11 +51,6 @@ interface Control {
   readonly incarnation: Uint8Array
 }
 
-interface Pending {
-  readonly site: string
-  readonly take: (stream: Duplex | null) => void
-}
-
 /**
  * The upstream's end of all uplinks. A site proves itself by its certificate; what it may do is what its words can say: bring its own telemetry, invite the agent that runs for it,
  * and open the streams that it was asked for. [P 12.3]
@@ -67,14 +59,16 @@ export class SiteHub {
   readonly #ports: HubPorts
   readonly #limits: HubLimits
   readonly #controls = new Map<string, Control>()
-  readonly #pending = new Map<string, Pending>()
-  readonly #streams = new Map<string, Set<Duplex>>()
+  readonly #streams: SiteStreams
   readonly #silent = new Map<string, number>()
   #closed = false
 
   constructor(ports: HubPorts) {
     this.#ports = ports
     this.#limits = { ...defaultLimits, ...ports.limits }
+    this.#streams = new SiteStreams(this.#limits, (site, stream, target) =>
+      this.#controls.get(site)?.channel.send({ kind: 'open', stream, target }),
+    )
   }
 
   online(site: string): boolean {
@@ -82,7 +76,7 @@ export class SiteHub {
   }
 
   streams(site: string): number {
-    return this.#streams.get(site)?.size ?? 0
+    return this.#streams.count(site)
   }
 
   /** A verified TLS connection that asked for the uplink's protocol. */
@@ -186,6 +180,7 @@ export class SiteHub {
     }
     if (this.#controls.get(site) !== control) return
     control.channel.send({ kind: 'welcome', site, upTo, wants: this.#ports.wantsInvite(site), certificate })
+    this.#streams.online(site)
     this.#ports.changed(site, true)
   }
 
@@ -245,44 +240,18 @@ export class SiteHub {
   }
 
   #stream(site: string, channel: SiteChannel, stream: Uint8Array): void {
-    const key = toHex(stream)
-    const pending = this.#pending.get(key)
-    // Another site's, one that nobody waits for any more, or a guess.
-    if (pending?.site !== site) {
-      const text = `${site} opened a stream that it was not asked for`
-      this.#refuse(channel, new HyphaError('site-refused', text, { where: site }))
+    if (this.#streams.awaits(site, stream)) {
+      this.#streams.opened(stream, channel.release())
       return
     }
-    this.#pending.delete(key)
-    pending.take(channel.release())
+    // Another site's, one that nobody waits for any more, or a guess.
+    const text = `${site} opened a stream that it was not asked for`
+    this.#refuse(channel, new HyphaError('site-refused', text, { where: site }))
   }
 
   /** A stream to one of the site's own listeners. Throws `uplink-offline`. */
   openStream(site: string, target: TunnelTarget): Promise<Duplex> {
-    const control = this.#controls.get(site)
-    const open = this.#streams.get(site) ?? new Set()
-    const waiting = [...this.#pending.values()].filter((each) => each.site === site).length
-    const offline = (why: string) =>
-      new HyphaError('uplink-offline', `There is no way to ${site}: ${why}`, { where: site })
-    if (!control) return Promise.reject(offline('it is not connected'))
-    if (open.size + waiting >= this.#limits.maxStreams)
-      return Promise.reject(offline(`${this.#limits.maxStreams} streams are open`))
-    const stream = new Uint8Array(randomBytes(16))
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#pending.delete(toHex(stream))
-        reject(offline('it did not open the stream in time'))
-      }, this.#limits.openTimeoutMs)
-      const take = (opened: Duplex | null) => {
-        clearTimeout(timer)
-        if (opened === null) return reject(offline('it was cut'))
-        this.#streams.set(site, open.add(opened))
-        opened.once('close', () => open.delete(opened))
-        resolve(opened)
-      }
-      this.#pending.set(toHex(stream), { site, take })
-      control.channel.send({ kind: 'open', stream, target })
-    })
+    return this.#streams.open(site, target)
   }
 
   /** Asks a connected site to invite the agent anew. */
@@ -295,18 +264,13 @@ export class SiteHub {
     const control = this.#controls.get(site)
     control?.channel.send({ kind: 'ended', code, message })
     control?.channel.end()
+    this.#streams.end(site)
     this.#lost(site)
   }
 
   #lost(site: string): void {
     const was = this.#controls.delete(site)
-    for (const [key, pending] of this.#pending) {
-      if (pending.site !== site) continue
-      this.#pending.delete(key)
-      pending.take(null)
-    }
-    for (const stream of this.#streams.get(site) ?? []) stream.destroy()
-    this.#streams.delete(site)
+    this.#streams.cut(site)
     if (was) this.#ports.changed(site, false)
   }
 
@@ -316,5 +280,6 @@ export class SiteHub {
       this.#controls.get(site)!.channel.end()
       this.#lost(site)
     }
+    this.#streams.close()
   }
 }

@@ -153,7 +153,7 @@ test('While the uplink is cut the site goes on alone, and afterwards all of it i
   proxy.cut()
   await isOnline(false)
   await eventually('the upstream knows', async () => ((await siteOf()).online ? undefined : true))
-  await counted(site, before + 8)
+  await counted(site, before + 3)
   await lastValue(site, { app: 'garden', metric: 'failed' })
   expect((await uplinkOf())!.waiting).toBeGreaterThan(0)
   proxy.letGo()
@@ -161,7 +161,7 @@ test('While the uplink is cut the site goes on alone, and afterwards all of it i
   await isOnline(true)
   const { at } = await lastValue(site, { app: 'garden', metric: 'failed' })
   await lastValue(site, { app: 'garden', metric: 'advised' }, (value) => value.at > at)
-  await same(before + 8)
+  await same(before + 3)
 })
 
 /** Waits until the upstream has as much as a count, and holds that part against what the site has. */
@@ -181,15 +181,15 @@ test('Either side may be killed: what the other has goes on, and nothing is lost
   await eventually('the upstream knows', async () => ((await siteOf()).online ? undefined : true))
   await site.startGateway()
   await isOnline(true)
-  value = (await counted(site, value + 4)).value
+  value = (await counted(site, value + 3)).value
   await upstream.gateway!.end('SIGKILL')
   await isOnline(false)
-  await counted(site, value + 4)
+  await counted(site, value + 3)
   await upstream.startGateway()
   await isOnline(true)
   const { at } = await lastValue(site, { app: 'garden', metric: 'count' })
   await lastValue(site, { app: 'garden', metric: 'advised' }, (advised) => advised.at > at)
-  await same(value + 4)
+  await same(value + 3)
 
   // At rest, all of both sides is the same.
   await site.agents.get('pi-1')!.end()
