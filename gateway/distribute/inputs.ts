@@ -9,7 +9,7 @@ import type { Store } from '../store/store.ts'
 import type { Publish } from './directive-packet.ts'
 
 export interface InputSenderOptions {
-  readonly store: Pick<Store, 'inputs' | 'meta'>
+  readonly store: Pick<Store, 'inputs' | 'meta' | 'handovers'>
   readonly topics: FleetTopics
   readonly publish: Publish
   readonly clock: Pick<Clock, 'after'>
@@ -67,7 +67,8 @@ export function createInputSender(options: InputSenderOptions) {
     const sending = connected.instances.get(name) ?? { sent: 0, outstanding: new Set() }
     connected.instances.set(name, sending)
     const room = window - sending.outstanding.size
-    if (room <= 0) return []
+    // What comes to an instance that isn't there yet is passed over; and what comes after it must not be handled before. [P 13.5]
+    if (room <= 0 || store.handovers.isAwaited(node, target)) return []
     const next = store.inputs.waitingFor({ ...target, node }, sending.sent, room)
     for (const { number } of next) {
       sending.outstanding.add(number)

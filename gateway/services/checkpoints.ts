@@ -146,6 +146,8 @@ export class Checkpoints {
       }),
     )
     this.#feeds.events.publish(events)
+    // What has waited for it goes to it now.
+    this.#deps.outlet.inputsMoved([node])
   }
 
   #arrivalText(holder: Holder): string {

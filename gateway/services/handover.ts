@@ -53,13 +53,17 @@ function isHandedOver({ world, spec }: ReleaseModule): boolean {
   return keeps || spec.subscribe.length > 0 || spec.timerMs !== null
 }
 
+/** Names of the modules whose instances are handed over. */
+export const handedOver = (releases: readonly Release[]): ReadonlySet<string> =>
+  new Set(releases.flatMap(({ modules }) => modules.filter(isHandedOver).map(({ name }) => name)))
+
 /**
  * Decides for each instance of an app who may have it: the node that has it lets go first, and what it keeps goes on to where the plan has it. Called within the transaction in which directives
  * are made. [P 13.3, P 13.4]
  */
 export function handOver(app: HandoverApp, parts: HandoverParts): HandedOver {
   const { handovers } = parts.store
-  const modules = new Set(app.releases.flatMap(({ modules }) => modules.filter(isHandedOver).map(({ name }) => name)))
+  const modules = handedOver(app.releases)
   const placed = Map.groupBy(
     app.plan.instances.filter(({ module }) => modules.has(module)),
     spotOf,

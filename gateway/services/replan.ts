@@ -14,7 +14,7 @@ import { settingsFor } from '../store/settings.ts'
 import { barredOf } from './bars.ts'
 import { fleetOf, type PlannedApp, usedBy } from './capacity.ts'
 import type { GatewayDeps } from './deps.ts'
-import { type HandedOver, handOver, spotOf } from './handover.ts'
+import { type HandedOver, handedOver, handOver, spotOf } from './handover.ts'
 import { holdingsOf, type PatchRefusals } from './holdings.ts'
 import type { Releases, StoredRelease } from './releases.ts'
 import { nodesOfReplacedSigner } from './replaced.ts'
@@ -187,19 +187,23 @@ function placeBoth(
   records: readonly NodeRecord[],
 ): Placed {
   const release = shop.releases.byDigest(value.release)!
+  const once = placedOnce([app.release.release, release.release])
   const committed = committedWave(value.state)
   const waves = new Map(value.waves.flatMap((nodes, wave) => nodes.map((node) => [node, wave] as const)))
   const today = placeBeside(shop, app.release.app, release, value.plan, apps, records)
   const isNew = ({ node }: PlannedInstance) => !waves.has(node)
   const plan = {
     ...value.plan,
-    instances: [...value.plan.instances.filter((each) => !isNew(each)), ...today.instances.filter(isNew)],
+    instances: once(
+      value.plan.instances.filter((each) => !isNew(each)),
+      today.instances.filter(isNew),
+    ),
   }
   const through = committed >= value.waves.length - 1
   const stays = (app.before?.instances ?? []).filter(({ node }) => (waves.get(node) ?? -1) > committed)
   const flipped = plan.instances.filter(({ node }) => waves.has(node) && waves.get(node)! <= committed)
   const came = (committed >= 0 ? plan : app.before === null ? emptyPlan(release) : app.plan).instances.filter(isNew)
-  const mixed = { ...(app.before === null || through ? plan : app.plan), instances: [...flipped, ...stays, ...came] }
+  const mixed = { ...(app.before === null || through ? plan : app.plan), instances: once(stays, flipped, came) }
   const { state } = value
   return {
     ...app,
@@ -217,6 +221,19 @@ function placeBoth(
         settled: state.at !== 'committed' || state.settled,
       },
     },
+  }
+}
+
+/** What there is one of at a time is where the first of these has it: in the middle of a rollout nothing moves. [P 13.3] */
+function placedOnce(releases: readonly Release[]) {
+  const modules = handedOver(releases)
+  return (...parts: (readonly PlannedInstance[])[]): PlannedInstance[] => {
+    const spots = new Set<string>()
+    return parts.flatMap((instances) => {
+      const fresh = instances.filter((each) => !modules.has(each.module) || !spots.has(spotOf(each)))
+      for (const each of fresh) spots.add(spotOf(each))
+      return fresh
+    })
   }
 }
 

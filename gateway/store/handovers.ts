@@ -117,6 +117,11 @@ export function createHandovers(db: Database, fleet: string) {
       const row = one.get(...key(instance))
       return row === undefined ? null : holderOf(row)
     },
+    /** Whether an instance is on its way to a node, or has not left another one yet. */
+    isAwaited(node: string, instance: InstanceId): boolean {
+      const row = one.get(...key(instance))
+      return row !== undefined && (row.node !== node || (row.status === 'held' && row.arrived === 0))
+    },
     /** Instances that a node is told to run, and isn't known to. */
     coming: (node: string): Holder[] => coming.all(fleet, node).map(holderOf),
     /** All that are on their way. */

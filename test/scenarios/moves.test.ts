@@ -1,0 +1,124 @@
+import { join } from 'node:path'
+import Sqlite from 'better-sqlite3'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { eventually, Fleet } from '../support/fleet.ts'
+import { eventOf, lastValue, steadySensor, writeApp } from './support.ts'
+
+// A device says 1, 2, 3, …; a tally of its own counts what it hears, on whichever of two edges it is let. What it has counted goes with it.
+
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 })
+
+const speaker = `
+import { names } from "hypha/host/sensor";
+import { publish } from "hypha/host/messages";
+import { emit } from "hypha/host/telemetry";
+let said: u32 = 0;
+export function tick(nowMs: u64): void {
+  if (names().length == 0) return;
+  said++;
+  publish("in/number", Uint8Array.wrap(String.UTF8.encode(said.toString())));
+  emit("said", <f64>said);
+}
+`
+
+/** Counts in its state and in its kv: both must go on where they were. */
+const tally = `
+import { get, set } from "hypha/host/kv";
+import { emit } from "hypha/host/telemetry";
+import { Result, Unit } from "hypha/types";
+let counted = new Uint32Array(1);
+export function deliver(topic: string, payload: Uint8Array): void {
+  counted[0]++;
+  const kept = get("counted");
+  const before: u32 = kept === null ? 0 : <u32>parseInt(String.UTF8.decode(kept.buffer));
+  set("counted", Uint8Array.wrap(String.UTF8.encode((before + 1).toString())));
+  emit("heard", parseFloat(String.UTF8.decode(payload.buffer)));
+  emit("counted", <f64>counted[0]);
+  emit("kept", <f64>(before + 1));
+}
+export function save(): Uint8Array {
+  return Uint8Array.wrap(counted.buffer.slice(0));
+}
+export function restore(from: string, saved: Uint8Array): Result<Unit, string> {
+  counted[0] = load<u32>(saved.dataStart);
+  return new Result<Unit, string>(true, 0, "");
+}
+`
+
+const manifest = `[module.speaker]
+timer = "50ms"
+publish = ["in/#"]
+
+[module.tally]
+subscribe = ["in/#"]
+requires = ["host"]
+`
+
+let fleet: Fleet
+const edges = ['edge-a', 'edge-b'] as const
+
+beforeAll(async () => {
+  fleet = await Fleet.start({ name: 'moving' })
+  for (const edge of edges) await fleet.addNode(edge, { tier: 'edge', nodeFile: 'checkpoint = "200ms"\n' })
+  await fleet.hypha(['node', 'label', 'edge-a', 'host'])
+  await fleet.addNode('pi-1', { nodeFile: steadySensor })
+  await fleet.hypha(['push', '--no-wait', writeApp(fleet, 'app', manifest, { speaker, tally })])
+  await heardOn('edge-a', 20)
+})
+afterAll(() => fleet.stop())
+
+/** The tally counts on a node, and has come to so much. */
+const heardOn = (node: string, least: number) =>
+  lastValue(fleet, { app: 'app', metric: 'counted' }, (value) => value.node === node && value.value >= least)
+
+async function letIn(to: string, from: string): Promise<void> {
+  await fleet.hypha(['node', 'label', to, 'host'])
+  await fleet.hypha(['node', 'label', from, '--remove', 'host'])
+}
+
+interface Row {
+  readonly node: string
+  readonly value: number
+  readonly times: number
+}
+
+/** Every value that was stored of a metric, and how often. */
+function stored(metric: string): Row[] {
+  const db = new Sqlite(join(fleet.folder, 'hypha/gateway/hypha.db'), { readonly: true })
+  try {
+    return db
+      .prepare<[string], Row>(
+        `SELECT min(node) AS node, value, count(*) AS times FROM samples JOIN series ON series.id = samples.series
+        WHERE app = 'app' AND metric = ? GROUP BY value ORDER BY value`,
+      )
+      .all(metric)
+  } finally {
+    db.close()
+  }
+}
+
+/** What was said has all been heard, each once. */
+async function allHeardOnce(): Promise<void> {
+  const { value: upTo } = await lastValue(fleet, { app: 'app', metric: 'said' })
+  const heard = await eventually(`${upTo} to be heard`, () => {
+    const rows = stored('heard').filter(({ value }) => value <= upTo)
+    return rows.length >= upTo ? rows : undefined
+  })
+  expect(heard.filter(({ times }) => times !== 1)).toEqual([])
+}
+
+test('An instance goes on where it was when it moves, and when it comes home: in state and kv, and with each input once.', async () => {
+  await letIn('edge-b', 'edge-a')
+  await eventOf(fleet, 'app', 'handed-over', /moved from edge-a to edge-b in \d+ ms, 0 turns lost/)
+  const { value } = await heardOn('edge-b', 30)
+  await letIn('edge-a', 'edge-b')
+  await eventOf(fleet, 'app', 'handed-over', /moved from edge-b to edge-a in \d+ ms, 0 turns lost/)
+  await heardOn('edge-a', value + 20)
+  await allHeardOnce()
+  // Neither began anew, nor lost or doubled a turn.
+  for (const metric of ['counted', 'kept']) {
+    const rows = stored(metric)
+    expect(rows.filter(({ times }) => times !== 1)).toEqual([])
+    expect(rows.map((row) => row.value)).toEqual(rows.map((_, index) => index + 1))
+  }
+})
