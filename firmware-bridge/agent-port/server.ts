@@ -51,6 +51,7 @@ export class AgentPort {
       requests.close()
     })
     this.#greet(socket)
+    this.#bridge.reopen()
   }
 
   #greet(socket: Socket): void {

@@ -102,6 +102,15 @@ export class Bridge {
     }))
   }
 
+  /** Has every line open anew: what boards said was told to nobody, and they say it again. [S 8.12] */
+  reopen(): void {
+    for (const { line, board } of this.#opened.values()) {
+      if (board === null) continue
+      line.session.end('closing', this.#ports.clock.monotonic())
+      line.pump()
+    }
+  }
+
   async close(): Promise<void> {
     this.#closed = true
     this.#stopWatching()
