@@ -4,7 +4,7 @@ import { HyphaError } from '@hypha/core/errors.ts'
 import { type Files, type OpenFile, replaceFile } from '@hypha/core/ports/files.ts'
 import { report } from '@hypha/core/wire/messages/report.ts'
 
-// What a board has reported, until the gateway has it: the board keeps two kilobytes, and forgets what is durable here. [P 12.5]
+// What a board has reported, until the gateway has it: the board keeps two kilobytes, and forgets what is durable here. [P 15.5]
 //
 // A file of records, each as long as its first 4 bytes say: a CRC-32 of what follows, the MAC, the report. One that was cut off is the last.
 

@@ -230,11 +230,11 @@ export function createSites(db: Database, fleet: string) {
     },
     /**
      * What is stored of a site's outbox: the number that is to come after. An incarnation that isn't known begins at `start`; where rows before `start` were acknowledged and aren't here, an
-     * event says how many. Null where there is no such site. [P 12.8]
+     * event says how many. Null where there is no such site. [P 14.8]
      */
     hello: (site: string, incarnation: Uint8Array, start: number, now: number): number | null =>
       hello.immediate(site, incarnation, start, now),
-    /** Stores a batch together with the cursor; null, and nothing stored, unless it follows on what is stored. [P 12.7] */
+    /** Stores a batch together with the cursor; null, and nothing stored, unless it follows on what is stored. [P 14.7] */
     take: (site: string, incarnation: Uint8Array, batch: ForwardBatch, now: number): Taken | null =>
       take.immediate(site, incarnation, batch, now),
     telemetry,

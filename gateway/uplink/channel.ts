@@ -16,7 +16,7 @@ const watchMs = 5_000
 /** What the other side doesn't take counts as a cut: nobody waits for megabytes of words. */
 const maxWaitingBytes = 8 * 1_048_576
 
-/** Words over a connection, each behind its length. Bytes that are none end it, and nothing else. [P 12.3] */
+/** Words over a connection, each behind its length. Bytes that are none end it, and nothing else. [P 14.3] */
 export class Channel<In, Out> {
   readonly #socket: TLSSocket
   readonly #codecs: { readonly in: MessageCodec<In>; readonly out: MessageCodec<Out> }

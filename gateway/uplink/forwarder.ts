@@ -22,7 +22,7 @@ const incarnationBytes = 8
 
 /**
  * Sends what the store takes in to the upstream, in order, one batch after the other. How far the upstream has acknowledged is written down with what is removed; and how far was sent is
- * written down before it is: an upstream that has more than that has it from a store which was set back since. [P 12.6]
+ * written down before it is: an upstream that has more than that has it from a store which was set back since. [P 14.6]
  */
 export class Forwarder {
   readonly #ports: ForwarderPorts

@@ -9,7 +9,7 @@ const timeoutMs = 15_000
 
 /**
  * Joins the upstream that an invitation names. It has to prove that it holds the pinned CA before anything is sent to it. The same call with the same seed may be repeated until the
- * invitation expires. Throws `join-url-invalid`, `join-unreachable`, `join-ca-mismatch`, and what the upstream answers. [P 12.1]
+ * invitation expires. Throws `join-url-invalid`, `join-unreachable`, `join-ca-mismatch`, and what the upstream answers. [P 14.1]
  */
 export async function joinUpstream(urlText: string, node: string, seed: Uint8Array, nowMs: number): Promise<Upstream> {
   const url = parseJoinUrl(urlText)

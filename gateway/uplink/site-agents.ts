@@ -39,7 +39,7 @@ memory = "${Math.max(1, Math.floor(memoryBytes / mib))}MiB"
 
 /**
  * The cloud tier of each site: an agent in a process and a folder of its own, which belongs to the site's fleet and obeys nobody else. It reaches the site's gateway through two sockets of
- * this folder, whose streams go through the uplink. [P 12.4]
+ * this folder, whose streams go through the uplink. [P 14.4]
  */
 export class SiteAgents {
   readonly #ports: SiteAgentsPorts

@@ -53,7 +53,7 @@ interface Control {
 
 /**
  * The upstream's end of all uplinks. A site proves itself by its certificate; what it may do is what its words can say: bring its own telemetry, invite the agent that runs for it,
- * and open the streams that it was asked for. [P 12.3]
+ * and open the streams that it was asked for. [P 14.3]
  */
 export class SiteHub {
   readonly #ports: HubPorts

@@ -12,7 +12,7 @@ export interface SiteIdentity {
 
 const keyBytes = 32
 
-/** Reads the verified certificate of a site; null for any other: a node's name opens nothing to a site of that name, nor the other way round. [P 12.2] */
+/** Reads the verified certificate of a site; null for any other: a node's name opens nothing to a site of that name, nor the other way round. [P 14.2] */
 export function identifySite(socket: TLSSocket, fleet: string): SiteIdentity | null {
   const certificate = socket.getPeerX509Certificate() as X509Certificate | undefined
   const { O, OU, CN } = (socket.getPeerCertificate()?.subject ?? {}) as { O?: unknown; OU?: unknown; CN?: unknown }

@@ -38,7 +38,7 @@ export interface SiteJoinDeps {
 
 /**
  * Answers the body of POST /v1/join-site. An invitation is good for one key: the same key gets an answer again until the invitation expires. Throws `join-token-unknown`,
- * `join-token-expired`, `join-token-used`, `join-proof-invalid`, or what a malformed body throws. [P 12.1]
+ * `join-token-expired`, `join-token-used`, `join-proof-invalid`, or what a malformed body throws. [P 14.1]
  */
 export async function handleSiteJoin(body: Uint8Array, deps: SiteJoinDeps): Promise<Uint8Array> {
   const request = siteJoinRequest.decode(body)

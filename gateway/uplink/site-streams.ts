@@ -17,7 +17,7 @@ interface Pending {
   readonly take: (opened: Duplex | null) => void
 }
 
-/** Streams through the uplinks: a site opens each when it is asked, and none else. One that is asked for while its site is cut off waits until it is back, for a time. [P 12.5] */
+/** Streams through the uplinks: a site opens each when it is asked, and none else. One that is asked for while its site is cut off waits until it is back, for a time. [P 14.5] */
 export class SiteStreams {
   readonly #limits: StreamLimits
   readonly #ask: (site: string, stream: Uint8Array, target: TunnelTarget) => void

@@ -49,7 +49,7 @@ const maxStreams = 32
 
 type UpstreamChannel = Channel<UpstreamWord, SiteWord>
 
-/** The site's end of its uplink: connects at once, and again after each cut until `close`. [P 12.3] */
+/** The site's end of its uplink: connects at once, and again after each cut until `close`. [P 14.3] */
 export class UpstreamLink {
   #upstream: Upstream
   readonly #ports: UpstreamLinkPorts

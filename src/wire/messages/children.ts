@@ -4,7 +4,7 @@ import { maxChildren } from './state.ts'
 
 /**
  * Retained on `n/<node>/down/children`: of each board of the node that belongs to the fleet, the signed directive. Boards whose cable is elsewhere aren't in it. Their contents are asked for as chunks,
- * by the node. [P 12.3]
+ * by the node. [P 15.3]
  */
 export const childrenMessage = message(
   'children',

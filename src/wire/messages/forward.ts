@@ -55,7 +55,7 @@ const log = record({
   text: [8, text(maxForwardText)],
 })
 
-/** A stretch of what a site has stored since it joined: all rows with numbers above `after`, up to `upTo`. [P 12.6] */
+/** A stretch of what a site has stored since it joined: all rows with numbers above `after`, up to `upTo`. [P 14.6] */
 export const forwardBatch = record({
   after: [1, uint()],
   upTo: [2, uint()],

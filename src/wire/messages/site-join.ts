@@ -2,7 +2,7 @@ import { encodeCbor } from '../../bytes/cbor.ts'
 import { bytes, message, record, type TypeOf, text, uint } from '../codec.ts'
 import { id } from '../ids.ts'
 
-/** The body of POST /v1/join-site: an invited gateway asks for its site's certificate. [P 12.1] */
+/** The body of POST /v1/join-site: an invited gateway asks for its site's certificate. [P 14.1] */
 export const siteJoinRequest = message(
   'site join request',
   record({

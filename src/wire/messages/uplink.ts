@@ -2,7 +2,7 @@ import { bool, bytes, message, nullable, oneOf, record, type TypeOf, text, uint,
 import { id, incarnation } from '../ids.ts'
 import { forwardBatch } from './forward.ts'
 
-/** By which the broker's TLS listener tells an uplink from MQTT (ALPN, RFC 7301). [P 12.3] */
+/** By which the broker's TLS listener tells an uplink from MQTT (ALPN, RFC 7301). [P 14.3] */
 export const uplinkProtocol = 'hypha-uplink/1'
 
 /** A frame's payload; four bytes of length, big-endian, go before it. */
@@ -15,7 +15,7 @@ export type TunnelTarget = (typeof tunnelTargets)[number]
 const streamId = bytes({ exact: 16 })
 const empty = record({})
 
-/** From a site. The first one on a connection is `hello` or `stream`. [P 12.3] */
+/** From a site. The first one on a connection is `hello` or `stream`. [P 14.3] */
 export const siteWord = message(
   'site word',
   union(
@@ -58,7 +58,7 @@ export const upstreamWord = message(
         certificate: [4, nullable(text(8_192))],
       }),
     ],
-    /** Everything up to this row is stored, durably. [P 12.7] */
+    /** Everything up to this row is stored, durably. [P 14.7] */
     ['ack', record({ upTo: [1, uint()] })],
     /** The site is to open a stream to the target. */
     ['open', record({ stream: [1, streamId], target: [2, oneOf(...tunnelTargets)] })],
