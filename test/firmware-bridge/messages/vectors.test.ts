@@ -37,7 +37,7 @@ describe.each([
 it('has a vector for each kind', () => {
   const kinds = vectors.toBoard.map(({ value }) => (value as { kind: string }).kind)
   expect(new Set(kinds)).toEqual(new Set(Object.keys(channelOf)))
-  expect(new Set(vectors.fromBoard.map(({ value }) => (value as { kind: string }).kind)).size).toBe(7)
+  expect(new Set(vectors.fromBoard.map(({ value }) => (value as { kind: string }).kind)).size).toBe(8)
 })
 
 it('to the board has no field with a field in it', () => {
