@@ -23,8 +23,8 @@ export function tick(nowMs: u64): void {
 `
 
 /** An app whose one module beats every 100 ms, on one node at a time. */
-export const pushBeat = (fleet: Fleet, more = ''): Promise<string> =>
-  fleet.hypha(['push', '--no-wait', writeApp(fleet, 'heart', `[module.beat]\ntimer = "100ms"\n${more}`, { beat })])
+export const pushBeat = (fleet: Fleet, app = 'heart', more = ''): Promise<string> =>
+  fleet.hypha(['push', '--no-wait', writeApp(fleet, app, `[module.beat]\ntimer = "100ms"\n${more}`, { beat })])
 
 /** An edge whose connection a test can cut. */
 export async function addEdge(fleet: Fleet, node: string, nodeFile = fast): Promise<CutProxy> {
@@ -37,12 +37,12 @@ export async function addEdge(fleet: Fleet, node: string, nodeFile = fast): Prom
 }
 
 /** Waits until a node has beaten after a moment; its newest beat. */
-export const beatsOn = (fleet: Fleet, node: string, after = 0): Promise<{ value: number; at: number }> =>
-  lastValue(fleet, { app: 'heart', metric: 'beats' }, (value) => value.node === node && value.at > after)
+export const beatsOn = (fleet: Fleet, node: string, after = 0, app = 'heart'): Promise<{ value: number; at: number }> =>
+  lastValue(fleet, { app, metric: 'beats' }, (value) => value.node === node && value.at > after)
 
 /** When a node has beaten, by its own clock: all of it that has been stored. */
-export async function beatTimes(fleet: Fleet, node: string): Promise<number[]> {
-  const query = { app: 'heart', module: 'beat', metric: 'beats', node, limit: '100000' }
+export async function beatTimes(fleet: Fleet, node: string, app = 'heart'): Promise<number[]> {
+  const query = { app, module: 'beat', metric: 'beats', node, limit: '100000' }
   const { points } = await ask<{ points: { at: number }[] }>(fleet, '/v1/values/history', query)
   return points.map(({ at }) => at)
 }
