@@ -8,7 +8,7 @@ export interface FleetNode {
   readonly id: string
   readonly tier: Tier
   readonly online: boolean
-  /** It is away, and its leases have run out: what could run elsewhere isn't kept for it. */
+  /** It is away, or back only now, and its leases have run out: what could run elsewhere isn't kept for it. */
   readonly lost?: boolean
   /** As the node last reported it; null before its first report. */
   readonly inventory: Inventory | null

@@ -148,7 +148,7 @@ export function whyNotOn(module: string, home: string | null, node: FleetNode, s
   }
   const barred = scene.bars.reasons(module, home, node)
   if (barred.length > 0) return barred
-  if (isGivenUp(module, home, node, scene)) return [lostNode(node.id)]
+  if (isGivenUp(module, home, node, scene)) return [lostNode(node)]
   if (!scene.ledger.hasRoom(module, home, node)) return scene.ledger.missing(module, node, node.id)
   const away = !node.online && node.id !== scene.previous.get(spotKey(module, home)) && node.id !== home
   return away ? [offline(node.id)] : []

@@ -16,9 +16,9 @@ export function isGivenUp(module: string, home: string | null, node: FleetNode, 
   return isLeased(module, home, node, scene) || scene.scopes.get(module)!.copied
 }
 
-export const lostNode = (name: string): Reason => ({
+export const lostNode = ({ id, online }: FleetNode): Reason => ({
   code: 'node-lost',
-  text: `${name} is away and its lease has run out`,
+  text: online ? `${id} is back only now, after its lease had run out` : `${id} is away and its lease has run out`,
 })
 
 /** Where nothing else can hold it, an instance waits for the node that it was on, with all that waits for it; null where that could not hold it either. */
@@ -27,6 +27,7 @@ export function awaited(module: string, home: string | null, was: string | undef
   if (node === undefined || !isGivenUp(module, home, node, scene)) return null
   if (!scene.kinds.holds(module, scene.kinds.of(node.id)) || scene.bars.keep(module, home, node)) return null
   if (!scene.ledger.hasRoom(module, home, node)) return null
-  const why = [`${lostNode(node.id).text}, but nothing else can hold it: it waits for ${node.id}`]
+  const waits = node.online ? `stays on ${node.id}` : `waits for ${node.id}`
+  const why = [`${lostNode(node).text}, but nothing else can hold it: it ${waits}`]
   return { node, cost: 0, why }
 }

@@ -34,17 +34,17 @@ export function usedBy(apps: Iterable<PlannedApp>): ReadonlyMap<string, Capacity
 
 /** Nodes as placement sees them; those that are to leave or were revoked are none any more. */
 export function fleetOf(
-  records: readonly (NodeRecord & { readonly lost?: boolean })[],
+  records: readonly (NodeRecord & { readonly lost?: boolean; readonly settles?: boolean })[],
   used: ReadonlyMap<string, CapacityUse>,
 ): FleetNode[] {
   const boards = Map.groupBy(records, ({ parent }) => parent)
   return records
     .filter(({ removedAt, revoked }) => removedAt === null && revoked === null)
-    .map(({ id, tier, presence, inventory, labels, zone, parent, lost }) => ({
+    .map(({ id, tier, presence, inventory, labels, zone, parent, lost, settles }) => ({
       id,
       tier,
       online: presence?.online === true,
-      ...(lost ? { lost } : {}),
+      ...(lost || settles ? { lost: true } : {}),
       inventory,
       labels,
       zone,

@@ -29,6 +29,7 @@ export class Leases {
   readonly #told = new Map<string, { readonly version: number; readonly told: Told }>()
   /** Nodes that are away and have no lease any more. */
   readonly #lost = new Set<string>()
+  readonly #settling = new Set<string>()
   /** What is to be done with a node later on: that it is given up, or that it has stayed. */
   readonly #later = new Map<string, () => void>()
   readonly #startedAt: number
@@ -54,6 +55,9 @@ export class Leases {
 
   /** Whether a node is away and its leases have run out. */
   lost = (node: string): boolean => this.#lost.has(node)
+
+  /** Whether it was that, and is back only now. */
+  settles = (node: string): boolean => this.#settling.has(node)
 
   /** Bytes of `up/lease`: the answer, for `down/lease`; null for one that asks too often. Throws `message-malformed`. */
   ask(node: string, bytes: Uint8Array): Uint8Array | null {
@@ -81,12 +85,18 @@ export class Leases {
 
   /** A node has come, or gone. */
   presence(node: string, online: boolean): void {
-    this.#cancel(node)
-    if (!online) this.#giveUpLater(node)
-    if (!online || !this.#lost.delete(node)) return
-    this.#tell(node, 'node-back', `${node} is back, after its lease had run out`)
-    if (this.#planner.incomplete) this.#planner.replanSoon()
-    this.#in(node, homeComingMs, () => this.#planner.replanSoon())
+    if (!online) {
+      this.#cancel(node)
+      this.#settling.delete(node)
+      this.#giveUpLater(node)
+    } else if (this.#lost.delete(node)) {
+      this.#tell(node, 'node-back', `${node} is back, after its lease had run out`)
+      this.#settling.add(node)
+      this.#in(node, homeComingMs, () => {
+        this.#settling.delete(node)
+        this.#planner.replanSoon()
+      })
+    } else if (!this.#settling.has(node)) this.#cancel(node)
   }
 
   /** The node is no more, or is another. */
@@ -95,6 +105,7 @@ export class Leases {
     this.#table.strand(node)
     this.#told.delete(node)
     this.#lost.delete(node)
+    this.#settling.delete(node)
   }
 
   #giveUpLater(node: string): void {

@@ -47,7 +47,8 @@ export class Pipeline {
     const transfers = createTransfers(store.contents, deps.patchMaker)
     const { releases, secrets, refusals } = this
     const lost = (node: string) => this.leases.lost(node)
-    this.#shop = { store, crypto, clock, signer, root, releases, transfers, refusals, secrets, lost }
+    const settles = (node: string) => this.leases.settles(node)
+    this.#shop = { store, crypto, clock, signer, root, releases, transfers, refusals, secrets, lost, settles }
     this.planner = new Planner(deps, feeds, this.#shop)
     this.leases = new Leases(deps, this.planner, feeds)
     this.rollouts = new Rollouts(deps, this.planner, feeds)

@@ -29,6 +29,8 @@ export interface Workshop extends Pick<GatewayDeps, 'store' | 'crypto' | 'clock'
   readonly secrets: Secrets
   /** Whether a node is away and its leases have run out. */
   readonly lost: (node: string) => boolean
+  /** Whether it was that, and is back only now: what comes and goes gets nothing that could be elsewhere. */
+  readonly settles: (node: string) => boolean
 }
 
 /** An app's plan before and after. */
@@ -106,8 +108,11 @@ export function replan(shop: Workshop, wanted?: StoredRelease): Outcome {
 }
 
 /** All nodes, and which of them are away for longer than their leases. */
-const nodesOf = ({ store, lost }: Workshop): NodeRecord[] =>
-  store.nodes.list().map((node) => (lost(node.id) ? { ...node, lost: true } : node))
+const nodesOf = ({ store, lost, settles }: Workshop): NodeRecord[] =>
+  store.nodes.list().map((node) => {
+    if (lost(node.id)) return { ...node, lost: true }
+    return settles(node.id) ? { ...node, settles: true } : node
+  })
 
 /** Writes down that an operator has said which release is to run. The same word again is none. */
 export function choose({ store, clock }: Workshop, { app, digest }: StoredRelease): void {

@@ -20,7 +20,12 @@ test('A shared instance waits for a node that is away, and is placed elsewhere o
   const moved = planOf(beat, [lost(edge('edge-1')), edge('edge-2')], waits)
   expect(at(moved)).toEqual(['beat → edge-2'])
   expect(explain(moved, 'beat')[0]).toContain('edge-1 is away and its lease has run out: placed on edge-2')
-  // It is back, and nothing is cheaper there.
+  // It is back only now: whatever would be cheaper there waits until it has stayed; what has no place doesn't.
+  const settling = { ...edge('edge-1'), lost: true }
+  const cheap = { ...edge('edge-2'), zone: 'far' }
+  expect(at(planOf(beat, [settling, cheap], moved))).toEqual(['beat → edge-2'])
+  expect(at(planOf(beat, [settling]))).toEqual(['beat → edge-1'])
+  // It is there, and nothing is cheaper there.
   expect(at(planOf(beat, [edge('edge-1'), edge('edge-2')], moved))).toEqual(['beat → edge-2'])
 })
 
