@@ -176,6 +176,7 @@ code cell_remove(cell *c) {
   TRY(slots_write(&next, &c->held->store));
   c->held->slots = next;
   TRY(records_delete_all(&c->held->store, record_state));
+  TRY(records_delete_all(&c->held->store, record_kv_before));
   return records_delete_all(&c->held->store, record_kv);
 }
 

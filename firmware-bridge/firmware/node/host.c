@@ -323,6 +323,7 @@ code host_keep(cell *c) {
     uint8_t room[most_record_name];
     static const uint8_t mark = 1;
     span name = kv_name(c, room, each.key), pieces[2] = {span_of(&mark, 1), each.value};
+    TRY(slots_remember(&c->held->slots, &c->held->store, name));
     TRY(each.is_deleted ? records_delete(&c->held->store, record_kv, name) : records_put(&c->held->store, record_kv, name, pieces, 2));
   }
   return code_ok;

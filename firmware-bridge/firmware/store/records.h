@@ -20,6 +20,7 @@ typedef enum {
   record_inbox = 9,      // what is being received
   record_input = 10,     // named by source: the highest number that was handled
   record_firmware = 11,  // what the slots of the firmware hold: update/firmware.h
+  record_kv_before = 12, // named as record_kv: what a value was before the trial that runs, or that there was none
 } record_type;
 
 enum { most_record_name = 200 };

@@ -20,7 +20,34 @@ code slots_open(slots *in, records *store) {
   }
   memcpy(in, held.at, sizeof *in);
   slot_facts *active = slots_active(in);
-  return active != NULL && active->status == slot_trial ? slots_revert(in, store) : code_ok;
+  if (active != NULL && active->status == slot_trial) return slots_revert(in, store);
+  // What a confirmation that was cut off left.
+  return records_delete_all(store, record_kv_before);
+}
+
+/* In front of a value, as of kv's own, or alone. */
+static const uint8_t absent = 2;
+
+code slots_remember(slots *in, records *store, span kv_name) {
+  if (slots_active(in)->status != slot_trial || records_get(store, record_kv_before, kv_name).length > 0) return code_ok;
+  span before = records_get(store, record_kv, kv_name);
+  if (before.length == 0) before = span_of(&absent, 1);
+  return records_put(store, record_kv_before, kv_name, &before, 1);
+}
+
+/** Puts all values back. May be cut off and done again. */
+static code put_back(records *store) {
+  record_type type;
+  span name, value;
+  for (uint32_t at = 0; records_next(store, &at, &type, &name, &value);) {
+    if (type != record_kv_before) continue;
+    span now = records_get(store, record_kv, name);
+    bool was = value.at[0] != absent;
+    if (was ? span_equal(now, value) : now.length == 0) continue;
+    TRY(was ? records_put(store, record_kv, name, &value, 1) : records_delete(store, record_kv, name));
+    at = 0;
+  }
+  return code_ok;
 }
 
 span slot_envelope(const slots *in, uint8_t which) { return span_of(flash_at(flash_slot(which).offset), in->slot[which].envelope_bytes); }
@@ -51,7 +78,7 @@ code slots_confirm(slots *in, records *store) {
   slots_active(&next)->status = slot_confirmed;
   TRY(slots_write(&next, store));
   *in = next;
-  return code_ok;
+  return records_delete_all(store, record_kv_before);
 }
 
 code slots_revert(slots *in, records *store) {
@@ -59,9 +86,11 @@ code slots_revert(slots *in, records *store) {
   uint8_t other = slots_spare(in);
   next.slot[in->active].status = slot_failed;
   next.active = next.slot[other].status == slot_confirmed ? other : no_slot;
+  // First what the trial wrote, as long as it counts as one: a cut in between has it done again.
+  TRY(put_back(store));
   TRY(slots_write(&next, store));
   *in = next;
-  return code_ok;
+  return records_delete_all(store, record_kv_before);
 }
 
 code slots_clear_spare(slots *in, records *store) {

@@ -53,6 +53,8 @@ code slots_activate(slots *in, records *store);
 code slots_confirm(slots *in, records *store);
 /** What is on trial has failed: the other slot runs again if it was confirmed, else none. */
 code slots_revert(slots *in, records *store);
+/** Before a value of kv is written: while a slot is on trial, what it was is kept for the case that the trial is taken back. */
+code slots_remember(slots *in, records *store, span kv_name);
 /** The spare slot is empty. */
 code slots_clear_spare(slots *in, records *store);
 

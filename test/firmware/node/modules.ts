@@ -31,6 +31,21 @@ export const counter = (step: number) =>
     (func (export "hypha:module/state@0.1.0#restore") (param i32 i32 i32 i32) (result i32)
       (global.set $count (i32.load (local.get 2))) (i32.store8 (i32.const 64) (i32.const 0)) (i32.const 64)))`)
 
+/** Keeps one byte in kv: finds `first` where there is none, emits what it found, and writes `next` where that is given; then does what the tick says. */
+export const keeper = (first: number, next: number | null, more = '') =>
+  wat(`(module ${emit}
+    (import "hypha:host/kv@0.1.0" "get" (func $get (param i32 i32 i32)))
+    (import "hypha:host/kv@0.1.0" "set" (func $set (param i32 i32 i32 i32 i32)))
+    ${memory('kept')}
+    (global $ticks (mut i32) (i32.const 0))
+    (func $keep (param i32) (i32.store8 (i32.const 48) (local.get 0)) (call $set (i32.const 16) (i32.const 4) (i32.const 48) (i32.const 1) (i32.const 96)))
+    (func ${tick} (param i64)
+      (global.set $ticks (i32.add (global.get $ticks) (i32.const 1)))
+      (call $get (i32.const 16) (i32.const 4) (i32.const 80))
+      (if (i32.eqz (i32.load8_u (i32.const 80))) (then (call $keep (i32.const ${first})))
+        (else (call $emit (i32.const 16) (i32.const 4) (f64.convert_i32_u (i32.load8_u (i32.load (i32.const 84)))) (i32.const 64))))
+      ${next === null ? '' : `(call $keep (i32.const ${next}))`} ${more}))`)
+
 /** Emits, and does something bad in the tick with the number. */
 export const bad = (body: string, at = 3, more = '') =>
   wat(`(module ${emit} ${more} ${memory('count')}
