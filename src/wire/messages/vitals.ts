@@ -12,7 +12,7 @@ const reading = record({
   forMs: [4, uint(maxVitalForMs)],
 })
 
-/** On `n/<node>/up/vitals`, QoS 0: what the node has left for its modules. It says it again when that changes, and every minute; what gets lost is in the next one. [P 5.5] */
+/** On `n/<node>/up/vitals`, QoS 0: what the node has left for its modules. It says it again when that changes, and every minute; what gets lost is in the next one. [P 4.6] */
 export const vitals = message(
   'vitals',
   record({
