@@ -62,6 +62,8 @@ export interface DirectRollout {
   readonly preparing: number | null
   /** The last wave whose commit was given; -1 before the first. */
   readonly committed: number
+  /** Nodes that go on with what they were told to run, whatever was committed since: they haven't come to that, and are not to any more. */
+  readonly kept?: ReadonlySet<string>
   /** Its instant has passed, and its nodes are told for good what they run. */
   readonly settled: boolean
 }

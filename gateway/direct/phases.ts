@@ -29,7 +29,7 @@ export function rolloutSections(
   const { rollout } = app
   if (wave < rollout.committed || (wave === rollout.committed && rollout.settled)) return forGood(node, app, input)
   const flips = wave === rollout.committed
-  const runs = flips ? told(node, app, 'run') : toRun(node.last, app)
+  const runs = flips || rollout.kept?.has(node.id) ? told(node, app, 'run') : toRun(node.last, app)
   const base = runs === undefined ? [] : [runs]
   if (!flips && wave !== rollout.preparing) return base
   const before = told(node, app, 'prepare')

@@ -23,7 +23,7 @@ export interface RolloutContext {
   readonly policy: Policy
   /** How many there are. */
   readonly waves: number
-  /** Nodes that are to run the new release. Who only loses the old one has nothing to prepare, and no vote. */
+  /** Nodes that are to run the new release, or while it is taken back the one before. Who only loses the old one has nothing to prepare, and no vote. */
   readonly voters: readonly RolloutVoter[]
   /** Why the app isn't well where it runs by now, in a sentence; null where it is. */
   readonly health: string | null
@@ -52,6 +52,17 @@ interface Soaking {
   readonly untilMs: number
 }
 
+/** What runs the new release goes back to the one before, all of it at one instant. */
+interface Restoring {
+  readonly at: 'restoring'
+  readonly why: string
+  /** The last wave whose commit was given. */
+  readonly wave: number
+  /** Null while nodes prepare. */
+  readonly instantMs: number | null
+  readonly untilMs: number
+}
+
 export type RolloutState =
   | { readonly at: 'approval'; readonly untilMs: number }
   | Window
@@ -69,6 +80,7 @@ export type RolloutState =
     }
   | Soaking
   | { readonly at: 'paused'; readonly before: Window | Preparing | Soaking; readonly untilMs: number }
+  | Restoring
   | { readonly at: Ended; readonly atMs: number; readonly why: string; readonly committed: number }
 
 export type RolloutEvent =
@@ -81,7 +93,7 @@ export type RolloutAction =
   /** Nodes of the wave are to prepare, or nobody is any more, or a wave is told for good: directives are made anew. */
   | { readonly kind: 'direct' }
   | { readonly kind: 'commit'; readonly wave: number; readonly instantMs: number }
-  /** The release before is to run again, everywhere. */
+  /** The release before is to run again: prepared where the state is `restoring`, else told to everyone at once. */
   | { readonly kind: 'restore' }
 
 export interface Step {
@@ -106,6 +118,7 @@ export function committedWave(state: RolloutState): number {
       return state.wave - 1
     case 'committed':
     case 'soaking':
+    case 'restoring':
       return state.wave
     case 'paused':
       return committedWave(state.before)
@@ -126,6 +139,7 @@ export function dueMs(state: RolloutState, nowMs: number): number | null {
   if (state.at === 'committed' && !state.settled) {
     return nowMs < state.instantMs ? state.instantMs : state.instantMs + rolloutDefaults.settleMs
   }
+  if (state.at === 'restoring' && state.instantMs !== null && nowMs < state.instantMs) return state.instantMs
   if (state.at === 'window' && state.opensAtMs !== null && state.opensAtMs > nowMs)
     return Math.min(state.opensAtMs, state.untilMs)
   return state.untilMs
@@ -156,6 +170,8 @@ export function next(state: RolloutState, event: RolloutEvent, context: RolloutC
   // One look may carry it over several states: a window that is open, a soak of no time.
   let step = asked
   for (;;) {
+    // From here on nodes are asked about another release than this context says.
+    if (step.state.at === 'restoring' && state.at !== 'restoring') return step
     const after = look(step.state, context)
     if (after === null) return step
     step = { state: after.state, actions: [...step.actions, ...after.actions] }
@@ -171,14 +187,18 @@ function ask(state: Exclude<RolloutState, { at: Ended }>, event: RolloutEvent, c
       return state.at === 'approval' ? stay(windowOfWave(0, nowMs)) : stay(state)
     case 'pause':
       if (state.at === 'committed') return stay({ ...state, pause: true })
-      return state.at === 'approval' || state.at === 'paused' ? stay(state) : stay(paused(state, nowMs))
+      return state.at === 'approval' || state.at === 'paused' || state.at === 'restoring'
+        ? stay(state)
+        : stay(paused(state, nowMs))
     case 'resume':
       if (state.at === 'committed') return stay({ ...state, pause: false })
       return state.at === 'paused' ? stay(resumed(state.before, context)) : stay(state)
     case 'abort':
+      // Who doesn't want to wait for the nodes any more.
+      if (state.at === 'restoring') return restored(state, nowMs)
       return fail(state, event.why, context, context.policy.rollback)
     case 'rollback':
-      return fail(state, event.why, context, true)
+      return state.at === 'restoring' ? stay(state) : fail(state, event.why, context, true)
     case 'superseded':
       return end(state, 'superseded', event.why, nowMs, [{ kind: 'direct' }])
   }
@@ -188,6 +208,7 @@ function ask(state: Exclude<RolloutState, { at: Ended }>, event: RolloutEvent, c
 function look(state: RolloutState, context: RolloutContext): Step | null {
   const { nowMs } = context
   if (hasEnded(state)) return null
+  if (state.at === 'restoring') return lookAtRestored(state, context)
   const wrong = failureOf(state, context)
   if (wrong !== null) return fail(state, wrong, context, context.policy.rollback)
   switch (state.at) {
@@ -271,6 +292,27 @@ function lookAtFlips(state: Committed, context: RolloutContext): Step | null {
   return stay(state.pause && !isLast(state.wave, context) ? paused(soaking, nowMs) : soaking)
 }
 
+/** An ill release is waited for no longer than its nodes are given, and no refusal keeps it: who hasn't prepared by then goes back when it is told to. */
+function lookAtRestored(state: Restoring, context: RolloutContext): Step | null {
+  const { nowMs } = context
+  const there = context.voters.filter(({ online }) => online)
+  if (state.instantMs === null) {
+    if (nowMs < state.untilMs && there.some(({ stage }) => stage === 'waiting')) return null
+    if (!there.some(({ stage }) => isPrepared(stage))) return restored(state, nowMs)
+    const instantMs = Math.ceil(nowMs + leadMs(there, true))
+    return {
+      state: { ...state, instantMs, untilMs: instantMs + rolloutDefaults.settleMs },
+      actions: [{ kind: 'commit', wave: 0, instantMs }],
+    }
+  }
+  if (nowMs < state.instantMs) return null
+  const flipped = there.every(({ stage }) => stage !== 'waiting' && stage !== 'prepared')
+  return flipped || nowMs >= state.untilMs ? restored(state, nowMs) : null
+}
+
+const restored = (state: Restoring, nowMs: number): Step =>
+  end(state, 'rolled-back', state.why, nowMs, [{ kind: 'restore' }])
+
 function afterWave({ wave }: Soaking, context: RolloutContext): Step {
   if (!isLast(wave, context)) return stay(windowOfWave(wave + 1, context.nowMs))
   return {
@@ -320,9 +362,20 @@ const stay = (state: RolloutState): Step => ({ state, actions: [] })
 
 /** What was prepared and not committed is dropped; what runs the new release goes back where that is wanted and possible. */
 function fail(state: RolloutState, why: string, context: RolloutContext, restore: boolean): Step {
-  const back = restore && context.canRestore && committedWave(state) >= 0
-  return end(state, back ? 'rolled-back' : 'aborted', why, context.nowMs, [{ kind: back ? 'restore' : 'direct' }])
+  const { nowMs, voters, canRestore } = context
+  const wave = committedWave(state)
+  const back = restore && canRestore && wave >= 0
+  if (!back) return end(state, 'aborted', why, nowMs, [{ kind: 'direct' }])
+  const runs = voters.some((voter) => voter.wave <= wave && voter.online && hasFlipped(voter))
+  // Before its instant it is called off; where nobody runs it that is there, there is nothing to bring together.
+  if (!runs || (state.at === 'committed' && nowMs < state.instantMs)) {
+    return end(state, 'rolled-back', why, nowMs, [{ kind: 'restore' }])
+  }
+  const untilMs = nowMs + rolloutDefaults.restoreMs
+  return { state: { at: 'restoring', why, wave, instantMs: null, untilMs }, actions: [{ kind: 'restore' }] }
 }
+
+const hasFlipped = ({ stage }: RolloutVoter): boolean => stage === 'flipped' || stage === 'confirmed'
 
 const end = (state: RolloutState, at: Ended, why: string, atMs: number, actions: readonly RolloutAction[]): Step => ({
   state: { at, atMs, why, committed: committedWave(state) },

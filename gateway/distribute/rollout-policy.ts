@@ -38,6 +38,8 @@ export const rolloutDefaults = {
   flipMs: 60_000,
   /** After the instant: when nodes are told for good, also those that haven't said that they flipped. */
   settleMs: 5_000,
+  /** How long nodes may take to prepare the release before, where an ill one is taken back. */
+  restoreMs: 20_000,
 } as const
 
 /** A rollback to a release goes at once, whatever that release says of being brought out: it is in the way of nobody's sleep. */

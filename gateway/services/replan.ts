@@ -18,7 +18,7 @@ import { type HandedOver, handedOver, handOver, spotOf } from './handover.ts'
 import { holdingsOf, type PatchRefusals } from './holdings.ts'
 import type { Releases, StoredRelease } from './releases.ts'
 import { nodesOfReplacedSigner } from './replaced.ts'
-import { currentRollout, directs, lastCommit, type Rollout, supersede } from './rollout-record.ts'
+import { asDirected, currentRollout, directs, lastCommit, type Rollout, supersede } from './rollout-record.ts'
 import type { Secrets } from './secrets.ts'
 
 /** What a replan reads and writes, beside the store. */
@@ -153,7 +153,7 @@ function placeAll(
     apps.set(
       id,
       rollout !== null && directs(rollout)
-        ? placeBoth({ ...app, plan }, rollout, shop, apps, records)
+        ? placeBoth({ ...app, plan }, asDirected(rollout), shop, apps, records)
         : { ...app, plan },
     )
   }
@@ -222,6 +222,7 @@ function placeBoth(
         epoch: value.epoch,
         waves,
         preparing: preparingWave(state),
+        kept: new Set(value.back?.kept),
         committed,
         settled: state.at !== 'committed' || state.settled,
       },

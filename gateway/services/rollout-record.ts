@@ -20,6 +20,13 @@ export interface RolloutRecord {
   readonly plan: Plan
   readonly waves: readonly (readonly string[])[]
   readonly state: RolloutState
+  /** How `from` comes to its nodes again; from the moment on at which it is taken back. */
+  readonly back?: {
+    readonly epoch: number
+    readonly plan: Plan
+    /** Nodes that hadn't flipped by then: what they were told to run before goes on. */
+    readonly kept: readonly string[]
+  }
   readonly startedAt: number
   readonly endedAt: number | null
   /** A release was told to all nodes at once since: how this one ended says nothing of what runs. */
@@ -34,6 +41,21 @@ const maxHistory = 200
 /** The app's rollout by which nodes are directed; null where there is none. */
 export const currentRollout = ({ rollouts }: Store, app: string): Rollout | null =>
   rollouts.currentOf(app) as Rollout | null
+
+/** What its nodes are told by: while it is taken back that is the release before, for all that had been committed, at one instant. */
+export function asDirected(rollout: Rollout): Rollout {
+  const { value } = rollout
+  const { state, back, from } = value
+  if (state.at !== 'restoring' || back === undefined || from === null) return rollout
+  const { instantMs, untilMs } = state
+  const inner: RolloutState =
+    instantMs === null
+      ? { at: 'preparing', wave: 0, untilMs }
+      : { at: 'committed', wave: 0, instantMs, untilMs, settled: false, pause: false }
+  const { epoch, plan } = back
+  const waves = [value.waves.slice(0, state.wave + 1).flat()]
+  return { ...rollout, value: { ...value, ...from, epoch, plan, waves, state: inner } }
+}
 
 /** Its nodes are told something else than its app's plan alone says. */
 export const directs = ({ value }: Rollout): boolean =>

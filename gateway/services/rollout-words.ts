@@ -25,7 +25,7 @@ export function shownOf({ app, id, value }: Rollout, context: RolloutContext): R
     committed: committedWave(state),
     waves,
     waitsFor: ended ? null : waitsForOf(value, context),
-    why: ended ? state.why : null,
+    why: 'why' in state ? state.why : null,
     untilMs: dueMs(state, context.nowMs),
     startedAt,
     endedAt,
@@ -39,7 +39,7 @@ function waveOf(state: RolloutState): number | null {
   return 'wave' in state ? state.wave : null
 }
 
-function waitsForOf({ state, waves }: RolloutRecord, { voters }: RolloutContext): string {
+function waitsForOf({ state, waves, from }: RolloutRecord, { voters }: RolloutContext): string {
   const of = (wave: number) => (waves.length === 1 ? '' : ` of wave ${wave + 1} of ${waves.length}`)
   const until = (ms: number) => new Date(Math.min(ms, 8.64e15)).toISOString()
   const there = (wave: number) => voters.filter((voter) => voter.wave === wave && voter.online)
@@ -63,6 +63,12 @@ function waitsForOf({ state, waves }: RolloutRecord, { voters }: RolloutContext)
     }
     case 'soaking':
       return `watches the nodes${of(state.wave)} until ${until(state.untilMs)}`
+    case 'restoring': {
+      if (state.instantMs !== null)
+        return `is taken back: nodes run release ${from?.number} again from ${until(state.instantMs)} on`
+      const missing = voters.filter(({ online, stage }) => online && stage === 'waiting').map(withWhy)
+      return `is taken back: it waits for ${names(missing)} to prepare release ${from?.number}, until ${until(state.untilMs)}`
+    }
     case 'paused':
       return `is paused, and waits for somebody to resume it, until ${until(state.untilMs)}`
     default:
@@ -97,6 +103,8 @@ export function saysOf({ number, waves }: RolloutRecord, state: RolloutState): s
       return []
     case 'paused':
       return [`The rollout of release ${number} is paused`]
+    case 'restoring':
+      return state.instantMs === null ? [`Release ${number} is to be taken back: ${state.why}`] : []
     case 'done':
       return [`Release ${number} is rolled out`]
     case 'aborted':

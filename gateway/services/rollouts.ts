@@ -28,7 +28,15 @@ import { observe } from './observation.ts'
 import type { Planner } from './planner.ts'
 import type { StoredRelease } from './releases.ts'
 import { choose, epochFloorKey, type Outcome, replan, tryPlace } from './replan.ts'
-import { advanced, currentRollout, lastCommit, type Rollout, type RolloutRecord, supersede } from './rollout-record.ts'
+import {
+  advanced,
+  asDirected,
+  currentRollout,
+  lastCommit,
+  type Rollout,
+  type RolloutRecord,
+  supersede,
+} from './rollout-record.ts'
 import { Voters } from './rollout-voters.ts'
 import { saysOf, shownOf } from './rollout-words.ts'
 
@@ -145,7 +153,7 @@ export class Rollouts implements RolloutServices {
   onItsWay(app: string): { readonly plan: Plan; readonly epoch: number; readonly release: StoredRelease } | null {
     const current = currentRollout(this.#deps.store, app)
     if (current === null || hasEnded(current.value.state)) return null
-    const { plan, epoch, release } = current.value
+    const { plan, epoch, release } = asDirected(current).value
     return { plan, epoch, release: this.#planner.shop.releases.byDigest(release)! }
   }
 
@@ -229,9 +237,10 @@ export class Rollouts implements RolloutServices {
     return this.#voters.isOnline(node) || this.#returns(node)
   }
 
-  #context({ app, value }: Rollout): RolloutContext {
+  #context(rollout: Rollout): RolloutContext {
+    const { app, value } = rollout
     const nowMs = this.#deps.nowMs()
-    const voters = this.#voters.of(app, value, (node) => this.#returns(node))
+    const voters = this.#voters.of(app, asDirected(rollout).value, (node) => this.#returns(node))
     let windows: ReturnType<typeof windowsAt> | null = null
     const rollouts = this
     return {
@@ -326,11 +335,11 @@ export class Rollouts implements RolloutServices {
     const { app, value } = current
     const nowMs = this.#deps.nowMs()
     const texts = [...(text === null ? [] : [text]), ...saysOf(value, state)]
-    let rollout = this.#drawnAnew(current, advanced(current, state, texts, nowMs))
+    let rollout = this.#withBack(current, this.#drawnAnew(current, advanced(current, state, texts, nowMs)))
     for (const action of actions) {
       if (action.kind !== 'commit') continue
       const { wave, instantMs } = action
-      rollout = { ...rollout, commit: this.#sign(app, value, wave, instantMs) }
+      rollout = { ...rollout, commit: this.#sign(app, asDirected(rollout).value, wave, instantMs) }
     }
     if (rollout.commit !== current.commit && rollout.commit !== null) {
       // Written down before it is sent, and sent before anything else is done: in a large fleet a plan takes seconds.
@@ -347,9 +356,23 @@ export class Rollouts implements RolloutServices {
       events = this.#eventsOf(app, state, texts)
       const restored = actions.some(({ kind }) => kind === 'restore')
       const release = restored ? this.#planner.shop.releases.byDigest(value.from!.release)! : undefined
-      return replan(this.#planner.shop, release)
+      if (state.at !== 'restoring') return replan(this.#planner.shop, release)
+      if (release !== undefined) choose(this.#planner.shop, release)
+      return replan(this.#planner.shop)
     })
     this.#feeds.events.publish(events)
+  }
+
+  /** From the moment on at which it is taken back: where the release before is to run, and under which epoch. */
+  #withBack(before: Rollout, after: Rollout): Rollout {
+    const { app, value } = after
+    if (value.state.at !== 'restoring' || value.back !== undefined) return after
+    const kept = this.#context(before).voters.filter(
+      ({ stage }) => stage === 'waiting' || stage === 'refused' || stage === 'failed',
+    )
+    const plan = tryPlace(this.#planner.shop, this.#planner.shop.releases.byDigest(value.from!.release)!)
+    const back = { epoch: this.#nextEpoch(app), plan, kept: kept.map(({ node }) => node) }
+    return { ...after, value: { ...value, back } }
   }
 
   /** Days may have gone by before its first wave: nodes have come and gone. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Fleet } from '../support/fleet.ts'
-import { inState, push, rolloutOf, show, ticking, twoNodes } from './rollout-support.ts'
+import { inState, push, receiptsOf, rolloutOf, show, ticking, twoNodes } from './rollout-support.ts'
 import { eventOf } from './support.ts'
 
 let fleet: Fleet
@@ -23,12 +23,15 @@ test('A release that not all nodes have prepared in time runs nowhere, and the r
   expect((await rolloutOf(fleet, 'app')).release).toBe(1)
 })
 
-test('A release that traps after the flip is taken back everywhere', async () => {
-  await push(fleet, 'app', 3, 'if (ticks > 3) unreachable();')
+test('A release that traps after the flip is taken back everywhere, at one instant', async () => {
+  const { epoch } = await push(fleet, 'app', 3, 'if (ticks > 3) unreachable();')
   const { phases } = await inState(fleet, 'app', 3, 'rolled-back')
   expect(phases!.why).toMatch(/pi-[12]/)
   await eventOf(fleet, 'app', 'rollout-rolled-back', /release 3/)
   await show(fleet, 'app', 1, ['pi-1', 'pi-2'])
   await fleet.reached('app', 'confirmed')
   expect((await rolloutOf(fleet, 'app')).release).toBe(1)
+  const [one, two] = await receiptsOf(fleet, 'app', epoch + 1, ['pi-1', 'pi-2'])
+  expect(one!.instantMs).not.toBeNull()
+  expect(one!.instantMs).toBe(two!.instantMs)
 })

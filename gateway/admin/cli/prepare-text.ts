@@ -25,7 +25,7 @@ export function prepareText({ phases, nodes }: RolloutView, width = Math.min(ter
   const lines = unpreparedOf({ nodes }).map(({ node, status, text }) =>
     failed.has(status) ? `${node} is ${status}: ${text}` : `it ${waits.get(node)}`,
   )
-  if (phases !== null && (phases.state === 'aborted' || phases.state === 'rolled-back')) {
+  if (phases !== null && ['aborted', 'restoring', 'rolled-back'].includes(phases.state)) {
     const what = phases.state === 'aborted' ? 'is aborted' : 'is taken back'
     lines.unshift(`release ${phases.release} ${what}: ${phases.why}`)
   }

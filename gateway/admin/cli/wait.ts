@@ -82,7 +82,7 @@ const hasFailed = ({ status }: NodeRollout): boolean => failures.has(status)
 /** Why the whole of it has ended without the release; null where it hasn't. */
 function failureOf({ app, number }: Awaited, { phases }: RolloutView): HyphaError | null {
   if (phases === null || phases.release !== number) return null
-  if (phases.state !== 'aborted' && phases.state !== 'rolled-back') return null
+  if (phases.state !== 'aborted' && phases.state !== 'restoring' && phases.state !== 'rolled-back') return null
   const what = phases.state === 'aborted' ? 'is aborted' : 'is taken back'
   return new HyphaError('rollout-failed', `The rollout of release ${number} of ${app} ${what}: ${phases.why}`, {
     mend: `See hypha events --app ${app} and hypha logs --app ${app}. Nodes run what they ran before, except where hypha rollout ${app} says otherwise.`,

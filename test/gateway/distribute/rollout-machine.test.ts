@@ -121,7 +121,7 @@ describe('a step', () => {
       preparing(1),
       look,
       { waves: 2, voters: [voter('a', 'confirmed'), voter('b', 'refused', { wave: 1 })] },
-      { at: 'rolled-back' },
+      { at: 'restoring' },
       ['restore'],
     ],
     [
@@ -169,7 +169,7 @@ describe('a step', () => {
       committed(),
       look,
       { voters: [voter('a', 'confirmed'), voter('b', 'failed')] },
-      { at: 'rolled-back' },
+      { at: 'restoring' },
       ['restore'],
     ],
     [
@@ -177,7 +177,7 @@ describe('a step', () => {
       committed({ settled: true }),
       look,
       { nowMs: t0 + 60_000, voters: [voter('a', 'confirmed'), voter('b', 'prepared')] },
-      { at: 'rolled-back' },
+      { at: 'restoring' },
       ['restore'],
     ],
     [
@@ -201,7 +201,7 @@ describe('a step', () => {
       committed({ settled: true }),
       look,
       { health: 'a trapped', voters: [voter('a', 'flipped')] },
-      { at: 'rolled-back' },
+      { at: 'restoring' },
       ['restore'],
     ],
     [
@@ -356,6 +356,10 @@ test('Whatever nodes and people do: waves come in their order, each is committed
             if (action.kind !== 'commit') continue
             expect(approved).toBe(true)
             expect(hasEnded(before)).toBe(false)
+            if (before.at === 'restoring') {
+              expect(before.instantMs).toBeNull()
+              continue
+            }
             expect(action.wave).toBe(instants.length)
             expect(action.wave).toBeLessThan(waves)
             expect(action.instantMs).toBeGreaterThanOrEqual(nowMs + 40)
@@ -367,12 +371,85 @@ test('Whatever nodes and people do: waves come in their order, each is committed
           const due = dueMs(state, nowMs)
           expect(due === null).toBe(hasEnded(state))
           // The same look again changes nothing: a gateway that died goes on from what it wrote down.
-          expect(next(state, look, context)).toEqual({ state, actions: [] })
+          const asksAnew = state.at === 'restoring' && before.at !== 'restoring'
+          if (!asksAnew) expect(next(state, look, context)).toEqual({ state, actions: [] })
         }
       },
     ),
     { numRuns: 500 },
   )
+})
+
+describe('a release that is taken back', () => {
+  const restoring = (over = {}): RolloutState => ({
+    at: 'restoring',
+    why: 'a is ill',
+    wave: 0,
+    instantMs: null,
+    untilMs: t0 + 1_000,
+    ...over,
+  })
+  it.each<[string, RolloutState, Given, Partial<RolloutState>, string[]]>([
+    [
+      'waits for its nodes to prepare the one before',
+      restoring(),
+      { voters: [voter('a', 'prepared'), voter('b', 'waiting')] },
+      { at: 'restoring', instantMs: null },
+      [],
+    ],
+    [
+      'goes at one instant once they have, whoever can not and whoever is away',
+      restoring(),
+      { voters: [voter('a', 'prepared'), voter('b', 'refused'), voter('c', 'waiting', { online: false })] },
+      { at: 'restoring', instantMs: t0 + 250 },
+      ['commit'],
+    ],
+    [
+      'waits for nobody for long',
+      restoring(),
+      { nowMs: t0 + 1_000, voters: [voter('a', 'prepared'), voter('b', 'waiting')] },
+      { at: 'restoring', instantMs: t0 + 1_250 },
+      ['commit'],
+    ],
+    [
+      'is told to all at once where nobody could prepare',
+      restoring(),
+      { voters: [voter('a', 'refused'), voter('b', 'failed')] },
+      { at: 'rolled-back', why: 'a is ill' } as never,
+      ['restore'],
+    ],
+    [
+      'is well with what may be ill meanwhile',
+      restoring({ instantMs: t0 + 1 }),
+      { health: 'it is ill', voters: [voter('a', 'failed')] },
+      { at: 'restoring' },
+      [],
+    ],
+    [
+      'has ended when they have flipped',
+      restoring({ instantMs: t0 }),
+      { voters: [voter('a', 'flipped'), voter('b', 'failed')] },
+      { at: 'rolled-back' },
+      ['restore'],
+    ],
+  ])('%s', (_, state, given, expected, actions) => {
+    const step = next(state, look, contextOf(given))
+    expect(step.state).toMatchObject(expected)
+    expect(step.actions.map(({ kind }) => kind)).toEqual(actions)
+  })
+
+  it('is told to all at once where somebody has no patience', () => {
+    const step = next(restoring(), { kind: 'abort', why: 'ada has aborted it' }, contextOf())
+    expect(step).toMatchObject({ state: { at: 'rolled-back', why: 'a is ill' }, actions: [{ kind: 'restore' }] })
+  })
+
+  it('has nothing to prepare where nobody is there who runs it, or before its instant', () => {
+    const abort: RolloutEvent = { kind: 'abort', why: 'ada has aborted it' }
+    const voters = [voter('a', 'confirmed', { online: false }), voter('b', 'failed')]
+    expect(next(committed({ settled: true }), abort, contextOf({ voters })).state.at).toBe('rolled-back')
+    const early = committed({ instantMs: t0 + 1 })
+    expect(next(early, abort, contextOf({ voters: [voter('a', 'confirmed')] })).state.at).toBe('rolled-back')
+  })
 })
 
 test('Left alone, every rollout ends', () => {

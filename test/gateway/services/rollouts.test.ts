@@ -151,7 +151,7 @@ test('What runs is left alone, word for word, while the next one is prepared; a 
   expect(gateway.sent.commits).toEqual([])
 })
 
-test('A node that goes back after the flip takes all back', async () => {
+test('A node that goes back after the flip takes all back, at one instant', async () => {
   const gateway = await startFleet()
   const app = await running(gateway)
   const first = told(gateway, 'pi-7').release
@@ -160,13 +160,83 @@ test('A node that goes back after the flip takes all back', async () => {
   toTheInstant(gateway)
   await says(gateway, 'pi-7', 'trial')
   await says(gateway, 'pi-8', 'reverted', { message: 'it trapped' })
-  expect(gateway.pipeline.rollouts.show('greenhouse')).toMatchObject({
-    state: 'rolled-back',
-    why: 'pi-8 is failed (it trapped)',
-  })
+  const why = 'pi-8 is failed (it trapped)'
+  expect(gateway.pipeline.rollouts.show('greenhouse')).toMatchObject({ release: 2, state: 'restoring', why })
+  // The one goes on with what it has flipped to; the other with what it never left.
+  const prepares = ['prepare', 3, 0]
+  expect(sectionsOf(gateway, 'pi-7')).toEqual([['run', 2, null], prepares])
+  expect(sectionsOf(gateway, 'pi-8')).toEqual([['run', 1, null], prepares])
+  for (const node of ['pi-7', 'pi-8']) expect(told(gateway, node).release).toEqual(first)
+  await says(gateway, 'pi-7', 'prepared')
+  expect(gateway.pipeline.rollouts.show('greenhouse').waitsFor).toMatch(/waits for pi-8 .*to prepare release 1/)
+  expect(commitsOf(gateway)).toHaveLength(1)
+  await says(gateway, 'pi-8', 'prepared')
+  expect(commitsOf(gateway).at(-1)).toMatchObject({ epoch: 3, wave: 0 })
+  toTheInstant(gateway)
+  for (const node of ['pi-7', 'pi-8']) await says(gateway, node, 'trial')
+  expect(gateway.pipeline.rollouts.show('greenhouse')).toMatchObject({ release: 2, state: 'rolled-back', why })
   for (const node of ['pi-7', 'pi-8'])
-    expect(told(gateway, node)).toMatchObject({ phase: 'run', epoch: 3, release: first })
+    expect(told(gateway, node)).toMatchObject({ phase: 'run', epoch: 3, wave: null, release: first })
   expect((await gateway.services.apps.plan('greenhouse')).release).toBe(1)
+  expect(gateway.sent.failures).toEqual([])
+})
+
+test('A gateway that dies while a release is taken back goes on with that', async () => {
+  const gateway = await startFleet()
+  const app = await running(gateway)
+  await push(gateway, app, { number: 2 })
+  for (const node of ['pi-7', 'pi-8']) await says(gateway, node, 'prepared')
+  toTheInstant(gateway)
+  await says(gateway, 'pi-7', 'trial')
+  await says(gateway, 'pi-8', 'reverted')
+  gateway.pipeline.stop()
+  const again = { ...gateway, ...createGateway(gateway.deps) }
+  again.pipeline.start()
+  await settled()
+  expect(state(again)).toBe('restoring')
+  expect(sectionsOf(again, 'pi-7')).toEqual([
+    ['run', 2, null],
+    ['prepare', 3, 0],
+  ])
+  // Nobody prepares: that is not waited for long, and each is told as it is.
+  again.clock.advance(30_000)
+  await settled()
+  expect(state(again)).toBe('rolled-back')
+  expect(sectionsOf(again, 'pi-7')).toEqual([['run', 4, null]])
+  expect(sectionsOf(again, 'pi-8')).toEqual([['run', 1, null]])
+  again.pipeline.stop()
+})
+
+test('Earlier waves are taken back, and later ones are left alone', async () => {
+  const gateway = await startFleet()
+  const app = await running(gateway)
+  const waves = {
+    rollout: {
+      waves: [{ kind: 'share', percent: 50 }],
+      successPercent: null,
+      failurePercent: null,
+      soakMs: 1_000,
+      prepareMs: null,
+      approve: false,
+      rollback: true,
+      windows: [],
+      health: [],
+    },
+  } as const
+  await push(gateway, app, { number: 2, ...waves }, {})
+  await says(gateway, 'pi-7', 'prepared')
+  toTheInstant(gateway)
+  await says(gateway, 'pi-7', 'confirmed')
+  expect(state(gateway)).toBe('soaking')
+  gateway.pipeline.rollouts.act('greenhouse', 'abort', 'ada')
+  expect(state(gateway)).toBe('restoring')
+  expect(sectionsOf(gateway, 'pi-8')).toEqual([['run', 1, null]])
+  await says(gateway, 'pi-7', 'prepared')
+  toTheInstant(gateway)
+  await says(gateway, 'pi-7', 'confirmed')
+  expect(state(gateway)).toBe('rolled-back')
+  expect(sectionsOf(gateway, 'pi-7')).toEqual([['run', 3, null]])
+  expect(sectionsOf(gateway, 'pi-8')).toEqual([['run', 1, null]])
 })
 
 test('Waves come one after another; a later one runs what it ran until its turn comes', async () => {

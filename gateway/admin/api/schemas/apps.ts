@@ -136,6 +136,7 @@ export const RolloutView = Type.Object({
         'committed',
         'soaking',
         'paused',
+        'restoring',
         'done',
         'aborted',
         'rolled-back',

@@ -18,6 +18,7 @@ export const RolloutAnswer = Type.Unsafe<RolloutShown>(
       'committed',
       'soaking',
       'paused',
+      'restoring',
       'done',
       'aborted',
       'rolled-back',
