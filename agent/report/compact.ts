@@ -63,9 +63,18 @@ function copyWithoutSamples(from: SegmentReader, to: SegmentWriter): { samples: 
         latest = Math.max(latest, atMs)
       }
       samples += dropped.length
+      const bare = { ...turn.record, samples: [], kv: [], state: null }
+      if (turn.effects !== null) {
+        // It stands before what is left out, and says of how many entries it is the first.
+        keep({ kind: 'turn', ...turn, record: { ...bare, logs: [], messages: [] }, targets: [] })
+        skipped += dropped.length
+        if (logs.length + messages.length === 0) continue
+        keep({ kind: 'turn', ...turn, record: bare, reportsInput: false, effects: null, targets: [] })
+        continue
+      }
       skipped += dropped.length
       if (logs.length + messages.length === 0 && !turn.reportsInput) continue
-      keep({ kind: 'turn', ...turn, record: { ...turn.record, samples: [], kv: [], state: null }, targets: [] })
+      keep({ kind: 'turn', ...turn, record: bare, targets: [] })
     }
   }
   if (skipped > 0) to.write({ kind: 'skip', count: skipped })

@@ -100,7 +100,7 @@ export class Cursor {
   }
 }
 
-/** The entries of a record in the order of their numbers: a turn's samples, logs, messages, and that its input is done with. */
+/** The entries of a record in the order of their numbers: that a turn's input is done with, its samples, logs and messages. */
 export function entriesOf(journaled: JournalRecord, first: number): JournalEntry[] {
   if (journaled.kind === 'gap') {
     const { atMs, upToMs, reason } = journaled
@@ -122,10 +122,26 @@ export function entriesOf(journaled: JournalRecord, first: number): JournalEntry
   })
 }
 
-function entriesOfTurn({ record, reportsInput, atMs: journaledMs }: JournaledTurn, first: number): JournalEntry[] {
+function entriesOfTurn(
+  { record, reportsInput, effects, atMs: journaledMs }: JournaledTurn,
+  first: number,
+): JournalEntry[] {
   const { instance, epoch, input, outcome } = record
   const entries: JournalEntry[] = []
   let sequence = first
+  const handle = () => {
+    if (!input || !reportsInput) return
+    const entry = {
+      kind: 'handled' as const,
+      ...instance,
+      source: input.source,
+      number: input.number,
+      outcome,
+      effects,
+    }
+    entries.push({ kind: 'entry', sequence: sequence++, atMs: journaledMs, entry })
+  }
+  if (effects !== null) handle()
   for (const { metric, value, atMs } of record.samples) {
     entries.push({ kind: 'sample', sequence: sequence++, atMs, instance, epoch, metric, value })
   }
@@ -135,9 +151,6 @@ function entriesOfTurn({ record, reportsInput, atMs: journaledMs }: JournaledTur
   for (const { topic, payload, atMs } of record.messages) {
     entries.push({ kind: 'entry', sequence: sequence++, atMs, entry: { kind: 'message', ...instance, topic, payload } })
   }
-  if (input && reportsInput) {
-    const entry = { kind: 'handled' as const, ...instance, source: input.source, number: input.number, outcome }
-    entries.push({ kind: 'entry', sequence, atMs: journaledMs, entry })
-  }
+  if (effects === null) handle()
   return entries
 }

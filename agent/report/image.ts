@@ -7,7 +7,14 @@ import { type Kept, kept, maxSources } from '@hypha/core/wire/messages/checkpoin
 import { maxTopicBytes } from '@hypha/core/wire/topics.ts'
 import type { InputId, InstanceKey } from '../turns.ts'
 import { BegunCalls, callIdBytes, maxBegunCalls } from './begun-calls.ts'
-import { type FlipStep, type JournaledTurn, type JournalRecord, turnEntries, turnsOf } from './records.ts'
+import {
+  type FlipStep,
+  type JournaledTurn,
+  type JournalRecord,
+  messagesAfter,
+  turnEntries,
+  turnsOf,
+} from './records.ts'
 
 /** A message that instances on this node are still to be given. Its id as an input is (the journal's incarnation, `number`). */
 export interface PendingMessage {
@@ -284,7 +291,8 @@ export class Image {
     this.#changed.add(name)
   }
 
-  #applyTurn({ record, targets }: JournaledTurn, first: number): void {
+  #applyTurn(turn: JournaledTurn, first: number): void {
+    const { record, targets } = turn
     const flip = this.#flips.get(record.instance.app)
     if (flip && record.epoch >= flip.epoch) flip.turns++
     const keeps = record.kv.length > 0 || record.state !== null
@@ -303,7 +311,7 @@ export class Image {
       }
       if (record.input) this.#handle(image, record.input)
     }
-    const firstMessage = first + record.samples.length + record.logs.length
+    const firstMessage = first + messagesAfter(turn)
     for (const [index, { topic, payload, atMs }] of record.messages.entries()) {
       const to = targets[index] ?? []
       if (to.length === 0) continue

@@ -10,7 +10,7 @@ import { journalHasBegunAnew, journalIsToBeginAnew, reincarnate } from './anew.t
 import type { Cursor } from './cursor.ts'
 import { Image, type PendingMessage } from './image.ts'
 import { presentable } from './presentable.ts'
-import { type JournaledTurn, type JournalRecord, turnEntries } from './records.ts'
+import { type JournaledTurn, type JournalRecord, messagesAfter, turnEntries } from './records.ts'
 import { type Recovered, recover } from './recovery.ts'
 import { type JournalOptions, SegmentLog } from './segment-log.ts'
 
@@ -55,6 +55,10 @@ export interface TurnPart {
 /** Whether there is more to a turn than telemetry. */
 const mustBeKept = ({ record }: JournaledTurn): boolean =>
   record.input !== null || record.messages.length + record.kv.length > 0 || record.state !== null
+
+/** How many entries the turns of one call have from one of them on. */
+const entriesFrom = (turns: readonly JournaledTurn[], index: number): number =>
+  turns.slice(index).reduce((sum, turn) => sum + turnEntries(turn), 0)
 
 /** Records that wait for room on the disk; more are forgotten. */
 const maxOwed = 64
@@ -169,7 +173,7 @@ export class Journal {
     const turns = parts.map(({ record, targets }): JournaledTurn => {
       const { input } = record
       const reportsInput = input !== null && !bytesEqual(input.source, this.incarnation)
-      return { record: presentable(record), atMs, reportsInput, targets }
+      return { record: presentable(record), atMs, reportsInput, effects: null, targets }
     })
     const telemetry = turns.reduce((sum, { record }) => sum + record.samples.length + record.logs.length, 0)
     if (!this.#log.overBudget) {
@@ -192,10 +196,13 @@ export class Journal {
 
   /** Returns the number of the first message of each. */
   #writeTurns(turns: readonly JournaledTurn[]): number[] {
-    const [only] = turns
-    let number = this.#write(turns.length === 1 ? { kind: 'turn', ...only! } : { kind: 'turns', turns })
-    return turns.map((turn) => {
-      const firstMessage = number + turn.record.samples.length + turn.record.logs.length
+    const counted = turns.map((turn, index) =>
+      turn.reportsInput ? { ...turn, effects: entriesFrom(turns, index) - 1 } : turn,
+    )
+    const [only] = counted
+    let number = this.#write(counted.length === 1 ? { kind: 'turn', ...only! } : { kind: 'turns', turns: counted })
+    return counted.map((turn) => {
+      const firstMessage = number + messagesAfter(turn)
       number += turnEntries(turn)
       return firstMessage
     })

@@ -13,6 +13,8 @@ export interface JournaledTurn {
   readonly atMs: number
   /** Whether its input is reported as handled: not where it came from this node itself. */
   readonly reportsInput: boolean
+  /** How many entries after the one that says that the input is handled are of the same call. Null where that one is the last of its turn, as journals of before have it, or where there is none. */
+  readonly effects: number | null
   /** For each message, the instances on this node that are to be given it. */
   readonly targets: readonly (readonly InstanceKey[])[]
 }
@@ -86,7 +88,7 @@ const kinds = [
 ] as const
 const kindCodes = Object.fromEntries(kinds.map((kind, code) => [kind, code])) as Record<JournalRecord['kind'], number>
 
-const has = { input: 1, failed: 2, reportsInput: 4, samples: 8, others: 16, kv: 32, state: 64 } as const
+const has = { input: 1, failed: 2, reportsInput: 4, samples: 8, others: 16, kv: 32, state: 64, effects: 128 } as const
 
 /** What records leave out because it was said before in the same segment. */
 export interface WriteDictionary {
@@ -195,13 +197,15 @@ function writeTurn(out: ByteWriter, turn: JournaledTurn, dictionary: WriteDictio
       (record.samples.length > 0 ? has.samples : 0) |
       (others ? has.others : 0) |
       (record.kv.length > 0 ? has.kv : 0) |
-      (record.state ? has.state : 0),
+      (record.state ? has.state : 0) |
+      (turn.effects === null ? 0 : has.effects),
   )
   out.uleb(dictionary.instanceId(record.instance, record.epoch))
   if (record.input) {
     out.put(record.input.source).uleb(record.input.number)
     writeTime(out, dictionary, turn.atMs)
   }
+  if (turn.effects !== null) out.uleb(turn.effects)
   if (record.samples.length > 0) {
     out.uleb(record.samples.length)
     for (const { metric, value, atMs } of record.samples) {
@@ -300,6 +304,7 @@ function readTurn(from: ByteReader, dictionary: ReadDictionary): JournaledTurn {
   const { instance, epoch } = readInstance(from, dictionary)
   const input = flags & has.input ? { source: from.take(8).slice(), number: from.uleb53() } : null
   const atMs = input ? readTime(from, dictionary) : dictionary.lastMs
+  const effects = flags & has.effects ? from.uleb() : null
   const samples: { metric: string; atMs: number; value: number }[] = []
   for (let count = flags & has.samples ? readCount(from, 10) : 0; count > 0; count--) {
     const metric = dictionary.metrics[from.uleb()]
@@ -330,7 +335,7 @@ function readTurn(from: ByteReader, dictionary: ReadDictionary): JournaledTurn {
   const state = flags & has.state ? { release: from.text(from.uleb()), bytes: readBlob(from) } : null
   const outcome = flags & has.failed ? 'failed' : 'ok'
   const record: TurnRecord = { instance, epoch, input, outcome, samples, logs, messages, kv, state }
-  return { record, atMs, reportsInput: (flags & has.reportsInput) !== 0, targets }
+  return { record, atMs, reportsInput: (flags & has.reportsInput) !== 0, effects, targets }
 }
 
 function readInstance(from: ByteReader, dictionary: ReadDictionary): { instance: InstanceKey; epoch: number } {
@@ -348,6 +353,10 @@ export function turnsOf(record: JournalRecord): readonly JournaledTurn[] {
 export function turnEntries({ record, reportsInput }: JournaledTurn): number {
   return record.samples.length + record.logs.length + record.messages.length + (reportsInput ? 1 : 0)
 }
+
+/** How far the number of a turn's first message is from that of its first entry. */
+export const messagesAfter = ({ record, effects }: JournaledTurn): number =>
+  (effects === null ? 0 : 1) + record.samples.length + record.logs.length
 
 /** How many sequence numbers a record takes. */
 export function entryCount(record: JournalRecord): number {

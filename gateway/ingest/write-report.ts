@@ -8,6 +8,7 @@ import type { Columns } from './columns.ts'
 import type { Complaints } from './complaints.ts'
 import { judge } from './contiguous.ts'
 import type { Known } from './known.ts'
+import { othersTurns } from './others-turns.ts'
 import type { NewMessage, Outcome } from './outcome.ts'
 import type { CachedJournal, CachedSeries, SeriesCache } from './series-cache.ts'
 
@@ -66,10 +67,14 @@ export function writeReport(queued: QueuedReport, context: WriteContext, outcome
     const text = `${missing} entries of the journal before number ${after + 1} never came, and the node doesn't have them any more`
     outcome.events.push(store.events.add({ at: now, node, app: null, module: null, home: null, code: 'gap', text }))
   }
-  writeSamples(journal, columns, report, mark, context, outcome)
+  const isOthers = othersTurns(node, report, mark, context)
+  const isNew = (sequence: number) => sequence > mark && !isOthers(sequence)
+  writeSamples(journal, columns, report, isNew, context, outcome)
   for (const { offset, at, entry } of report.entries) {
-    if (report.first + offset > mark)
-      writeEntry(node, receivedAt(report.baseMs + at, context, node), entry, context, outcome)
+    const sequence = report.first + offset
+    if (!isNew(sequence)) continue
+    const from = { node, incarnation: report.incarnation, sequence }
+    writeEntry(from, receivedAt(report.baseMs + at, context, node), entry, context, outcome)
   }
   if (journal.mark === null) store.marks.prune(node, context.maxJournals - 1)
   journal.mark = Math.max(mark, end - 1)
@@ -94,7 +99,7 @@ function writeSamples(
   journal: CachedJournal,
   columns: Columns,
   report: Report,
-  mark: number,
+  isNew: (sequence: number) => boolean,
   context: WriteContext,
   outcome: Outcome,
 ): void {
@@ -107,7 +112,7 @@ function writeSamples(
     const sequence = report.first + columns.offset(index)
     const which = columns.series(index)
     const series = resolved[which]
-    if (sequence <= mark || !series) continue
+    if (!series || !isNew(sequence)) continue
     let at = columns.at(index)
     if (!isPlausible(at, now)) at = receivedAt(at, context, journal.node)
     insertSample(series.id, at, sequence, columns.value(index))
@@ -164,8 +169,16 @@ function noteValue(series: CachedSeries, node: string, at: number, value: number
   outcome.values.set(last, { app, module, home, metric, node, at, value })
 }
 
-function writeEntry(node: string, at: number, entry: ReportEntry, context: WriteContext, outcome: Outcome): void {
+/** Where an entry stands in its node's journal. */
+interface From {
+  readonly node: string
+  readonly incarnation: Uint8Array
+  readonly sequence: number
+}
+
+function writeEntry(from: From, at: number, entry: ReportEntry, context: WriteContext, outcome: Outcome): void {
   const { store, now } = context
+  const { node, incarnation, sequence } = from
   switch (entry.kind) {
     case 'event': {
       const { app, module, home, code, text } = entry
@@ -188,7 +201,8 @@ function writeEntry(node: string, at: number, entry: ReportEntry, context: Write
       const { app, module, home, topic, payload } = entry
       if (!maySpeak(node, entry, context)) return
       // What is stored of before says when it was; a message is news, and others act on it.
-      if (!context.runsNow(node, entry)) {
+      const speaks = context.runsNow(node, entry) || store.handovers.isLastWord(node, entry, incarnation, sequence)
+      if (!speaks) {
         const text = `The node publishes for ${instanceName(entry)}, which today's plan has on another node or on none`
         context.complaints.add({ node, code: 'not-assigned', text, at: now })
         return

@@ -103,6 +103,10 @@ export function createHandovers(db: Database, fleet: string) {
   )
   const putDeparture = db.prepare(`INSERT OR REPLACE INTO departures
     (fleet, app, module, home, node, incarnation, number, waited, above, until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+  const getPassedOver = db.prepare<unknown[], { upto: number }>(
+    'SELECT upto FROM passed_over WHERE fleet = ? AND node = ? AND incarnation = ?',
+  )
+  const putPassedOver = db.prepare('INSERT OR REPLACE INTO passed_over VALUES (?, ?, ?, ?)')
   const dropDepartures = db.prepare(`DELETE FROM departures WHERE ${where}`)
   const key = ({ app, module, home }: InstanceId) => [fleet, app, module, orEmpty(home)]
 
@@ -148,6 +152,21 @@ export function createHandovers(db: Database, fleet: string) {
       putCheckpoint.run(...key(record), node, incarnation, number, at, turns, stopped, handled, kept)
     },
     departure,
+    /** Whether an input is another node's to handle than this one, which may have had the instance when it was given to it. */
+    isOthers(node: string, instance: InstanceId, number: number): boolean {
+      const { above, until } = departure(node, instance)
+      return above !== null && number > above && (until === null || number <= until)
+    },
+    /** Whether a node that has the instance no more says this of the time when it had it, by its own word of when that ended. */
+    isLastWord(node: string, instance: InstanceId, incarnation: Uint8Array, sequence: number): boolean {
+      const said = departure(node, instance)
+      return said.incarnation !== null && Buffer.compare(said.incarnation, incarnation) === 0 && sequence <= said.number
+    },
+    /** Up to which number the entries of a journal are passed over; 0 for none. */
+    passedOver: (node: string, incarnation: Uint8Array): number =>
+      getPassedOver.get(fleet, node, incarnation)?.upto ?? 0,
+    passOver: (node: string, incarnation: Uint8Array, upTo: number): void =>
+      void putPassedOver.run(fleet, node, incarnation, upTo),
     /** Changes what is said there of a node that had the instance. */
     depart(node: string, instance: InstanceId, change: Partial<Departure>): void {
       const { incarnation, number, waited, above, until } = { ...departure(node, instance), ...change }

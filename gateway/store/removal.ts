@@ -31,7 +31,7 @@ export function createRemoval(db: Database, fleet: string, contents: ContentStor
     ...doom('(node = :id OR home = :id)'),
     ...scoped(['events', 'logs', 'inputs'], '(node = :id OR home = :id)'),
     ...scoped(['marks', 'input_counts', 'invites', 'settings', 'directives', 'carried', 'receipts'], 'node = :id'),
-    ...scoped(['node_runs', 'sealed_secrets', 'board_sessions'], 'node = :id'),
+    ...scoped(['node_runs', 'sealed_secrets', 'board_sessions', 'passed_over'], 'node = :id'),
     ...scoped(['assignments', 'escalations'], '(node = :id OR home = :id)'),
     ...scoped(['departures'], '(node = :id OR home = :id)'),
     // Who had an instance stays known: its place is to be taken.

@@ -24,4 +24,10 @@ CREATE TABLE departures (
   PRIMARY KEY (fleet, app, module, home, node),
   FOREIGN KEY (fleet, app) REFERENCES apps (fleet, id) ON DELETE CASCADE
 ) STRICT;
+-- Up to this number, what a journal reports is what a turn left behind that was another node's.
+CREATE TABLE passed_over (
+  fleet TEXT NOT NULL, node TEXT NOT NULL, incarnation BLOB NOT NULL, upto INTEGER NOT NULL,
+  PRIMARY KEY (fleet, node),
+  FOREIGN KEY (fleet, node) REFERENCES nodes (fleet, id) ON DELETE CASCADE
+) STRICT;
 `

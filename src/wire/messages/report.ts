@@ -28,7 +28,14 @@ const entry = union(
   /** An input is done with: its turn is journaled, or it was given up as failed. */
   [
     'handled',
-    record({ ...instance, source: [4, incarnation], number: [5, uint()], outcome: [6, oneOf('ok', 'failed')] }),
+    record({
+      ...instance,
+      source: [4, incarnation],
+      number: [5, uint()],
+      outcome: [6, oneOf('ok', 'failed')],
+      /** So many of the journal's entries after this one are what its turn left behind. Null where that isn't said. [P 13.6] */
+      effects: [7, nullable(uint())],
+    }),
   ],
   /** Records that may be missing before this one: at most this much time of them, lost to a power cut. */
   ['gap', record({ upToMs: [1, uint()], reason: [2, text(200)] })],

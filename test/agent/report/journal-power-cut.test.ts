@@ -32,7 +32,7 @@ async function work(journal: Journal, clock: FakeClock, run: Run, rounds: number
     const messages = round % 5 === 0 ? [{ topic: 't', payload: new Uint8Array(60).fill(round), atMs: 1 }] : []
     for (const { topic, payload } of messages) lines.push(`message ${topic} ${payload.join()}`)
     const input = round % 3 === 0 ? { source: gatewaySource, number: run.handled + 1 } : null
-    if (input) lines.push(`handled ${input.number} ok`)
+    if (input) lines.unshift(`handled ${input.number} ok`)
     run.given.push(...lines.map((text, index) => `${first + index} ${text}`))
     if (input) run.handled = input.number
     run.kv.set(run.given.length, first)

@@ -15,16 +15,16 @@ test('entries are numbered from 1 in the order of the turn, and may be sent afte
       messages: [{ topic: 'alarm', payload: Uint8Array.of(1), atMs: 1_003 }],
     }),
   )
-  expect(firstMessage).toBe(4)
+  expect(firstMessage).toBe(5)
   expect(entries(journal)).toEqual([])
   expect(journal.sendable).toBe(0)
   await journal.sync()
   expect(entries(journal).map(line)).toEqual([
-    '1 temperature=21.5@1000',
-    '2 temperature=22@1001',
-    '3 log hot',
-    '4 message alarm 1',
-    '5 handled 5 ok',
+    '1 handled 5 ok',
+    '2 temperature=21.5@1000',
+    '3 temperature=22@1001',
+    '4 log hot',
+    '5 message alarm 1',
   ])
   expect(journal.sendable).toBe(5)
 })

@@ -211,7 +211,11 @@ export const messageTargets: readonly Target[] = [
         { offset: 2, at: 1, entry: { kind: 'log', ...instance, level: 'warn', text: 'dry' } },
         { offset: 3, at: 1, entry: { kind: 'event', app: null, module: null, home: null, code: 'x', text: 'y' } },
         { offset: 4, at: 1, entry: { kind: 'message', ...instance, topic: 'a/b', payload: Uint8Array.of(1) } },
-        { offset: 5, at: 1, entry: { kind: 'handled', ...instance, source: incarnation, number: 4, outcome: 'ok' } },
+        {
+          offset: 5,
+          at: 1,
+          entry: { kind: 'handled', ...instance, source: incarnation, number: 4, outcome: 'ok', effects: 3 },
+        },
         { offset: 6, at: 1, entry: { kind: 'gap', upToMs: 5, reason: 'power cut' } },
       ],
     },

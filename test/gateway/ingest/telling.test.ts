@@ -63,7 +63,14 @@ it('A message is in the queues that it is for before it is acknowledged, and goe
   const [input] = store.inputs.pending('edge')
   expect(input).toMatchObject({ ...target, topic: 'limit', payload: new Uint8Array([7]) })
 
-  const handled = { kind: 'handled', app: 'greenhouse', module: 'alarm', home: null, number: input!.number } as const
+  const handled = {
+    kind: 'handled',
+    app: 'greenhouse',
+    module: 'alarm',
+    home: null,
+    number: input!.number,
+    effects: null,
+  } as const
   const report = (first: number, source: Uint8Array, outcome: 'ok' | 'failed') =>
     packed(first, [{ at: t0, entry: { ...handled, source, outcome } }])
   take(report(1, incarnation, 'ok'), 'edge')
