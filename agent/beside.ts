@@ -18,16 +18,21 @@ interface Beside {
   readonly args: readonly string[]
   /** What is thrown where it doesn't come up. */
   readonly code: ErrorCode
+  /** It is started again whenever it ends with anything but 0: the agent itself may start nothing any more then. */
+  readonly again?: boolean
 }
+
+/** A shell of a megabyte is all that it takes. */
+const keepRunning = 'until "$@"; do sleep 1; done'
 
 /**
  * Starts a process that says a line once it listens. It sees to its own end when this process ends, also when that has replaced itself by another
  * program. Throws `code`.
  */
-export async function startBeside({ name, program, args, code }: Beside): Promise<void> {
-  const started = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+export async function startBeside({ name, program, args, code, again = false }: Beside): Promise<void> {
+  const own = [process.execPath, '--disable-warning=ExperimentalWarning', program, ...args]
+  const [command, ...rest] = again ? ['/bin/sh', '-c', keepRunning, name, ...own] : own
+  const started = spawn(command!, rest, { stdio: ['ignore', 'pipe', 'inherit'] })
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const fail = (why: string): void => reject(new HyphaError(code, `The ${name} didn't start: ${why}`))
   const timer = setTimeout(() => fail(`it was not ready after ${startMs / 1_000} s`), startMs)

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs'
 import { exit, stdout } from 'node:process'
 import { HyphaError } from '@hypha/core/errors.ts'
 import { systemClock } from '@hypha/core/platform/clock.ts'
@@ -18,6 +19,7 @@ Options
   --port PATH    a serial port; the last part may have * in it; may be given several times
                  (default: ${usualPorts.join(' and ')})
   --baud RATE    default ${defaultBaudRate}
+  --while PID    serve: ends with this process
   --json         machine-readable output, one object a line
   --help         this text
 
@@ -31,6 +33,7 @@ Exit codes: 0 done, 2 wrong call, 4 the operator must act, 5 try again later; do
 const options = {
   port: { type: 'string', multiple: true },
   baud: { type: 'string', default: String(defaultBaudRate) },
+  while: { type: 'string' },
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
 } as const
@@ -71,7 +74,7 @@ async function main(): Promise<void> {
   if (command === 'ls') await list(settings)
   else if (command === 'read') await read(settings, rest[0]!, rest[1]!)
   else if (command === 'watch') watch(settings)
-  else serve(settings, rest[0]!)
+  else serve(settings, rest[0]!, values.while === undefined ? null : Number(values.while))
 }
 
 const listening = (): Promise<void> => new Promise((resolve) => systemClock.after(listenMs, resolve))
@@ -156,29 +159,41 @@ function show(event: BridgeEvent): Readonly<Record<string, string | null>> {
   return { event: message.kind, ...at }
 }
 
-function serve({ ports, baudRate }: Settings, socketPath: string): void {
+function serve({ ports, baudRate }: Settings, socketPath: string, agent: number | null): void {
+  // Of one that was killed, its socket is left.
+  rmSync(socketPath, { force: true })
   const bridge = openBridge({ ports, baudRate, on: (event) => port.heard(event) })
-  const end = () => {
+  const endWith = (code: number) => {
     port.close()
     bridge.close().then(
-      () => exit(0),
+      () => exit(code),
       () => exit(1),
     )
   }
+  const end = () => endWith(0)
   const port: AgentPort = new AgentPort(bridge, socketPath, { ready: () => stdout.write('ready\n'), stop: end })
   process.title = `hypha-bridge ${socketPath}`
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, end)
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => endWith(1))
   // Whoever started it reads only the first line.
   stdout.on('error', () => undefined)
-  endWithParent(end)
+  endWithAgent(agent, end)
 }
 
-/** The agent may be killed at any moment: its end shows in that this process gets another parent. */
-function endWithParent(end: () => void): void {
+/** The agent may be killed at any moment: its end shows in that it isn't there any more, or that this process gets another parent. */
+function endWithAgent(agent: number | null, end: () => void): void {
   const parent = process.ppid
   setInterval(() => {
-    if (process.ppid !== parent) end()
+    if (process.ppid !== parent || (agent !== null && !isRunning(agent))) end()
   }, parentCheckMs)
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    // Somebody else's is there too.
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
 }
 
 try {

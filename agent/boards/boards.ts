@@ -83,9 +83,8 @@ export function openBoards(socket: string | undefined, clock: Clock, log: Log, p
     }
     ports.changed()
   }
-  const client = connectBridge(
-    socket,
-    (message) => {
+  const client = connectBridge(socket, clock, {
+    heard(message) {
       note(log, message)
       calls.heard(message)
       requests.heard(message)
@@ -96,14 +95,14 @@ export function openBoards(socket: string | undefined, clock: Clock, log: Log, p
       if (message.kind === 'left' || message.message.kind === 'state' || message.message.kind === 'firmware')
         ports.changed()
     },
-    (why) => {
-      log.error('The bridge to the serial ports has gone: its boards are away until the agent starts again', { why })
+    lost(why) {
+      log.error('The bridge to the serial ports has gone: its boards are away until it is started again', { why })
       requests.lose()
       for (const board of seen.values()) board.left()
       ports.changed()
       calls.lose()
     },
-  )
+  })
   const calls = new BoardCalls((message) => client.say(message), clock)
   const requests = new Requests((message) => client.say(message))
   return {

@@ -1,5 +1,6 @@
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { FramedReader, framed } from '@hypha/core/bytes/framed.ts'
+import type { Clock } from '@hypha/core/ports/clock.ts'
 import { type FromBridge, fromBridge, type ToBridge, toBridge } from '@hypha/core/wire/board/agent-port.ts'
 import { maxMessageBytes } from '@hypha/core/wire/codec.ts'
 
@@ -9,37 +10,54 @@ export interface BridgeClient {
   stop(): void
 }
 
-/** Speaks to the bridge at a socket. `lost` is called once if it goes away; the bridge is started with the agent, so that it doesn't come back before the agent does. */
-export function connectBridge(
-  path: string,
-  heard: (message: FromBridge) => void,
-  lost: (why: string) => void,
-): BridgeClient {
-  const reader = new FramedReader(maxMessageBytes)
-  const socket = connect(path)
-  let over = false
-  const end = (why: string) => {
-    socket.destroy()
-    if (over) return
-    over = true
-    lost(why)
-  }
-  socket.on('data', (bytes) => {
-    try {
-      for (const message of reader.push(bytes)) heard(fromBridge.decode(message))
-    } catch (error) {
-      end(`it says what can't be read: ${(error as Error).message}`)
+export interface BridgeEvents {
+  heard(message: FromBridge): void
+  /** It has gone; what was asked of it isn't answered any more. */
+  lost(why: string): void
+}
+
+/** One that has gone is started again within about a second. */
+const againMs = 1_000
+
+/** Speaks to the bridge at a socket, and to the one that comes in its place whenever it has gone. */
+export function connectBridge(path: string, clock: Clock, on: BridgeEvents): BridgeClient {
+  let socket: Socket | null = null
+  let cancel = (): void => undefined
+  let stopped = false
+  /** Of a bridge that isn't back yet nothing is lost. */
+  let there = true
+  const open = () => {
+    const reader = new FramedReader(maxMessageBytes)
+    const own = connect(path)
+    socket = own
+    const end = (why: string) => {
+      own.destroy()
+      if (stopped || socket !== own) return
+      socket = null
+      cancel = clock.after(againMs, open)
+      if (there) on.lost(why)
+      there = false
     }
-  })
-  socket.on('error', (error) => end(error.message))
-  socket.on('close', () => end('it closed the connection'))
+    own.on('data', (bytes) => {
+      there = true
+      try {
+        for (const message of reader.push(bytes)) on.heard(fromBridge.decode(message))
+      } catch (error) {
+        end(`it says what can't be read: ${(error as Error).message}`)
+      }
+    })
+    own.on('error', (error) => end(error.message))
+    own.on('close', () => end('it closed the connection'))
+  }
+  open()
   return {
     say: (message) => {
-      if (!over) socket.write(framed(toBridge.encode(message)))
+      if (!stopped) socket?.write(framed(toBridge.encode(message)))
     },
     stop() {
-      if (!over) socket.end(framed(toBridge.encode({ kind: 'stop', request: 1 })))
-      over = true
+      cancel()
+      if (!stopped) socket?.end(framed(toBridge.encode({ kind: 'stop', request: 1 })))
+      stopped = true
     },
   }
 }

@@ -9,7 +9,7 @@ const program = fileURLToPath(
 )
 
 /**
- * Starts the bridge to the boards on these serial ports, and answers the path of its socket; null where there are no ports to watch.
+ * Starts the bridge to the boards on these serial ports, again whenever it dies, and answers the path of its socket; null where there are no ports to watch.
  *
  * @throws HyphaError `bridge-unreachable`.
  */
@@ -21,7 +21,7 @@ export async function startBridge(home: string, ports: readonly string[]): Promi
     })
   }
   const socket = socketPath(home, 'bridge')
-  const args = ['serve', socket, ...ports.flatMap((port) => ['--port', port])]
-  await startBeside({ name: 'bridge', program, args, code: 'bridge-unreachable' })
+  const args = ['serve', socket, '--while', String(process.pid), ...ports.flatMap((port) => ['--port', port])]
+  await startBeside({ name: 'bridge', program, args, code: 'bridge-unreachable', again: true })
   return socket
 }
