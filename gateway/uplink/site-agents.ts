@@ -28,6 +28,8 @@ interface Place {
 }
 
 const mib = 1_048_576
+/** After a join that failed, until the site is asked for another invitation. */
+const retryMs = 60_000
 
 const nodeFile = (
   memoryBytes: number,
@@ -123,6 +125,7 @@ export class SiteAgents {
       await joinChildAgent(this.#home(site), url, this.#child(site))
     } catch (thrown) {
       this.#ports.onProblem(asHyphaError(thrown))
+      setTimeout(() => this.wantsInvite(site) && this.#ports.wanted(site), retryMs).unref()
     } finally {
       place.joining = false
     }

@@ -36,6 +36,7 @@ export interface UplinkTiming {
   readonly connectTimeoutMs: number
   readonly pingMs: number
   readonly leaveMs: number
+  readonly inviteEveryMs: number
 }
 
 const defaultTiming: UplinkTiming = {
@@ -44,6 +45,7 @@ const defaultTiming: UplinkTiming = {
   connectTimeoutMs: 15_000,
   pingMs: 10_000,
   leaveMs: 5_000,
+  inviteEveryMs: 20_000,
 }
 const maxStreams = 32
 
@@ -63,6 +65,7 @@ export class UpstreamLink {
   #streams = 0
   #problem: HyphaError | null = null
   #inviting = false
+  #invitedAt = Number.NEGATIVE_INFINITY
   #left: () => void = () => undefined
 
   constructor(upstream: Upstream, ports: UpstreamLinkPorts) {
@@ -176,10 +179,12 @@ export class UpstreamLink {
   }
 
   async #invite(channel: UpstreamChannel): Promise<void> {
-    if (this.#inviting) return
+    // Each costs an entry of the audit log: an upstream that asks without end gets few.
+    if (this.#inviting || performance.now() - this.#invitedAt < this.#timing.inviteEveryMs) return
     this.#inviting = true
     try {
       const url = await this.#ports.invite()
+      this.#invitedAt = performance.now()
       if (url !== null) channel.send({ kind: 'invite', url })
     } catch (thrown) {
       this.#ports.onProblem(asHyphaError(thrown))
