@@ -54,13 +54,15 @@ export class AppViews {
     const online = new Set(this.#store.nodes.list().flatMap(({ id, presence }) => (presence?.online ? [id] : [])))
     return {
       ...this.#summary(app, sections),
-      where: (plan?.instances ?? []).map(({ module, home, node, scope }) => {
+      where: (plan?.instances ?? []).map(({ module, home, node, scope, leased }) => {
         const reported = sections
           .get(node)
           ?.get(name)
           ?.instances.find((item) => item.module === module && item.home === home)
         const unknown = { module, home, status: 'waiting', restarts: 0, turns: 0, error: null }
-        return { ...(reported ?? unknown), node, scope, online: online.has(node) }
+        const shown = { ...(reported ?? unknown), node, scope, online: online.has(node) }
+        const note = this.#pipeline.leases.noteOf({ app: name, module, home }, { ...shown, leased: leased === true })
+        return note === null ? shown : { ...shown, note }
       }),
       escalations: escalationViews(this.#store.escalations.inForce(name), plan),
     }

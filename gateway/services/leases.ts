@@ -59,6 +59,25 @@ export class Leases {
   /** Whether it was that, and is back only now. */
   settles = (node: string): boolean => this.#settling.has(node)
 
+  /** What an instance that doesn't run where the plan has it waits for, in a sentence without its full stop; null for nothing. */
+  noteOf(
+    instance: Parameters<typeof instanceName>[0],
+    { node, online, status, leased }: { node: string; online: boolean; status: string; leased: boolean },
+  ): string | null {
+    if (!online && !leased) return `it waits for ${node}, which is away`
+    if (!online && this.#lost.has(node))
+      return `${node} is away and its lease has run out, and nothing else can hold it`
+    const now = this.#deps.clock.monotonic()
+    const seconds = (until: number) => Math.max(0, Math.ceil((until - now) / 1_000))
+    if (!online) {
+      const until = this.#table.runsOutAt(node) ?? this.#startedAt + startGraceMs + usualMs
+      return `${node} is away: it is placed elsewhere once its lease has run out, in ${seconds(until)} s`
+    }
+    const holder = this.#table.holder(instanceName(instance))
+    if (status !== 'waiting' || !leased || holder === null || holder.node === node || holder.until <= now) return null
+    return `it begins on ${node} when ${holder.node} has let go of it, in ${seconds(holder.until)} s at the latest`
+  }
+
   /** Bytes of `up/lease`: the answer, for `down/lease`; null for one that asks too often. Throws `message-malformed`. */
   ask(node: string, bytes: Uint8Array): Uint8Array | null {
     const { clock, store } = this.#deps

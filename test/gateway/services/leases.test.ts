@@ -73,6 +73,8 @@ test('A node that is away is given up when its lease has run out and not before;
   granted(gateway, 'edge-1', askOf(epochOf(gateway, 'edge-1')))
   clock.advance(1_000)
   leaves(gateway, 'edge-1')
+  const { where } = await gateway.services.apps.show('greenhouse')
+  expect(where[0]!.note).toBe('edge-1 is away: it is placed elsewhere once its lease has run out, in 2 s')
   clock.advance(1_999)
   expect(placed(gateway)).toBe('edge-1')
   clock.advance(1)

@@ -46,6 +46,7 @@ export const AppDetail = Type.Object({
       node: Id,
       scope: Type.Enum(['device', 'site', 'fleet']),
       online: Type.Boolean(),
+      note: Type.Optional(Type.String({ description: 'What it waits for, in a sentence' })),
     }),
   ),
   escalations: Type.Array(EscalationView, { description: 'Instances that may not be on a node for now' }),

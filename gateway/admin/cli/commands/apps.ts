@@ -164,7 +164,10 @@ function describeApp(app: AppDetail): string {
     ],
     app.where,
   )
-  return [head, rows, ...climbed].join('\n\n')
+  const notes = app.where.flatMap(({ module, home, note }) =>
+    note === undefined ? [] : [`${home === null ? module : `${module}@${home}`}: ${note}.`],
+  )
+  return [head, rows, ...(notes.length === 0 ? [] : [notes.join('\n')]), ...climbed].join('\n\n')
 }
 
 /** What may not be on a node for now, and where it is instead. */
