@@ -15,6 +15,8 @@ export interface DirectNode {
   readonly signerReplaced?: boolean
   /** Apps whose section stays word for word as it is in `last`, whatever the plans say: the node runs there what this gateway doesn't know. */
   readonly carried?: ReadonlySet<string>
+  /** A board whose flash can't hold what it runs and what it prepares in one directive: it is told the next release only once the commit of its wave has settled. [P 15.7] */
+  readonly late?: boolean
   /** Epochs, by app, that it refuses for a patch that came to nothing: what comes as one there is to come in another way. */
   readonly refusedPatches?: ReadonlyMap<string, number>
 }

@@ -31,6 +31,7 @@ export function rolloutSections(
   const flips = wave === rollout.committed
   const runs = flips || rollout.kept?.has(node.id) ? told(node, app, 'run') : toRun(node.last, app)
   const base = runs === undefined ? [] : [runs]
+  if (node.late && runs !== undefined) return base
   if (!flips && wave !== rollout.preparing) return base
   const before = told(node, app, 'prepare')
   if (before?.epoch === rollout.epoch) return [...base, before]

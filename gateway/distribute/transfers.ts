@@ -14,6 +14,9 @@ const thoroughUpToBytes = 32 * 1024
 
 /** In front of the base of a transfer that only boards can read. */
 const forBoards = 'mcu '
+/** What a release's envelope is taken to have of a board's slot, and the unit that all in it is rounded up to. */
+const mostEnvelopeBytes = 4 * 1_024
+const inPages = (bytes: number): number => Math.ceil(bytes / 1_024) * 1_024
 /** What no board's slot takes isn't compressed for one. */
 const mostForBoardBytes = 512 * 1024
 
@@ -103,9 +106,9 @@ export function createTransfers(contents: ContentStore, maker: PatchSource | nul
     },
     /**
      * The cheapest way to get a content to a board, which decodes nothing but patches of the profile `mcu`: whole, compressed as such a patch of nothing, or a patch of `base`, what it runs. Made
-     * when it is asked for first: what a board can hold takes some ten milliseconds.
+     * when it is asked for first: what a board can hold takes some ten milliseconds. A patch lies in the slot beside the module that is made of it: where there is no room for both, it comes whole.
      */
-    transferForBoard(content: string, base: string | null): Transfer {
+    transferForBoard(content: string, base: string | null, slotBytes: number): Transfer {
       const bytes = read(content)
       const whole =
         contents.findTransfer(content, null) ??
@@ -116,7 +119,9 @@ export function createTransfers(contents: ContentStore, maker: PatchSource | nul
       if (bytes.length > mostForBoardBytes || !isModule(bytes)) return toTransfer(asItIs)
       const bases = base === null || base === content ? [null] : [null, base]
       const patches = bases.flatMap((each) => boardPatch(content, bytes, each) ?? [])
-      return toTransfer([asItIs, ...patches].reduce((best, each) => (each.size < best.size ? each : best)))
+      const room = slotBytes - mostEnvelopeBytes - inPages(bytes.length)
+      const fitting = patches.filter(({ size }) => inPages(size) <= room)
+      return toTransfer([asItIs, ...fitting].reduce((best, each) => (each.size < best.size ? each : best)))
     },
     /** The cheapest known way to get a content to a node: a patch of something that it holds, or the whole. `held` is asked only where there are patches. */
     transferFor(content: string, held: () => ReadonlySet<string> = () => nothing): Transfer {

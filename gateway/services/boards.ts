@@ -10,9 +10,9 @@ import { tokenDigest } from '../enrol/invites.ts'
 import type { NodeRecord } from '../store/nodes.ts'
 import { type BoardStanding, standingOf } from './board-standing.ts'
 import type { GatewayDeps } from './deps.ts'
-import { reportedBy } from './node-views.ts'
 import { notFound } from './not-found.ts'
 import type { Pipeline } from './pipeline.ts'
+import { reportedBy } from './reported.ts'
 
 /** What happens to a board is told as what happens to any node. */
 export interface BoardSinks {

@@ -4,8 +4,8 @@ import type { NodeState } from '@hypha/core/wire/messages/state.ts'
 import type { Bases } from '../distribute/transfers.ts'
 import type { NodeRecord } from '../store/nodes.ts'
 import type { Store } from '../store/store.ts'
-import { reportedBy } from './node-views.ts'
 import type { Releases } from './releases.ts'
+import { reportedBy } from './reported.ts'
 
 /** Why a node says that a patch came to nothing: it is told of another way. [P 7.7] */
 export const onlyOfPatches: ReadonlySet<string> = new Set([

@@ -1,14 +1,11 @@
 import { toHex } from '@hypha/core/bytes/text.ts'
-import { type ChildState, type NodeState, type SectionState, state } from '@hypha/core/wire/messages/state.ts'
+import type { ChildState, SectionState } from '@hypha/core/wire/messages/state.ts'
 import type { NodeDetail, NodeSummary, SectionView } from '../admin/api/schemas/nodes.ts'
 import type { Plan } from '../plan.ts'
 import type { NodeRecord } from '../store/nodes.ts'
 import type { Store } from '../store/store.ts'
 import { standingOf } from './board-standing.ts'
-
-/** What a node last reported; null before its first report. */
-export const reportedBy = (node: NodeRecord): NodeState | null =>
-  node.state === null ? null : state.decode(node.state.bytes)
+import { reportedBy } from './reported.ts'
 
 export function nodeSummary(store: Store, node: NodeRecord, reported = reportedBy(node)): NodeSummary {
   return {

@@ -1,7 +1,7 @@
 import type { RolloutPolicy } from '@hypha/core/trust/release.ts'
 import type { NodeObservation, Observation } from '../distribute/health.ts'
 import type { Store } from '../store/store.ts'
-import { reportedBy } from './node-views.ts'
+import { reportedBy } from './reported.ts'
 
 /** What is to be looked at: an app's epoch, on the nodes that have flipped to it. */
 export interface ObservationAsked {

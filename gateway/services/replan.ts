@@ -12,10 +12,12 @@ import type { PlaceInput, Plan, PlannedInstance } from '../plan.ts'
 import type { NodeRecord } from '../store/nodes.ts'
 import { settingsFor } from '../store/settings.ts'
 import { barredOf } from './bars.ts'
+import { isLateBoard } from './board-standing.ts'
 import { fleetOf, type PlannedApp, usedBy } from './capacity.ts'
 import type { GatewayDeps } from './deps.ts'
 import { type HandedOver, handedOver, handOver, spotOf } from './handover.ts'
 import { holdingsOf, type PatchRefusals } from './holdings.ts'
+import { keptTraffic } from './measured.ts'
 import type { Releases, StoredRelease } from './releases.ts'
 import { nodesOfReplacedSigner } from './replaced.ts'
 import { asDirected, currentRollout, directs, lastCommit, type Rollout, supersede } from './rollout-record.ts'
@@ -267,11 +269,13 @@ function inputBeside(
     return rollout === null ? [] : [{ plan: rollout.plan, release: rollout.next }]
   })
   const { release, digest } = wanted
+  const counted = release.follow === 'measured' ? keptTraffic(store.meta, app, digest) : null
   return {
     release,
     digest,
     fleet: fleetOf(records, usedBy(others)),
     barred: barredOf(store, app, digest),
+    ...(counted === null ? {} : { traffic: counted.traffic }),
     ...(before ? { previous: before } : {}),
     ...(replaced && before?.digest !== digest ? { replaced } : {}),
   }
@@ -331,7 +335,9 @@ function directAll(
   for (const { node, app } of shop.store.epochs.carried()) if (anew.has(node)) shop.store.epochs.uncarry(app, node)
   const carried = Map.groupBy(shop.store.epochs.carried(), ({ node }) => node)
   const held = holdingsOf(records, shop.refusals)
-  const boards = new Set(records.filter(({ tier }) => tier === 'mcu').map(({ id }) => id))
+  const boards = new Map(
+    records.filter(({ tier }) => tier === 'mcu').map(({ id, inventory }) => [id, inventory?.storageBytes ?? 0]),
+  )
   const directed = direct({
     fleet: shop.store.fleet,
     // A revoked one is told nothing more; what it was told last stays, so that versions go on above it.
@@ -345,12 +351,13 @@ function directAll(
         signerReplaced: anew.has(id),
         carried: new Set(carried.get(id)?.map(({ app }) => app)),
         refusedPatches: shop.refusals.of(id),
+        late: boards.has(id) && isLateBoard(shop.store, id),
       })),
     apps: [...apps].map(([id, app]) => toDirect(app, shop, handed.get(id)!)),
     settings: settingsOf(shop, records),
     transfer: (node, { digest }) =>
       boards.has(node)
-        ? shop.transfers.transferForBoard(toHex(digest), [...held(node)][0] ?? null)
+        ? shop.transfers.transferForBoard(toHex(digest), [...held(node)][0] ?? null, boards.get(node)!)
         : shop.transfers.transferFor(toHex(digest), () => held(node)),
     now: shop.clock.now(),
     lifetimeMs: directiveLifetimeMs,

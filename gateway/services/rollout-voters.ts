@@ -2,8 +2,9 @@ import { bytesEqual, fromHex } from '@hypha/core/bytes/text.ts'
 import type { NodeState, SectionState } from '@hypha/core/wire/messages/state.ts'
 import type { NodeStage, RolloutVoter } from '../distribute/rollout-machine.ts'
 import type { Store } from '../store/store.ts'
+import { isLateBoard } from './board-standing.ts'
 import { onlyOfPatches } from './holdings.ts'
-import { reportedBy } from './node-views.ts'
+import { reportedBy } from './reported.ts'
 import type { RolloutRecord } from './rollout-record.ts'
 
 interface Known {
@@ -60,7 +61,7 @@ export class Voters {
     const release = fromHex(rollout.release)
     return rollout.waves.flatMap((nodes, wave) =>
       nodes.flatMap((node): RolloutVoter[] => {
-        if (!runs.has(node)) return []
+        if (!runs.has(node) || isLateBoard(this.#store, node)) return []
         const known = this.#of(node)
         const section = known.sections.find((each) => each.app === app)
         const online = known.online || expected(node)

@@ -1,8 +1,8 @@
 import { toHex } from '@hypha/core/bytes/text.ts'
 import type { Travel } from '../admin/api/schemas/apps.ts'
 import type { Store } from '../store/store.ts'
-import { reportedBy } from './node-views.ts'
 import type { StoredRelease } from './releases.ts'
+import { reportedBy } from './reported.ts'
 
 /** How the parts of a release come to the nodes whose directives name it by now; what a node holds already doesn't travel. */
 export function travelsOf({ digest, envelope, release }: StoredRelease, store: Store): Travel[] {

@@ -8,7 +8,7 @@ import type { ChildState, NodeState } from '@hypha/core/wire/messages/state.ts'
 import { describe, expect, it } from 'vitest'
 import { pushBody } from '../../../gateway/admin/api/push-body.ts'
 import { sizeForChildren } from '../../../gateway/distribute/children-packet.ts'
-import { reportedBy } from '../../../gateway/services/node-views.ts'
+import { reportedBy } from '../../../gateway/services/reported.ts'
 import { crypto, keys, makeModule } from '../../support/signed.ts'
 import { componentOf, wat } from '../../support/wasm-guest.ts'
 import { type AppModule, inventoryOf, pushOf, reports, startFleet, type TestGateway } from '../api/gateway.ts'
@@ -175,7 +175,7 @@ describe('A board at the serial port of a node', () => {
     expect(core!.transfer).toMatchObject({ encoding: 'patch', base: null })
     expect(sizeForChildren('pi-7', toHex(core!.transfer.digest), gateway.store)).toBe(core!.transfer.size)
     expect(sizeForChildren('pi-8', toHex(core!.transfer.digest), gateway.store)).toBeUndefined()
-    const large = await push(24_000, 2)
+    const large = await push(40_000, 2)
     const moved = large.plan.instances.find(({ home }) => home === 'mcu-1')!
     expect(moved.node).toBe('pi-7')
     expect(moved.why.join()).toMatch(/needs .* of memory, mcu-1 has/)
