@@ -63,7 +63,8 @@ export async function handleJoin(body: Uint8Array, deps: EnrolDeps): Promise<Uin
 /** The stored answer if this is a repetition, null if the invitation is unused; throws if it doesn't hold. */
 function checkInvite(invite: Invite | null, request: JoinRequest, deps: EnrolDeps): Uint8Array | null {
   // A token for another node is as unknown as no token: the answer tells nothing about other invitations.
-  if (!invite || invite.node !== request.node) throw unknownToken(request)
+  // Nor does a board join: its node brings the token that it carries.
+  if (!invite || invite.node !== request.node || invite.tier === 'mcu') throw unknownToken(request)
   if (deps.now() >= invite.expiresAt) {
     throw new HyphaError('join-token-expired', `The invitation of ${invite.node} has expired`)
   }

@@ -34,7 +34,7 @@ interface Session {
   proven: boolean
 }
 
-/** Microcontrollers at the serial ports of nodes: known by their own id and key, and reached through the node that has them now, their parent. [P 12] */
+/** Microcontrollers at the serial ports of nodes: known by their own id and key, and reached through the node that has them now, their parent. [P 15] */
 export class Boards {
   readonly #deps: GatewayDeps
   readonly #pipeline: Pipeline

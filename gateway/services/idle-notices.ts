@@ -1,7 +1,7 @@
 import { toHex } from '@hypha/core/bytes/text.ts'
 import type { Store } from '../store/store.ts'
-import { reportedBy } from './node-views.ts'
 import type { Releases } from './releases.ts'
+import { reportedBy } from './reported.ts'
 
 const maxNames = 3
 

@@ -28,7 +28,7 @@ beforeAll(async () => {
   await startNodeAtPort(fleet, 'pi-7', 'ttyUSB*')
 }, 240_000)
 afterAll(async () => {
-  board?.end()
+  await board?.end()
   await fleet.stop()
 })
 

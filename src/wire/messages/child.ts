@@ -6,7 +6,7 @@ import { message, record, type TypeOf, union } from '../codec.ts'
 import { id, incarnation } from '../ids.ts'
 import { inputsRecord } from './input.ts'
 
-// A board has no connection of its own: it is named inside the messages of its node, its parent. [P 12]
+// A board has no connection of its own: it is named inside the messages of its node, its parent. [P 15]
 
 /** On `n/<node>/down/child`: a word to one board of the node. */
 export const toChild = message(

@@ -1,4 +1,5 @@
 import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
+import { parseJoinUrl } from '@hypha/core/wire/join-url.ts'
 import type { Command } from 'commander'
 import { installLine } from '../../../install/script.ts'
 import type { InstallView } from '../../api/schemas/install.ts'
@@ -31,6 +32,13 @@ async function lineFor(cli: Cli, url: string): Promise<string | null> {
   }
 }
 
+const boardLines = (node: string, token: string, within: string): string =>
+  [
+    'Burn it into the firmware of the board:\n',
+    `  hypha mcu build --board BOARD --id ${node} --invite ${token}`,
+    `\nThe board is a node of the fleet as soon as it is plugged in anywhere, within ${within}. The token is good for one board, and is shown only here.`,
+  ].join('\n')
+
 export function registerInvites(program: Command): void {
   defineCommand<[string], InviteOptions>(
     program,
@@ -38,7 +46,7 @@ export function registerInvites(program: Command): void {
       usage: 'invite <node>',
       summary: 'invite a node: prints the line that installs and joins it, and the URL that it joins with, once',
       options: [
-        ['--tier <tier>', "device, edge or cloud (default: device, or the replaced node's)"],
+        ['--tier <tier>', "device, edge, cloud, or mcu for a board (default: device, or the replaced node's)"],
         ['--label <label...>', 'labels that it gets'],
         ['--for <duration>', 'how long the invitation is valid', '24h'],
         ['--replace', 'whoever joins takes the place of the device that has the name, with its history'],
@@ -61,6 +69,11 @@ export function registerInvites(program: Command): void {
         ...(replace ? { replace } : {}),
       }
       const made = await cli.api.request<InviteMade>('POST', '/v1/invites', { json })
+      if (made.invite.tier === 'mcu') {
+        const { token } = parseJoinUrl(made.url)
+        cli.print({ token, ...made.invite }, () => boardLines(node, token, options.for))
+        return
+      }
       const install = options.urlOnly ? null : await lineFor(cli, made.url)
       cli.print({ url: made.url, install, ...made.invite }, () =>
         [
