@@ -300,6 +300,7 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
   await publishRoot()
   await broker.listen()
   pipeline.start()
+  reports.following.start()
   // The gateway's own log is usually kept by somebody else (journald): there, a head proves the audit log up to it.
   const tellAuditHead = () => log.info('audit log', { head: formatHead(store.audit.head()) })
   tellAuditHead()
@@ -343,6 +344,7 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
       clearInterval(keyTimer)
       await Promise.all([edgeAgent?.stop(), uplinks.stop()])
       pipeline.stop()
+      reports.following.stop()
       patchMaker.close()
       await Promise.all([local.close(), remote.close()])
       sender.close()

@@ -38,6 +38,8 @@ export interface ReleaseToMake {
   readonly modules: readonly ModuleToRelease[]
   /** How it is to be brought to the fleet; left out where the author leaves that to the gateway. */
   readonly rollout?: RolloutPolicy | null
+  /** Left out where only its hints count. */
+  readonly follow?: Release['follow']
 }
 
 /**
@@ -45,7 +47,7 @@ export interface ReleaseToMake {
  * where a module asks for more memory at first than it may have, all with the module's name; and `link-unresolvable`.
  */
 export function makeRelease(wanted: ReleaseToMake, crypto: Pick<Crypto, 'sha256'>): Release {
-  const { modules, rollout = null, ...rest } = wanted
+  const { modules, rollout = null, follow = null, ...rest } = wanted
   const described = modules.map((module) => describeModule(module, crypto).described)
   checkLinks(rest.app, described)
   return {
@@ -53,6 +55,7 @@ export function makeRelease(wanted: ReleaseToMake, crypto: Pick<Crypto, 'sha256'
     modules: described,
     files: null,
     rollout,
+    follow,
   }
 }
 

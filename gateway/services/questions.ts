@@ -4,7 +4,8 @@ import type { WhatIfAnswer } from '../admin/api/schemas/plan.ts'
 import { place } from '../place/place.ts'
 import { changedFleet, costOf, type FleetChange, linkCostOf, planChanges, unknownNodes } from '../place/what-if.ts'
 import { whyNot } from '../place/why-not.ts'
-import type { MeasuredTraffic, PlaceInput, Plan } from '../plan.ts'
+import type { PlaceInput, Plan } from '../plan.ts'
+import { trafficOf } from './measured.ts'
 import { notFound } from './not-found.ts'
 import { placeInput, type Workshop } from './replan.ts'
 
@@ -33,23 +34,6 @@ export function askWhatIf(
   const after = place({ ...input, ...traffic, fleet: changedFleet(input.fleet, change, input.release) })
   const cost = (plan: Plan) => (measured === null ? costOf(plan) : linkCostOf(plan, after.traffic))
   return { plan: after, changes: planChanges(before, after), costBefore: cost(before), costAfter: cost(after) }
-}
-
-/** What the instances of two modules say of their links, taken together. */
-function trafficOf(views: readonly LinkView[]): MeasuredTraffic[] {
-  const links = Map.groupBy(views, ({ module, callee, interface: name }) => `${module} ${callee} ${name}`)
-  return [...links.values()].map((same) => {
-    const { module: caller, callee, interface: name } = same[0]!
-    const bytesOf = ({ callsPerS, calls, bytesOut, bytesIn }: LinkView) =>
-      calls === 0 ? 0 : (callsPerS * (bytesOut + bytesIn)) / calls
-    return {
-      caller,
-      callee,
-      interface: name,
-      callsPerS: same.reduce((sum, { callsPerS }) => sum + callsPerS, 0),
-      bytesPerS: same.reduce((sum, view) => sum + bytesOf(view), 0),
-    }
-  })
 }
 
 function runningInput(shop: Workshop, app: string): PlaceInput {

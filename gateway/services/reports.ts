@@ -9,6 +9,7 @@ import { Checkpoints } from './checkpoints.ts'
 import type { GatewayDeps } from './deps.ts'
 import type { Escalation } from './escalation.ts'
 import type { Feeds } from './feeds.ts'
+import { Following } from './following.ts'
 import { LinkTraffic } from './link-traffic.ts'
 import type { Pipeline } from './pipeline.ts'
 import { checkPlausible } from './plausible.ts'
@@ -36,6 +37,8 @@ export class NodeReports {
   readonly escalation: Escalation
   /** What they say that instances keep, which may have to go elsewhere. */
   readonly checkpoints: Checkpoints
+  /** Has apps placed by what these add up to, where they allow it. */
+  readonly following: Following
   /** What they say of the calls between their modules. */
   readonly links: LinkTraffic
 
@@ -47,6 +50,7 @@ export class NodeReports {
     this.progress = createProgress()
     this.links = new LinkTraffic(deps.clock)
     this.escalation = pipeline.escalation
+    this.following = new Following(deps, pipeline.planner, feeds, (app) => this.links.list(app))
     // The plan at the start is made from these: after a restart the whole fleet says the same again.
     for (const { id, tier, inventory, fingerprint } of deps.store.nodes.list()) {
       if (inventory !== null) this.#inventories.set(id, planKey(tier, inventory, fingerprint))

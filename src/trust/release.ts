@@ -163,6 +163,8 @@ export const release = message(
     files: [8, nullable(list(releaseFile, 16))],
     /** Null where the author left it to the gateway. */
     rollout: [9, nullable(rolloutPolicy)],
+    /** Whether it may be placed anew by what its links are counted to carry; null: only by its hints. */
+    follow: [10, nullable(oneOf('measured'))],
   }),
 )
 

@@ -80,6 +80,7 @@ export function makeRelease(changes: Partial<Release> = {}): Release {
     modules: [makeModule()],
     files: null,
     rollout: null,
+    follow: null,
     ...changes,
   }
 }

@@ -70,6 +70,7 @@ export async function releaseBuiltIn(
     modules: [],
     files: signed,
     rollout: null,
+    follow: null,
   }
   const envelope = signRelease(releasePayload(release), [seedSigner(key.seed, nodeCrypto)])
   const components = files.map(({ bytes }) => bytes)

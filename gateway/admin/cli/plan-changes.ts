@@ -1,3 +1,4 @@
+import { worthwhile } from '../../place/measured.ts'
 import type { PlanChange } from '../../place/what-if.ts'
 import type { WhatIfAnswer } from '../api/schemas/plan.ts'
 
@@ -14,9 +15,6 @@ export function describeChanges({ plan, changes, costBefore, costAfter }: WhatIf
   const cost = `Links cost ${rounded(costBefore)} now, and would cost ${rounded(costAfter)}.`
   return [`${plan.app} ${plan.release}:`, ...lines, cost].join('\n')
 }
-
-/** A placement that is cheaper by less is not worth the move. */
-const worthwhile = 0.8
 
 /** What measured traffic would have elsewhere, and the hints that make it so. */
 export function describeMeasured(answer: WhatIfAnswer): string {

@@ -144,8 +144,8 @@ function nextRelease(
   floor: number,
 ): ReleaseToMake {
   const modules = built.map(({ name, component, manifest: { spec } }) => ({ name, component, spec }))
-  const { name: app, version: label, rollout } = manifest
-  return { fleet, app, number: latest + 1, label, createdMs: Date.now(), floor, modules, rollout }
+  const { name: app, version: label, rollout, follow } = manifest
+  return { fleet, app, number: latest + 1, label, createdMs: Date.now(), floor, modules, rollout, follow }
 }
 
 /** What is said of a release that waits for signatures. */

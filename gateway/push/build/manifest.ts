@@ -53,6 +53,8 @@ export interface Manifest {
   readonly modules: readonly ModuleManifest[]
   /** What `[rollout]` says; null where there is no such table. */
   readonly rollout: RolloutPolicy | null
+  /** Whether `[placement]` lets it follow what its links carry. */
+  readonly follow: 'measured' | null
 }
 
 export interface ModuleManifest {
@@ -76,7 +78,7 @@ export function loadManifest(dir: string): Manifest {
   const text = readManifest(file)
   const document = parseToml(file, text)
   const at = (table: string, key: string): Place => ({ file, table, key, text })
-  knownKeys(document, ['app', 'module', 'rollout'], (key) => at(key, ''))
+  knownKeys(document, ['app', 'module', 'rollout', 'placement'], (key) => at(key, ''))
   const app = tableOf(document.app, at('app', ''))
   knownKeys(app, ['name', 'version'], (key) => at('app', key))
   const modules = Object.entries(tableOf(document.module, at('module', '')))
@@ -92,6 +94,7 @@ export function loadManifest(dir: string): Manifest {
     dir: folder,
     file,
     modules: modules.map(([name, table]) => readModule(folder, name, table, (key) => at(`module.${name}`, key))),
+    follow: optional(document.placement, null, (table) => readPlacement(table, (key) => at('placement', key))),
     rollout: optional(document.rollout, null, (table) =>
       readRollout(
         table,
@@ -100,6 +103,16 @@ export function loadManifest(dir: string): Manifest {
       ),
     ),
   }
+}
+
+/** The table `[placement]`. */
+function readPlacement(table: unknown, at: (key: string) => Place): 'measured' | null {
+  const placement = tableOf(table, at(''))
+  knownKeys(placement, ['follow'], at)
+  return optional(placement.follow, null, (follow) => {
+    words(at('follow'), follow, 8, /^measured$/, '"measured", or left out')
+    return 'measured' as const
+  })
 }
 
 const idPattern = /^[a-z0-9][a-z0-9-]{0,39}$/

@@ -258,6 +258,7 @@ export function releaseOf(modules: readonly AppModule[], changes: Partial<Releas
     ),
     files: null,
     rollout: null,
+    follow: null,
     ...changes,
   }
 }

@@ -102,7 +102,18 @@ export function module(name: string, choices: ModuleChoices = {}): ReleaseModule
 }
 
 export function release(modules: ReleaseModule[], app = 'greenhouse', number = 1): Release {
-  return { fleet: 'demo', app, number, label: '', createdMs: 0, floor: 0, modules, files: null, rollout: null }
+  return {
+    fleet: 'demo',
+    app,
+    number,
+    label: '',
+    createdMs: 0,
+    floor: 0,
+    modules,
+    files: null,
+    rollout: null,
+    follow: null,
+  }
 }
 
 export const greenhouse = (): Release =>
