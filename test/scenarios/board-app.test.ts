@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { PushAnswer } from '../../gateway/admin/api/schemas/apps.ts'
 import type { HistoryAnswer } from '../../gateway/admin/api/schemas/data.ts'
+import type { NodeDetail } from '../../gateway/admin/api/schemas/nodes.ts'
 import { eventually, Fleet } from '../support/fleet.ts'
 import { SimulatedBoard, startNodeAtPort, untilNode } from './board-support.ts'
 import { counting } from './rollout-support.ts'
@@ -105,4 +106,28 @@ it('What needs more memory than it has runs on its node, and reads its sensor; w
   await untilNode(fleet, 'mcu-1', 'runs nothing', ({ sections }) => sections.length === 0)
   await push(4, '3KiB')
   await lastValue(fleet, { app: 'app', metric: 'version' }, ({ node, value }) => node === 'mcu-1' && value === 4)
+})
+
+it('One that carries an invitation is a node as soon as it is plugged in, and leaves when it is removed', {
+  timeout: onABusyMachineMs,
+}, async () => {
+  const { token } = await fleet.json<{ token: string }>(['invite', 'mcu-2', '--tier', 'mcu'])
+  const invited = new SimulatedBoard(fleet, 'mcu-2', '--invite', token)
+  try {
+    invited.start('ttyUSB2')
+    await untilNode(fleet, 'mcu-2', 'is online', ({ online }) => online)
+    // It runs what its fleet runs, without another word.
+    await lastValue(fleet, { app: 'app', metric: 'version' }, ({ node }) => node === 'mcu-2')
+    await fleet.hypha(['node', 'rm', 'mcu-2'])
+    await eventually('it has left', async () => {
+      const { boards } = await fleet.json<NodeDetail>(['node', 'pi-7'])
+      return (
+        boards.some(
+          ({ id, standing, sections }) => id === 'mcu-2' && standing === 'pending' && sections.length === 0,
+        ) || undefined
+      )
+    })
+  } finally {
+    await invited.end()
+  }
 })
