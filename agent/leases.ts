@@ -187,15 +187,18 @@ export class Leases {
       // To a question of the agent that ran before, or to one that isn't waited for any more: whatever it grants has begun to run out who knows when.
       if (open === undefined) return
       this.#open.delete(toHex(nonce))
-      for (const index of granted) this.#grant(open, open.names[index], forMs)
+      const wanted = new Set(this.#ports.wanted().map(({ key }) => instanceName(key)))
+      for (const index of granted) {
+        const name = open.names[index] ?? null
+        if (name !== null && wanted.has(name)) this.#grant(open, name, forMs)
+      }
     } catch (thrown) {
       this.#ports.onProblem(asHyphaError(thrown))
     }
     this.#changed()
   }
 
-  #grant({ asked }: Open, name: string | null | undefined, forMs: number): void {
-    if (name == null || this.#ports.wanted().every(({ key }) => instanceName(key) !== name)) return
+  #grant({ asked }: Open, name: string, forMs: number): void {
     const before = this.#granted.get(name)
     const left = (granted: Granted) => leftOf(granted.asked, granted.forMs, this.#clocks)
     const granted = { asked, forMs }

@@ -10,6 +10,7 @@ import { childrenMessage } from '@hypha/core/wire/messages/children.ts'
 import { directiveMessage } from '@hypha/core/wire/messages/directive.ts'
 import { inputs } from '@hypha/core/wire/messages/input.ts'
 import { joinAnswer, joinRequest, renewRequest } from '@hypha/core/wire/messages/join.ts'
+import { leaseAnswer, leaseAsk } from '@hypha/core/wire/messages/lease.ts'
 import { linkMessage } from '@hypha/core/wire/messages/link.ts'
 import { linkCounts } from '@hypha/core/wire/messages/link-counts.ts'
 import { presence } from '@hypha/core/wire/messages/presence.ts'
@@ -280,6 +281,10 @@ export const messageTargets: readonly Target[] = [
     { node: 'mcu-1', incarnation, word: { kind: 'report', body: digest, mac: digest.subarray(16) } },
     { node: 'mcu-1', incarnation, word: { kind: 'session', key: digest, proof: digest.subarray(16) } },
   ]),
+  codecTarget(leaseAsk, [
+    { nonce: incarnation, forMs: 3_000, instances: [{ app: 'greenhouse', module: 'ledger', home: null, epoch: 4 }] },
+  ]),
+  codecTarget(leaseAnswer, [{ nonce: incarnation, forMs: 3_000, granted: [0, 2] }]),
   codecTarget(timeAsk, [{ number: 7 }]),
   codecTarget(timeAnswer, [{ number: 7, nowMs: startMs + 0.25 }]),
   codecTarget(want, [{ digest, ranges: [{ first: 0, count: 4 }] }]),

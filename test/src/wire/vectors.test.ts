@@ -1,4 +1,5 @@
 import { fromHex, toHex } from '@hypha/core/bytes/text.ts'
+import { leaseAnswer, leaseAsk } from '@hypha/core/wire/messages/lease.ts'
 import { releaseMessage } from '@hypha/core/wire/messages/release.ts'
 import { type NodeState, state } from '@hypha/core/wire/messages/state.ts'
 import { timeAnswer, timeAsk } from '@hypha/core/wire/messages/time.ts'
@@ -55,9 +56,22 @@ const said: NodeState = {
 }
 const published = { app: 'greenhouse', release: digest, attachments: [Uint8Array.of(1, 2, 3)] }
 
+const nonce = said.incarnation
+const asked = {
+  nonce,
+  forMs: 45_000,
+  instances: [
+    { app: 'greenhouse', module: 'ledger', home: null, epoch: 4 },
+    { app: 'greenhouse', module: 'smooth', home: 'pi-7', epoch: 0 },
+  ],
+}
+const granted = { nonce, forMs: 45_000, granted: [0] }
+
 const encoded = {
   state: [state.encode(said), state.decode, said],
   'release-message': [releaseMessage.encode(published), releaseMessage.decode, published],
+  'lease-ask': [leaseAsk.encode(asked), leaseAsk.decode, asked],
+  'lease-answer': [leaseAnswer.encode(granted), leaseAnswer.decode, granted],
   'time-ask': [timeAsk.encode({ number: 7 }), timeAsk.decode, { number: 7 }],
   'time-answer': [
     timeAnswer.encode({ number: 7, nowMs: startMs + 0.25 }),
