@@ -90,6 +90,8 @@ export function createOutlet(ports: OutletPorts): Outlet {
       setTimeout(() => void broker.forget(node).catch(onFailure), goodbyeMs).unref()
     },
     nodeRevoked: (node) => {
+      const parent = store.nodes.parentOf(node)
+      if (parent !== null) children(parent)
       for (const topic of [topics.presence(node), topics.state(node), topics.down(node, 'directive')]) clear(topic)
       broker.forget(node).catch(onFailure)
     },

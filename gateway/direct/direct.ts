@@ -87,7 +87,7 @@ const isInstalledBy = ({ installs }: DirectNode, { release }: DirectApp): boolea
 function isNew(node: DirectNode, sections: readonly Section[], { now, lifetimeMs }: DirectInput): boolean {
   const { last, removed } = node
   if (last === null) return removed || sections.length > 0
-  if (node.signerReplaced) return true
+  if (node.signerReplaced || (node.held ?? 0) > last.version) return true
   if (last.leave !== removed || last.sections.length !== sections.length) return true
   if (sections.some((section, index) => section !== last.sections[index])) return true
   return now > last.expiresMs - lifetimeMs / 2
@@ -96,7 +96,7 @@ function isNew(node: DirectNode, sections: readonly Section[], { now, lifetimeMs
 function nextDirective(node: DirectNode, sections: readonly Section[], input: DirectInput): Directive {
   const { fleet, now, lifetimeMs } = input
   // A thief may have raised the counter out of reach (TUF specification, 5.3.11).
-  const before = node.signerReplaced ? 0 : (node.last?.version ?? 0)
+  const before = node.signerReplaced ? 0 : Math.max(node.last?.version ?? 0, node.held ?? 0)
   if (before >= maxVersion) {
     const text = `${node.id} holds directive ${before}, the highest version that there is`
     throw new HyphaError('directive-versions-spent', text, { where: node.id })

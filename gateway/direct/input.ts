@@ -15,6 +15,8 @@ export interface DirectNode {
   readonly signerReplaced?: boolean
   /** Apps whose section stays word for word as it is in `last`, whatever the plans say: the node runs there what this gateway doesn't know. */
   readonly carried?: ReadonlySet<string>
+  /** The directive that a board says that it holds: it can't prove that it does, and takes none below. 0 or absent where it isn't above `last`. */
+  readonly held?: number
   /** A board whose flash can't hold what it runs and what it prepares in one directive: it is told the next release only once the commit of its wave has settled. [P 15.7] */
   readonly late?: boolean
   /** Epochs, by app, that it refuses for a patch that came to nothing: what comes as one there is to come in another way. */

@@ -24,3 +24,13 @@ export function isLateBoard({ nodes }: Pick<Store, 'nodes'>, id: string): boolea
   const child = at && reportedBy(at)?.children?.find(({ node }) => node === id)
   return (child?.envelopeBytes ?? twoPhaseBytes) < twoPhaseBytes
 }
+
+/** More directives than any gateway makes between two backups: whoever says that he holds a higher one would use up all versions. */
+const maxJump = 1_000_000
+
+/** The version of the directive that a board says that it holds, where this gateway can't have forgotten more of them; else 0. */
+export function heldByBoard({ nodes, directives }: Pick<Store, 'nodes' | 'directives'>, id: string): number {
+  const record = nodes.get(id)
+  const held = (record && reportedBy(record)?.directive) ?? 0
+  return held > directives.version(id) + maxJump ? 0 : held
+}

@@ -146,7 +146,16 @@ export class Boards {
       store.nodes.setState(child.node, bytes, synthesised.inventory, this.#deps.clock.now())
       this.#sinks.state(child.node, synthesised)
     }
+    this.#goAbove(child)
     if (child.connected && store.nodes.has(child.node)) this.#agree(board, parent, child)
+  }
+
+  /** It was a board of this fleet before, or this gateway was restored from a backup: it takes no directive below the one that it holds. */
+  #goAbove({ node, directive }: ChildState): void {
+    const told = `${node} holds ${directive}`
+    if (directive <= this.#deps.store.directives.version(node) || this.#told.has(told)) return
+    this.#told.add(told)
+    this.#pipeline.planner.replanSoon()
   }
 
   #setOnline({ id, presence }: NodeRecord, online: boolean): void {

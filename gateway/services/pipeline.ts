@@ -172,8 +172,10 @@ export class Pipeline {
   /** Removes everything about a node that has left. */
   async forgetNode(node: string): Promise<void> {
     // First the store: the broker keeps nothing more for who isn't in it.
+    const parent = this.#deps.store.nodes.parentOf(node)
     const removed = this.#deps.store.removeNode(node)
     this.#deps.outlet.nodeForgotten(node)
+    if (parent !== null) this.#deps.outlet.children(parent)
     await removed
   }
 }

@@ -12,7 +12,7 @@ import type { PlaceInput, Plan, PlannedInstance } from '../plan.ts'
 import type { NodeRecord } from '../store/nodes.ts'
 import { settingsFor } from '../store/settings.ts'
 import { barredOf } from './bars.ts'
-import { isLateBoard } from './board-standing.ts'
+import { heldByBoard, isLateBoard } from './board-standing.ts'
 import { fleetOf, type PlannedApp, usedBy } from './capacity.ts'
 import type { GatewayDeps } from './deps.ts'
 import { type HandedOver, handedOver, handOver, spotOf } from './handover.ts'
@@ -351,7 +351,7 @@ function directAll(
         signerReplaced: anew.has(id),
         carried: new Set(carried.get(id)?.map(({ app }) => app)),
         refusedPatches: shop.refusals.of(id),
-        late: boards.has(id) && isLateBoard(shop.store, id),
+        ...(boards.has(id) ? { late: isLateBoard(shop.store, id), held: heldByBoard(shop.store, id) } : {}),
       })),
     apps: [...apps].map(([id, app]) => toDirect(app, shop, handed.get(id)!)),
     settings: settingsOf(shop, records),

@@ -182,6 +182,21 @@ describe('A board at the serial port of a node', () => {
     expect(gateway.store.directives.get('mcu-1')!.directive.sections).toEqual([])
   })
 
+  it('that was removed and comes again is told above what it holds', async () => {
+    const gateway = await fleet()
+    says(gateway, 'pi-7', boardOf())
+    await gateway.services.nodes.accept('pi-7', 'mcu-1', admin)
+    await gateway.services.nodes.remove('mcu-1', { force: true }, admin)
+    expect(gateway.sent.children.at(-1)).toBe('pi-7')
+    says(gateway, 'pi-7', boardOf({ directive: 41 }))
+    await gateway.services.nodes.accept('pi-7', 'mcu-1', admin)
+    await gateway.services.apps.push(pushBody.decode(pushOf([await sampler(4_096)])), admin)
+    expect(gateway.store.directives.version('mcu-1')).toBe(42)
+    says(gateway, 'pi-7', boardOf({ directive: 0xffff_ffff }))
+    await gateway.services.nodes.change('mcu-1', { addLabels: ['south'] }, admin)
+    expect(gateway.store.directives.version('mcu-1')).toBe(42)
+  })
+
   it('that is revoked is told nothing more, and what comes in its name counts no more', async () => {
     const gateway = await fleet()
     says(gateway, 'pi-7', boardOf())
