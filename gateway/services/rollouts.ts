@@ -3,47 +3,31 @@ import { HyphaError } from '@hypha/core/errors.ts'
 import { commit } from '@hypha/core/trust/commit.ts'
 import { signOne } from '@hypha/core/trust/cose.ts'
 import type { EventLine } from '../admin/api/schemas/data.ts'
-import { judgeHealth } from '../distribute/health.ts'
 import {
   beginning,
   committedWave,
   dueMs,
   hasEnded,
   next,
-  type RolloutContext,
   type RolloutEvent,
   type RolloutState,
   type Step,
 } from '../distribute/rollout-machine.ts'
 import { policyOf, type RolloutOptions } from '../distribute/rollout-policy.ts'
 import type { RolloutAct, RolloutServices, RolloutShown } from '../distribute/rollout-view.ts'
-import { wavesOf } from '../distribute/waves.ts'
-import { windowsAt } from '../distribute/windows.ts'
-import { brokenLinks, flipTogether } from '../place/breaks.ts'
 import type { Plan } from '../plan.ts'
 import type { GatewayDeps } from './deps.ts'
 import type { Feeds } from './feeds.ts'
 import { notFound } from './not-found.ts'
-import { observe } from './observation.ts'
 import type { Planner } from './planner.ts'
 import type { StoredRelease } from './releases.ts'
-import { choose, epochFloorKey, type Outcome, replan, tryPlace } from './replan.ts'
-import {
-  advanced,
-  asDirected,
-  currentRollout,
-  lastCommit,
-  type Rollout,
-  type RolloutRecord,
-  supersede,
-} from './rollout-record.ts'
-import { Voters } from './rollout-voters.ts'
+import { choose, type Outcome, replan, tryPlace } from './replan.ts'
+import { healthEveryMs, RolloutContexts } from './rollout-context.ts'
+import { drawWaves, nextEpoch } from './rollout-draft.ts'
+import { advanced, asDirected, currentRollout, type Rollout, type RolloutRecord, supersede } from './rollout-record.ts'
+import type { Voters } from './rollout-voters.ts'
 import { saysOf, shownOf } from './rollout-words.ts'
 
-/** After the gateway's start: how long nodes that were there are believed to come back. */
-const returnMs = 5_000
-/** How often the app's health is looked at where it counts, and at most. */
-const healthEveryMs = 1_000
 /** After something failed: a full disk, a key that isn't there. */
 const retryMs = 2_000
 /** As long as a timer may be. */
@@ -58,28 +42,26 @@ export interface Begin {
 export class Rollouts implements RolloutServices {
   readonly #deps: GatewayDeps
   readonly #planner: Planner
-  readonly #voters: Voters
+  readonly #contexts: RolloutContexts
   readonly #feeds: Feeds
   readonly #timers = new Map<string, () => void>()
   /** Nodes of the rollouts that are under way, by app. */
   readonly #nodes = new Map<string, ReadonlySet<string>>()
   readonly #toLook = new Set<string>()
-  readonly #health = new Map<string, { readonly atMs: number; readonly why: string | null }>()
-  #returnUntilMs = 0
   #stopped = false
 
   constructor(deps: GatewayDeps, planner: Planner, feeds: Feeds) {
     this.#deps = deps
     this.#feeds = feeds
     this.#planner = planner
-    this.#voters = new Voters(deps.store)
+    this.#contexts = new RolloutContexts(deps, planner.shop.releases)
   }
 
   /** Goes on with what was under way: a commit that was signed is published again, for the process may have died before it was. */
   start(): void {
     const { store, outlet } = this.#deps
     this.#stopped = false
-    this.#returnUntilMs = this.#deps.nowMs() + returnMs
+    this.#contexts.start()
     for (const { id } of store.apps.list()) {
       const committed = store.rollouts.committed(id)
       if (committed?.commit) outlet.commit(id, committed.commit)
@@ -114,9 +96,9 @@ export class Rollouts implements RolloutServices {
     const policy = policyOf(wanted.release.rollout, options, kind)
     const plan = tryPlace(this.#planner.shop, wanted)
     const from = latest && this.#planner.shop.releases.byDigest(latest.release)
-    const draft = { policy, plan, waves: this.#wavesOf(app, policy, plan) }
+    const draft = { policy, plan, waves: this.#waves(app, policy, plan) }
     const runs = new Set(plan.instances.map(({ node }) => node))
-    const someone = draft.waves.flat().some((node) => runs.has(node) && this.#isThere(node))
+    const someone = draft.waves.flat().some((node) => runs.has(node) && this.#contexts.isThere(node))
     const waits = policy.approve || policy.windows.length > 0
     if (!someone && !waits) return null
     supersede(store, app, `Release ${wanted.number} takes its place`, nowMs)
@@ -126,7 +108,7 @@ export class Rollouts implements RolloutServices {
       kind,
       release: wanted.digest,
       number: wanted.number,
-      epoch: this.#nextEpoch(app),
+      epoch: nextEpoch(store, app),
       from: from && { release: from.digest, number: from.number },
       state: beginning({ policy, nowMs }),
       startedAt: Math.round(nowMs),
@@ -134,7 +116,7 @@ export class Rollouts implements RolloutServices {
       history: [],
     }
     const begun: Rollout = { app, id: store.rollouts.nextId(app), current: true, value, commit: null }
-    const { state } = next(value.state, { kind: 'look' }, this.#context(begun))
+    const { state } = next(value.state, { kind: 'look' }, this.#contexts.of(begun))
     // What is committed is committed in a step of its own, for it is signed and sent.
     const first = state.at === 'preparing' || state.at === 'window' ? state : value.state
     store.rollouts.put(advanced(begun, first, saysOf(begun.value, first), nowMs))
@@ -159,35 +141,37 @@ export class Rollouts implements RolloutServices {
 
   /** What a node has just said of itself. */
   state(node: string, state: Parameters<Voters['state']>[1]): void {
-    this.#voters.state(node, state)
+    this.#contexts.voters.state(node, state)
     this.#lookFor(node)
   }
 
   presence(node: string, online: boolean): void {
-    this.#voters.presence(node, online)
+    this.#contexts.voters.presence(node, online)
     this.#lookFor(node)
   }
 
   forget(node: string): void {
-    this.#voters.forget(node)
+    this.#contexts.voters.forget(node)
     this.#lookFor(node)
   }
 
   show(app: string): RolloutShown {
     const newest = this.#deps.store.rollouts.newest(app) as Rollout | null
     if (newest === null) throw notFound('rollout', app)
-    return shownOf(newest, this.#context(newest))
+    return shownOf(newest, this.#contexts.of(newest))
   }
 
   /** The newest, unless a release was told to all nodes at once since. */
   last(app: string): RolloutShown | null {
     const newest = this.#deps.store.rollouts.newest(app) as Rollout | null
-    return newest === null || newest.value.passed ? null : shownOf(newest, this.#context(newest))
+    return newest === null || newest.value.passed ? null : shownOf(newest, this.#contexts.of(newest))
   }
 
   list(app: string): RolloutShown[] {
     if (!this.#deps.store.apps.has(app)) throw notFound('app', app)
-    return (this.#deps.store.rollouts.list(app) as Rollout[]).map((rollout) => shownOf(rollout, this.#context(rollout)))
+    return (this.#deps.store.rollouts.list(app) as Rollout[]).map((rollout) =>
+      shownOf(rollout, this.#contexts.of(rollout)),
+    )
   }
 
   act(app: string, act: RolloutAct, by: string): RolloutShown {
@@ -200,98 +184,8 @@ export class Rollouts implements RolloutServices {
     return this.show(app)
   }
 
-  #wavesOf(app: string, policy: RolloutRecord['policy'], plan: Plan): string[][] {
-    const { store } = this.#deps
-    const before = (store.apps.latestPlan(app)?.json as Plan | undefined) ?? null
-    const concerned = new Set([...(before?.instances ?? []), ...plan.instances].map(({ node }) => node))
-    const nodes = store.nodes
-      .list()
-      .filter(({ id, removedAt, revoked }) => concerned.has(id) && removedAt === null && revoked === null)
-      .map(({ id, presence, labels, inventory }) => ({
-        id,
-        online: presence?.online === true || this.#returns(id),
-        labels: [...labels, ...(inventory?.labels ?? [])],
-      }))
-    const { releases } = this.#planner.shop
-    const [from, to] = [before && releases.byDigest(before.digest), releases.byDigest(plan.digest)]
-    const broken = from && to ? brokenLinks(from.release, to.release) : []
-    const together = flipTogether(broken, before === null ? [plan] : [before, plan])
-    return wavesOf({ nodes, before, after: plan, rules: policy.waves, snap: policy.snap, together })
-  }
-
-  /** Above every epoch that the app has had; it is spent from now on, whatever comes of it. */
-  #nextEpoch(app: string): number {
-    const { store } = this.#deps
-    const known = store.apps.latestPlan(app)?.epoch ?? Number(store.meta.get(epochFloorKey) ?? 0)
-    const epoch = Math.max(known, store.epochs.of(app).floor) + 1
-    store.epochs.raise(app, { floor: epoch })
-    return epoch
-  }
-
-  /** Right after the gateway's start a node that was there is believed to come back: what is pushed then must not pass over the two phases. */
-  #returns(node: string): boolean {
-    return this.#deps.nowMs() < this.#returnUntilMs && this.#deps.store.nodes.get(node)?.presence != null
-  }
-
-  #isThere(node: string): boolean {
-    return this.#voters.isOnline(node) || this.#returns(node)
-  }
-
-  #context(rollout: Rollout): RolloutContext {
-    const { app, value } = rollout
-    const nowMs = this.#deps.nowMs()
-    const voters = this.#voters.of(app, asDirected(rollout).value, (node) => this.#returns(node))
-    let windows: ReturnType<typeof windowsAt> | null = null
-    const rollouts = this
-    return {
-      nowMs,
-      policy: value.policy,
-      waves: value.waves.length,
-      voters,
-      canRestore: value.from !== null && this.#mayRun(app, value.from),
-      get health() {
-        return rollouts.#healthOf(app, value, nowMs)
-      },
-      window: (wave) => {
-        windows ??= windowsAt(value.policy.windows, nowMs)
-        const closed = voters
-          .filter((voter) => voter.wave === wave && voter.online)
-          .map(({ node }) => windows!(this.#labels(node)))
-          .filter(({ open }) => !open)
-        if (closed.length === 0) return { open: true, opensAtMs: null }
-        const times = closed.map(({ opensAtMs }) => opensAtMs)
-        return { open: false, opensAtMs: times.includes(null) ? null : Math.max(...(times as number[])) }
-      },
-    }
-  }
-
-  #labels(node: string): string[] {
-    const record = this.#deps.store.nodes.get(node)
-    return [...(record?.labels ?? []), ...(record?.inventory?.labels ?? [])]
-  }
-
-  #mayRun(app: string, { release, number }: { release: string; number: number }): boolean {
-    const { releases } = this.#planner.shop
-    return releases.byDigest(release) !== null && number >= releases.floor(app)
-  }
-
-  /** Looked at now and then only: it is read from the store. */
-  #healthOf(app: string, { state, epoch, policy, waves }: RolloutRecord, nowMs: number): string | null {
-    const committed = committedWave(state)
-    if (committed < 0) return null
-    const known = this.#health.get(app)
-    if (known !== undefined && nowMs - known.atMs < healthEveryMs) return known.why
-    const nodes = waves.slice(0, committed + 1).flat()
-    const sinceMs = lastCommit(this.#deps.store, app)?.instantMs ?? nowMs
-    const observation = observe(this.#deps.store, { app, epoch, nodes, bounds: policy.health, sinceMs })
-    const flipped = {
-      nodes: observation.nodes
-        .filter(({ instances }) => instances.length > 0)
-        .map((node) => (policy.ticks ? node : { ...node, missedTicks: [] })),
-    }
-    const why = judgeHealth(policy.health, flipped, policy.failurePercent)
-    this.#health.set(app, { atMs: nowMs, why })
-    return why
+  #waves(app: string, policy: RolloutRecord['policy'], plan: Plan): string[][] {
+    return drawWaves(this.#planner.shop, { app, policy, plan, isThere: (node) => this.#contexts.isThere(node) })
   }
 
   #lookFor(node: string): void {
@@ -323,7 +217,7 @@ export class Rollouts implements RolloutServices {
   #step(app: string, event: RolloutEvent, text: string | null): boolean {
     const current = currentRollout(this.#deps.store, app)
     if (current === null) return false
-    const step = next(current.value.state, event, this.#context(current))
+    const step = next(current.value.state, event, this.#contexts.of(current))
     if (step.state === current.value.state) return false
     this.#carryOut(current, step, text)
     this.#arm(app)
@@ -367,11 +261,11 @@ export class Rollouts implements RolloutServices {
   #withBack(before: Rollout, after: Rollout): Rollout {
     const { app, value } = after
     if (value.state.at !== 'restoring' || value.back !== undefined) return after
-    const kept = this.#context(before).voters.filter(
-      ({ stage }) => stage === 'waiting' || stage === 'refused' || stage === 'failed',
-    )
+    const kept = this.#contexts
+      .of(before)
+      .voters.filter(({ stage }) => stage === 'waiting' || stage === 'refused' || stage === 'failed')
     const plan = tryPlace(this.#planner.shop, this.#planner.shop.releases.byDigest(value.from!.release)!)
-    const back = { epoch: this.#nextEpoch(app), plan, kept: kept.map(({ node }) => node) }
+    const back = { epoch: nextEpoch(this.#deps.store, app), plan, kept: kept.map(({ node }) => node) }
     return { ...after, value: { ...value, back } }
   }
 
@@ -383,7 +277,7 @@ export class Rollouts implements RolloutServices {
     const plan = tryPlace(this.#planner.shop, this.#planner.shop.releases.byDigest(value.release)!)
     return {
       ...after,
-      value: { ...value, plan, waves: this.#wavesOf(app, value.policy, plan), epoch: this.#nextEpoch(app) },
+      value: { ...value, plan, waves: this.#waves(app, value.policy, plan), epoch: nextEpoch(this.#deps.store, app) },
     }
   }
 
@@ -422,7 +316,8 @@ export class Rollouts implements RolloutServices {
     if (due === null) return
     this.#nodes.set(app, new Set(current.value.waves.flat()))
     const watches = committedWave(state) >= 0 && state.at !== 'paused' ? healthEveryMs : maxTimerMs
-    const returning = nowMs < this.#returnUntilMs ? this.#returnUntilMs - nowMs : maxTimerMs
+    const { returnUntilMs } = this.#contexts
+    const returning = nowMs < returnUntilMs ? returnUntilMs - nowMs : maxTimerMs
     const inMs = Math.max(atLeastMs, Math.min(due - nowMs, watches, returning, maxTimerMs))
     this.#timers.set(
       app,
