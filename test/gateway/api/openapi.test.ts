@@ -24,6 +24,7 @@ const routes = [
   'GET /v1/apps/{app}/why/{module}',
   'GET /v1/apps/{app}/why/{module}/not/{node}',
   'POST /v1/apps/{app}/what-if',
+  'POST /v1/apps/{app}/come-home',
   'GET /v1/apps/{app}/releases/{number}/envelope',
   'GET /v1/apps/{app}/releases/{number}/pushed',
   'POST /v1/apps/{app}/releases/{number}/signatures',

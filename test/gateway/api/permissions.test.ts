@@ -57,6 +57,7 @@ const table: Readonly<Record<string, string>> = {
   'GET /v1/apps/:app/why/:module': '.xxxxx',
   'GET /v1/apps/:app/why/:module/not/:node': '.xxxxx',
   'POST /v1/apps/:app/what-if': '.xxxxx',
+  'POST /v1/apps/:app/come-home': '....xx',
   'POST /v1/plan': '.xxxxx',
   'POST /v1/push': '..xx.x',
   'POST /v1/apps/:app/rollback': '..x.xx',
