@@ -22,6 +22,8 @@ const { values: options } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
+    // Those whose name begins so aren't carried out.
+    without: { type: 'string' },
     mutate: { type: 'boolean', default: false },
     // Rows that are expected to be let through: a name, or its beginning with a star.
     gives: { type: 'string', multiple: true, default: [] },
@@ -49,7 +51,7 @@ async function main(): Promise<number> {
     const onResult = ({ name }: Result) => progress(`${++count} attacks, the last one ${name}`)
     const gives = (name: string) => options.gives.some((pattern) => matches(pattern, name))
     progress('starting a gateway and an agent …')
-    const results = await runRows({ fixture, only: options.only, gives, onResult })
+    const results = await runRows({ fixture, only: options.only, without: options.without, gives, onResult })
     progress('')
     const seconds = (performance.now() - began) / 1000
     process.stdout.write(

@@ -1,5 +1,6 @@
 import type { Row } from './row.ts'
 import { apiRows } from './rows/api.ts'
+import { BoardTarget, boardRows } from './rows/boards.ts'
 import { connectionRows } from './rows/connections.ts'
 import { directiveRows } from './rows/directives.ts'
 import { joiningRows } from './rows/joining.ts'
@@ -47,6 +48,12 @@ export const lanes: readonly Lane<unknown>[] = [
     close: ({ node }) => node.close(),
   }),
   lane<World>({ rows: connectionRows, open: (world) => world }),
+  lane<BoardTarget>({
+    rows: boardRows,
+    open: () => new BoardTarget(),
+    unharmed: (target) => target.unharmed(),
+    close: (target) => target.close(),
+  }),
   lane<Topics>({ rows: topicRows, open: openTopics, close: (target) => target.close() }),
 ]
 

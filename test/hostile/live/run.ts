@@ -8,6 +8,8 @@ export interface RunOptions {
   readonly fixture: string
   /** Rows whose name begins so; all where it is empty. */
   readonly only?: string
+  /** None whose name begins so. */
+  readonly without?: string | undefined
   /** Whether a row is expected to be let through: it is not waited for as long. */
   readonly gives?: (name: string) => boolean
   readonly onResult?: (result: Result) => void
@@ -17,12 +19,14 @@ export interface RunOptions {
 export async function runRows({
   fixture,
   only = '',
+  without,
   gives = () => false,
   onResult = () => undefined,
 }: RunOptions): Promise<Result[]> {
+  const isChosen = (name: string) => name.startsWith(only) && (without === undefined || !name.startsWith(without))
   const world = await startWorld(fixture)
   try {
-    const perLane = await Promise.all(lanes.map((lane) => runLane(world, lane, only, gives, onResult)))
+    const perLane = await Promise.all(lanes.map((lane) => runLane(world, lane, isChosen, gives, onResult)))
     return perLane.flat()
   } finally {
     await world.close()
@@ -32,11 +36,11 @@ export async function runRows({
 async function runLane<T>(
   world: World,
   lane: Lane<T>,
-  only: string,
+  isChosen: (name: string) => boolean,
   gives: (name: string) => boolean,
   onResult: (result: Result) => void,
 ) {
-  const rows = lane.rows.filter(({ name }) => name.startsWith(only))
+  const rows = lane.rows.filter(({ name }) => isChosen(name))
   const results: Result[] = []
   if (rows.length === 0) return results
   const target = await lane.open(world)
