@@ -25,5 +25,3 @@ export function createBoardSessions(db: Database, fleet: string) {
         .map((row) => ({ incarnation: plainBytes(row.incarnation), key: plainBytes(row.session_key) })),
   }
 }
-
-export type BoardSessions = ReturnType<typeof createBoardSessions>
