@@ -82,7 +82,7 @@ export interface NodeFile {
   /** The broker of the `mqtt` sensors; null where the file names none. */
   readonly mqtt: BrokerBinding | null
   /** What the file says of what the node may run short of. */
-  readonly vitals: ReadonlyMap<VitalName, VitalBinding>
+  readonly vitals: ReadonlyMap<VitalName, VitalBinding<SensorBinding>>
 }
 
 const maxBound = 64
@@ -200,8 +200,8 @@ function bindings<B>(top: TomlTable, key: string, bind: (table: TomlTable, drive
   return bound
 }
 
-function vitals(top: TomlTable): Map<VitalName, VitalBinding> {
-  const bound = new Map<VitalName, VitalBinding>()
+function vitals(top: TomlTable): Map<VitalName, VitalBinding<SensorBinding>> {
+  const bound = new Map<VitalName, VitalBinding<SensorBinding>>()
   if (!top.has('vital')) return optional(top, 'vital', bound)
   const tables = top.table('vital')
   for (const name of vitalNames) {

@@ -1,4 +1,3 @@
-import type { SensorBinding } from './node-file.ts'
 import type { TomlTable } from './toml-table.ts'
 
 /** Where Linux has batteries. */
@@ -8,12 +7,12 @@ export const powerSupplies = '/sys/class/power_supply'
 export const vitalNames = ['battery', 'free-memory', 'cpu'] as const
 export type VitalName = (typeof vitalNames)[number]
 
-/** What the node's file says of a vital; what is null is as the agent has it. */
-export interface VitalBinding {
+/** What the node's file says of a vital; what is null is as the agent has it. `Source` is what a sensor is bound to. */
+export interface VitalBinding<Source> {
   /** Whether the gateway is told of it. */
   readonly watch: boolean
   /** Where it is read: a driver as of a sensor. Null: where this machine has it itself. */
-  readonly source: SensorBinding | null
+  readonly source: Source | null
   /** Percent for battery and CPU, bytes for memory. Below it, for CPU above it, the node is in trouble … */
   readonly bound: number | null
   /** … and is well again only from here on. */
@@ -23,11 +22,11 @@ export interface VitalBinding {
 }
 
 /** The table of a vital, `[vital.battery]`. Throws `node-file-invalid`. */
-export function vitalBinding(
+export function vitalBinding<Source>(
   name: VitalName,
   table: TomlTable,
-  sensor: (table: TomlTable, driver: string) => SensorBinding,
-): VitalBinding {
+  sensor: (table: TomlTable, driver: string) => Source,
+): VitalBinding<Source> {
   const amount = (key: string): number | null => {
     if (!table.has(key)) return missing(table, key)
     return name === 'free-memory' ? table.sizeBytes(key) : percent(table, key)

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { maxVitalForMs, type VitalReading, type Vitals } from '@hypha/core/wire/messages/vitals.ts'
-import type { NodeFile } from '../node-file.ts'
+import type { NodeFile, SensorBinding } from '../node-file.ts'
 import { powerSupplies, type VitalBinding, type VitalName } from '../vital-bindings.ts'
 import { DriverError, type SensorDriver } from './driver.ts'
 import { type DriverPorts, openSensor } from './drivers.ts'
@@ -42,7 +42,7 @@ export function openVitals({ vitals }: Pick<NodeFile, 'vitals'>, ports: DriverPo
   const busy = busyShare()
   const said = new Set<VitalName>()
 
-  async function measure(name: VitalName, binding: VitalBinding | undefined): Promise<number | null> {
+  async function measure(name: VitalName, binding: VitalBinding<SensorBinding> | undefined): Promise<number | null> {
     const source = sources.get(name)
     if (source === undefined) {
       if (name === 'battery') return batteryPercent()
