@@ -118,6 +118,11 @@ export class Leases {
     } else if (!this.#settling.has(node)) this.#cancel(node)
   }
 
+  /** A node has stopped all that it ran, and said so. */
+  left(node: string): void {
+    this.#table.apply(this.#table.judge(node, [], usualMs))
+  }
+
   /** The node is no more, or is another. */
   forget(node: string): void {
     this.#cancel(node)

@@ -171,6 +171,7 @@ export class Pipeline {
 
   /** Removes everything about a node that has left. */
   async forgetNode(node: string): Promise<void> {
+    this.leases.forget(node)
     // First the store: the broker keeps nothing more for who isn't in it.
     const parent = this.#deps.store.nodes.parentOf(node)
     const removed = this.#deps.store.removeNode(node)

@@ -115,7 +115,7 @@ export class NodeReports {
 
   async #forget(node: string): Promise<void> {
     this.#inventories.delete(node)
-    this.#pipeline.leases.forget(node)
+    this.#pipeline.leases.left(node)
     this.#pipeline.refusals.forget(node)
     this.#pipeline.rollouts.forget(node)
     this.progress.forget(node)
