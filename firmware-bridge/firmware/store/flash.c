@@ -35,6 +35,14 @@ code flash_erase(area of) {
   return code_ok;
 }
 
+code flash_erase_written(area of) {
+  for (uint32_t at = 0; at < of.bytes; at += board.flash.page) {
+    area page = area_part(of, at, board.flash.page);
+    if (flash_written(page) > 0) TRY(flash_erase(page));
+  }
+  return code_ok;
+}
+
 uint32_t flash_written(area of) {
   uint32_t bytes = of.bytes;
   while (bytes > 0 && flash_at(of.offset)[bytes - 1] == 0xff) bytes--;

@@ -13,6 +13,8 @@ typedef struct {
   uint32_t bytes;
 } area;
 
+static inline area area_part(area whole, uint32_t from, uint32_t bytes) { return (area){whole.offset + from, bytes}; }
+
 area flash_bank(int which);
 area flash_inbox(void);
 area flash_slot(int which);
@@ -27,6 +29,8 @@ static inline const uint8_t *flash_at(uint32_t offset) { return board.flash.at +
 static inline uint32_t round_up(uint32_t bytes, uint32_t to) { return (bytes + to - 1) / to * to; }
 
 code flash_erase(area of);
+/** Erases what isn't, so that a page is erased no oftener than it must. */
+code flash_erase_written(area of);
 /** How far anything is written, from its beginning on: bytes up to the last that isn't erased. */
 uint32_t flash_written(area of);
 

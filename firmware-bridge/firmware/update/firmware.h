@@ -3,7 +3,7 @@
 #ifndef HYPHA_FIRMWARE_H
 #define HYPHA_FIRMWARE_H
 
-#include "transfer.h"
+#include "held.h"
 
 /** What is known of a slot; goes to flash as it is. `status` has the words of slots, and what runs is confirmed unless the boot part's record says otherwise. */
 typedef struct {

@@ -43,6 +43,8 @@ slot_facts *slots_active(slots *in);
 
 static inline span slot_app(const slot_facts *slot) { return span_of(slot->app, slot->app_length); }
 static inline span slot_module(const slot_facts *slot) { return span_of(slot->module, slot->module_length); }
+/** Where the module stands in its slot: behind the envelope. */
+static inline uint32_t slot_module_at(uint32_t envelope_bytes) { return round_up(envelope_bytes, board.flash.page); }
 span slot_envelope(const slots *in, uint8_t which);
 span slot_content(const slots *in, uint8_t which);
 /** The release's payload, inside its envelope. */

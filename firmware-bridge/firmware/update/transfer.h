@@ -2,58 +2,10 @@
 #ifndef HYPHA_TRANSFER_H
 #define HYPHA_TRANSFER_H
 
-#include "slots.h"
-#include "../trust/rules.h"
-
-enum { what_root, what_directive, what_release, what_content };
-
-/** What an offer says of it. */
-typedef struct {
-  uint8_t what;
-  bool is_patch;
-  bool has_base;
-  uint8_t digest[32];
-  uint8_t base[32];
-  uint32_t size;
-  uint32_t wire_size;
-} transfer_offer;
-
-typedef struct {
-  bool open;
-  uint32_t number;
-  transfer_offer offer;
-  /** It is of the firmware itself. */
-  bool firmware;
-  area into;
-  flash_writer writer;
-  /** Bytes that came, and that were told to be durable last. */
-  uint32_t at, told;
-} transfer;
-
-/** Everything that is held in flash, and what of it is looked at again and again. */
-typedef struct {
-  records store;
-  slots slots;
-  /** The board's own id, and its key. */
-  span id;
-  uint8_t seed[32], key[32];
-  transfer transfer;
-  /** The slot of the firmware that runs; no_slot where it can't be updated. */
-  uint8_t firmware;
-  bool firmware_trial;
-} held;
+#include "held.h"
 
 /** The longest envelope of a release that a slot takes; that of others is bounded by the inbox. */
 uint32_t transfer_most_release(void);
-
-/** What the rules judge by. */
-trust held_trust(const held *in);
-/** Highest floor, release and epoch of an app that were seen. */
-typedef struct {
-  uint32_t floor, release, epoch;
-} risen;
-risen held_risen(const held *in, span app);
-code held_raise(held *in, span app, risen to);
 
 /** What is to be done with pieces; `at` is the byte to begin with. With `complete` nothing is to be sent: it is there. */
 code transfer_begin(held *in, uint32_t number, const transfer_offer *offer, uint32_t *at, bool *complete);
