@@ -30,6 +30,11 @@ export class GroupCommit {
     return this.#pending
   }
 
+  /** As `add`, for whom nothing waits: a failure reaches `onError` alone. */
+  addBehind(write: BrokerWrite): void {
+    this.add(write).catch(() => undefined)
+  }
+
   #start(): Promise<void> {
     const previous = this.#last
     const commit = new Promise<void>((resolve) => setImmediate(resolve))

@@ -1,8 +1,10 @@
 import { Readable } from 'node:stream'
 import type { BrokerStore, StoredMessage } from '../store/ports/broker.ts'
 import { GroupCommit } from './group-commit.ts'
-import { fromDelivery, type QueuedPacket, type QueueLimits, type Removed, SessionQueue, toDelivery } from './queue.ts'
-import { SharedDelivery } from './shared-delivery.ts'
+import { type IncomingPacket, IncomingPackets } from './incoming-packets.ts'
+import type { QueuedPacket, QueueLimits } from './queue.ts'
+import { SessionQueues } from './session-queues.ts'
+import type { SharedDelivery } from './shared-delivery.ts'
 import { FilterTree, hasWildcard, TopicTree } from './topic-tree.ts'
 
 // The contract of aedes-persistence 11 (its asyncPersistence.js): what aedes calls, with what it passes. Everything is in memory for
@@ -30,12 +32,6 @@ interface WillPacket {
   clientId?: string
 }
 
-interface IncomingPacket {
-  messageId?: number
-  payload?: Buffer | string
-  length?: number
-}
-
 interface AedesRef {
   readonly id: string
   readonly clients?: Readonly<Record<string, { closed: boolean; will: unknown } | undefined>>
@@ -52,8 +48,6 @@ export interface PersistenceOptions extends QueueLimits {
   readonly onError: (error: unknown) => void
 }
 
-const settleEveryMs = 1_000
-
 export class BrokerPersistence {
   readonly #store: BrokerStore
   readonly #options: PersistenceOptions
@@ -64,22 +58,16 @@ export class BrokerPersistence {
   readonly #sessions = new Map<string, Map<string, Subscription>>()
   /** Of subscriptions with QoS above 0: only those are queued for. */
   readonly #filters = new FilterTree<Subscription & { clientId: string }>()
-  readonly #queues = new Map<string, SessionQueue>()
-  #nextDelivery = 1
-  /** Of which some clients have acknowledged since it was written. */
-  readonly #unsettled = new Set<SharedDelivery>()
-  #settleTimer: NodeJS.Timeout | null = null
+  readonly #queues: SessionQueues
   readonly #wills = new Map<string, WillPacket>()
-  /**
-   * QoS 2 messages received and not released yet, by client and message id. Not stored: after a restart in the middle of such a handshake a
-   * message may come twice. Hypha's own messages are QoS 1 and carry their own numbers.
-   */
-  readonly #incoming = new Map<string, Map<number, IncomingPacket>>()
+  readonly #incoming: IncomingPackets
 
   constructor(store: BrokerStore, options: PersistenceOptions) {
     this.#store = store
     this.#options = options
     this.#commit = new GroupCommit(store, options.onError)
+    this.#queues = new SessionQueues(options, this.#commit)
+    this.#incoming = new IncomingPackets(options)
   }
 
   get broker(): AedesRef | null {
@@ -93,14 +81,7 @@ export class BrokerPersistence {
       this.#retained.set(message.topic, retainedPacket(message))
     }
     for (const { client, filter, qos } of contents.subscriptions) this.#subscribe(client, { topic: filter, qos })
-    const shared = [...contents.broadcasts].map((stored) =>
-      this.#shared({ ...stored, payload: Buffer.from(stored.payload) }, stored.clients),
-    )
-    for (const next of [...contents.deliveries, ...shared].sort((a, b) => a.id - b.id)) {
-      this.#nextDelivery = Math.max(this.#nextDelivery, next.id + 1)
-      if (next instanceof SharedDelivery) this.#enqueueFor(next.clients, next)
-      else this.#queueOf(next.client).add(next.id, fromDelivery(next))
-    }
+    this.#queues.restore(contents)
     for (const { client, topic, payload, qos, retain } of contents.wills) {
       this.#wills.set(client, {
         topic,
@@ -197,8 +178,7 @@ export class BrokerPersistence {
 
   /** Also ends the session's queue: aedes calls it when a client begins a clean session [MQTT-3.1.2-6]. */
   async cleanSubscriptions(client: ClientRef): Promise<void> {
-    for (const entry of this.#queues.get(client.id)?.all() ?? []) this.#dequeue(client.id, entry)
-    this.#queues.delete(client.id)
+    this.#queues.clear(client.id)
     await this.removeSubscriptions(client, [...(this.#sessions.get(client.id)?.keys() ?? [])])
   }
 
@@ -220,30 +200,13 @@ export class BrokerPersistence {
 
   // Messages to persistent sessions
 
-  #queueOf(client: string): SessionQueue {
-    let queue = this.#queues.get(client)
-    if (!queue) {
-      queue = new SessionQueue(this.#options)
-      this.#queues.set(client, queue)
-    }
-    return queue
-  }
-
   async outgoingEnqueue(subscription: { clientId: string }, packet: QueuedPacket): Promise<void> {
     return this.outgoingEnqueueCombi([subscription], packet)
   }
 
   async outgoingEnqueueCombi(subscriptions: readonly { clientId: string }[], packet: QueuedPacket): Promise<void> {
-    let written: Promise<void> | null = null
-    for (const { clientId } of subscriptions) {
-      const id = this.#nextDelivery++
-      const queued = queuedPacket(packet)
-      const dropped = this.#queueOf(clientId).add(id, queued)
-      written = this.#commit.add({ op: 'enqueue', ...toDelivery(clientId, id, queued) })
-      for (const old of dropped) this.#dequeue(clientId, old)
-      if (dropped.length > 0) this.#options.onDropped(clientId, dropped.length)
-    }
-    if (written) await written
+    const clients = subscriptions.map(({ clientId }) => clientId)
+    return this.#queues.enqueue(clients, packet)
   }
 
   /**
@@ -252,118 +215,46 @@ export class BrokerPersistence {
    */
   async enqueueForAll(topic: string, payload: Uint8Array): Promise<SharedDelivery | null> {
     const clients = new Set(this.#filters.match(topic).map(({ clientId }) => clientId))
-    if (clients.size === 0) return null
-    const delivery = this.#shared({ id: this.#nextDelivery++, topic, payload: Buffer.from(payload) }, clients)
-    this.#enqueueFor(clients, delivery)
-    await this.#commit.add(delivery.toWrite('broadcast'))
-    return delivery
+    return clients.size === 0 ? null : this.#queues.enqueueShared(clients, topic, payload)
   }
 
-  #shared(message: { id: number; topic: string; payload: Buffer }, clients: Iterable<string>): SharedDelivery {
-    return new SharedDelivery(message, clients, {
-      queueOf: (client) => this.#queues.get(client),
-      onSettled: (settled) => this.#settle(settled),
-    })
-  }
-
-  #enqueueFor(clients: Iterable<string>, delivery: SharedDelivery): void {
-    for (const client of [...clients]) {
-      const dropped = this.#queueOf(client).addShared(delivery)
-      for (const old of dropped) this.#dequeue(client, old)
-      if (dropped.length > 0) this.#options.onDropped(client, dropped.length)
-    }
-  }
-
-  #dequeue(client: string, { id, shared }: Removed): void {
-    if (shared) shared.settle(client)
-    else this.#commitBehind({ op: 'dequeue', id })
-  }
-
-  /** Who acknowledged is written down when all have, and now and then: until then a restart sends it to some once more, which QoS 1 allows. */
-  #settle(delivery: SharedDelivery): void {
-    if (delivery.clients.size === 0) {
-      this.#unsettled.delete(delivery)
-      this.#commitBehind(delivery.toWrite('settle'))
-      return
-    }
-    this.#unsettled.add(delivery)
-    this.#settleTimer ??= setTimeout(() => this.#writeUnsettled(), settleEveryMs).unref()
-  }
-
-  #writeUnsettled(): void {
-    if (this.#settleTimer) clearTimeout(this.#settleTimer)
-    this.#settleTimer = null
-    for (const delivery of this.#unsettled) this.#commitBehind(delivery.toWrite('settle'))
-    this.#unsettled.clear()
-  }
-
-  /** A packet that made room for newer ones meanwhile is no error: it is sent, and its acknowledgement finds nothing. */
   async outgoingUpdate(client: ClientRef, packet: QueuedPacket): Promise<void> {
-    const queue = this.#queues.get(client.id)
-    if (packet.cmd !== 'pubrel') {
-      queue?.number(packet, packet.messageId)
-      return
-    }
-    const stored = queue?.release(client.id, packet)
-    if (stored) this.#commitBehind({ op: 'enqueue', ...stored })
+    this.#queues.update(client.id, packet)
   }
 
   async outgoingClearMessageId(client: ClientRef, packet: { messageId?: number }): Promise<QueuedPacket | undefined> {
-    const queue = this.#queues.get(client.id)
-    const cleared = queue?.acknowledge(packet.messageId)
-    if (!cleared) return undefined
-    if (queue?.size === 0) this.#queues.delete(client.id)
-    this.#dequeue(client.id, cleared)
-    return cleared.packet
+    return this.#queues.acknowledge(client.id, packet.messageId)
   }
 
   /** A client acknowledges what waits for others, too. False where the id is of anything else, or of nothing: then nothing has happened. */
   acknowledgeShared(client: string, messageId: number): boolean {
-    const queue = this.#queues.get(client)
-    const shared = queue?.acknowledgeShared(messageId)
-    if (!shared) return false
-    if (queue?.size === 0) this.#queues.delete(client)
-    shared.settle(client)
-    return true
+    return this.#queues.acknowledgeShared(client, messageId)
   }
 
   outgoingStream(client: ClientRef): Readable {
-    return readableOf(this.#queues.get(client.id)?.packets() ?? [])
+    return readableOf(this.#queues.packets(client.id))
   }
 
   // QoS 2 messages from clients
 
   async incomingStorePacket(client: ClientRef, packet: IncomingPacket): Promise<void> {
-    let packets = this.#incoming.get(client.id)
-    if (!packets) {
-      packets = new Map()
-      this.#incoming.set(client.id, packets)
-    }
-    const isNew = !packets.has(packet.messageId!)
-    const bytes = (packet.payload?.length ?? 0) + (isNew ? sum(packets.values()) : 0)
-    if (isNew && (packets.size >= this.#options.maxIncoming || bytes > this.#options.maxQueuedBytes)) {
-      throw new Error('too many QoS 2 messages await their release')
-    }
-    const { length: _, ...kept } = packet
-    packets.set(packet.messageId!, kept)
+    this.#incoming.add(client.id, packet)
   }
 
   async incomingGetPacket(client: ClientRef, packet: IncomingPacket): Promise<IncomingPacket> {
-    const stored = this.#incoming.get(client.id)?.get(packet.messageId!)
-    if (!stored) throw new Error('no such packet')
-    return stored
+    return this.#incoming.get(client.id, packet)
   }
 
   hasIncoming(client: ClientRef, messageId: number | undefined): boolean {
-    return messageId !== undefined && this.#incoming.get(client.id)?.has(messageId) === true
+    return this.#incoming.has(client.id, messageId)
   }
 
   async incomingDelPacket(client: ClientRef, packet: IncomingPacket): Promise<void> {
-    if (!this.#incoming.get(client.id)?.delete(packet.messageId!)) throw new Error('no such packet')
+    this.#incoming.release(client.id, packet)
   }
 
   async cleanIncoming(client: ClientRef): Promise<void> {
-    this.#incoming.delete(client.id)
+    this.#incoming.clear(client.id)
   }
 
   // Wills
@@ -385,7 +276,7 @@ export class BrokerPersistence {
     const will = this.#wills.get(client.id)
     if (!will || this.#belongsToSuccessor(client)) return undefined
     this.#wills.delete(client.id)
-    this.#commitBehind({ op: 'unwill', client: client.id })
+    this.#commit.addBehind({ op: 'unwill', client: client.id })
     return will
   }
 
@@ -407,14 +298,9 @@ export class BrokerPersistence {
 
   // Life
 
-  #commitBehind(write: Parameters<GroupCommit['add']>[0]): void {
-    // Failures reach onError through the batch.
-    this.#commit.add(write).catch(() => undefined)
-  }
-
   /** Resolves when everything so far was written, or has failed. */
   flush(): Promise<void> {
-    this.#writeUnsettled()
+    this.#queues.writeUnsettled()
     return this.#commit.flush()
   }
 
@@ -423,21 +309,8 @@ export class BrokerPersistence {
   }
 }
 
-const sum = (packets: Iterable<IncomingPacket>): number => {
-  let bytes = 0
-  for (const { payload } of packets) bytes += payload?.length ?? 0
-  return bytes
-}
-
 function retainedPacket({ topic, payload, qos }: StoredMessage) {
   return { cmd: 'publish', topic, payload: Buffer.from(payload), qos, retain: true }
-}
-
-function queuedPacket(packet: QueuedPacket): QueuedPacket {
-  const { cmd = 'publish', brokerId, brokerCounter, topic, payload, qos, retain = false } = packet
-  const kept = typeof payload === 'string' ? payload : Buffer.from(payload)
-  const named = brokerId === undefined || brokerCounter === undefined ? {} : { brokerId, brokerCounter }
-  return { cmd, ...named, topic, payload: kept, qos, retain, dup: false, messageId: undefined }
 }
 
 /** `Readable.from` would step through an async iterator. */
