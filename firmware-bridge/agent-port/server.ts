@@ -16,6 +16,8 @@ export class AgentPort {
   readonly #sockets = new Set<Socket>()
   readonly #server: Server
   readonly #stop: () => void
+  /** Boards have said what no agent was there for. */
+  #unheard = false
 
   /** Calls `ready` once agents may connect, and `stop` when one says that all is over. */
   constructor(bridge: Bridge, socketPath: string, on: { ready(): void; stop(): void }) {
@@ -26,6 +28,8 @@ export class AgentPort {
 
   /** What happens on the bridge, to be told to every agent that is connected. */
   heard(event: BridgeEvent): void {
+    // What a board reports it gives once in an opening.
+    if (this.#sockets.size === 0 && event.kind === 'said') this.#unheard = true
     for (const socket of this.#sockets) say(socket, told(event))
   }
 
@@ -51,7 +55,8 @@ export class AgentPort {
       requests.close()
     })
     this.#greet(socket)
-    this.#bridge.reopen()
+    if (this.#unheard) this.#bridge.reopen()
+    this.#unheard = false
   }
 
   #greet(socket: Socket): void {

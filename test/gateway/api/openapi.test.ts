@@ -47,6 +47,7 @@ const routes = [
   'DELETE /v1/nodes/{node}',
   'GET /v1/nodes/{node}',
   'PATCH /v1/nodes/{node}',
+  'POST /v1/nodes/{node}/boards/{board}/accept',
   'POST /v1/nodes/{node}/revoke',
   'POST /v1/plan',
   'POST /v1/push',
@@ -83,7 +84,7 @@ interface Operation {
 test('the gateway describes its whole API as OpenAPI 3.1, and every answer of it', async () => {
   const join = async (body: Uint8Array) => body
   const socket = await onSocket(await startGateway(), {
-    open: { join, renew: join, rootChain: () => Uint8Array.of(0) },
+    open: { join, joinSite: join, renew: join, rootChain: () => Uint8Array.of(0) },
   })
   const { status, json: document } = await call(socket, 'GET', '/openapi.json')
   expect([status, document.openapi]).toEqual([200, '3.1.0'])

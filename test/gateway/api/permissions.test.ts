@@ -28,6 +28,7 @@ const table: Readonly<Record<string, string>> = {
   'PATCH /v1/nodes/:node': '....xx',
   'DELETE /v1/nodes/:node': '....xx',
   'POST /v1/nodes/:node/revoke': '....xx',
+  'POST /v1/nodes/:node/boards/:board/accept': '....xx',
   'GET /v1/install': '....xx',
   'GET /v1/invites': '....xx',
   'POST /v1/invites': '....xx',
@@ -90,7 +91,7 @@ test('every route lets in the roles of this table and nobody else', async () => 
   const handler = async (body: Uint8Array) => body
   const api = await createApi(gateway.services, {
     trust: { kind: 'tokens', find: callerByToken(gateway.deps) },
-    open: { join: handler, renew: handler, rootChain: () => Uint8Array.of(0) },
+    open: { join: handler, joinSite: handler, renew: handler, rootChain: () => Uint8Array.of(0) },
   })
   const tokens: (string | null)[] = [null]
   for (const [index, column] of columns.slice(1).entries()) {
