@@ -121,5 +121,3 @@ BEGIN INSERT INTO outbox (kind, ref) VALUES (2, new.id); END;`)
     },
   }
 }
-
-export type Outbox = ReturnType<typeof createOutbox>

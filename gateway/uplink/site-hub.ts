@@ -9,37 +9,12 @@ import {
   type UpstreamWord,
   upstreamWord,
 } from '@hypha/core/wire/messages/uplink.ts'
+import { Buckets } from '../broker/bucket.ts'
 import type { SiteStore } from '../store/sites.ts'
 import { Channel } from './channel.ts'
+import { defaultLimits, type HubLimits, type HubPorts } from './hub-ports.ts'
 import { identifySite, type SiteIdentity } from './site-identity.ts'
-import { SiteStreams, type StreamLimits } from './site-streams.ts'
-
-/** What the hub does for a site beside its telemetry. */
-export interface HubPorts {
-  readonly fleet: string
-  readonly sites: Pick<SiteStore, 'get' | 'hello' | 'take' | 'left' | 'certified'>
-  /** ms since 1970. */
-  now(): number
-  /** A certificate for the key of a site that has shown it. */
-  certify(site: string, publicKey: Uint8Array): Promise<{ readonly certificate: string; readonly expiresAt: number }>
-  /** Whether the agent that runs for the site has yet to join it. */
-  wantsInvite(site: string): boolean
-  /** The site has invited its agent. */
-  invited(site: string, url: string): void
-  /** The site has left: nothing runs for it any more. */
-  left(site: string): void
-  changed(site: string, online: boolean): void
-  onProblem(error: HyphaError): void
-  readonly limits?: Partial<HubLimits>
-}
-
-export interface HubLimits extends StreamLimits {
-  readonly firstWordMs: number
-  /** Connections of one site that have said nothing yet. */
-  readonly maxSilent: number
-}
-
-const defaultLimits: HubLimits = { maxStreams: 32, openTimeoutMs: 15_000, firstWordMs: 10_000, maxSilent: 40 }
+import { SiteStreams } from './site-streams.ts'
 
 /** Of a certificate's life that is left when another is given. */
 const renewBeforeMs = 120 * 86_400_000
@@ -61,11 +36,13 @@ export class SiteHub {
   readonly #controls = new Map<string, Control>()
   readonly #streams: SiteStreams
   readonly #silent = new Map<string, number>()
+  readonly #connects: Buckets
   #closed = false
 
   constructor(ports: HubPorts) {
     this.#ports = ports
     this.#limits = { ...defaultLimits, ...ports.limits }
+    this.#connects = new Buckets(this.#limits.connectRate)
     this.#streams = new SiteStreams(this.#limits, (site, stream, target) =>
       this.#controls.get(site)?.channel.send({ kind: 'open', stream, target }),
     )
@@ -91,7 +68,7 @@ export class SiteHub {
     }
     const { site } = identity
     const silent = this.#silent.get(site) ?? 0
-    if (silent >= this.#limits.maxSilent) {
+    if (silent >= this.#limits.maxSilent || !this.#connects.of(site, performance.now()).take(1, performance.now())) {
       socket.destroy()
       return
     }

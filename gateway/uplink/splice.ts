@@ -1,14 +1,10 @@
 import type { Duplex } from 'node:stream'
 
 /** Makes one stream of two: what one says the other gets, no faster than it takes it, and they end together. */
-export function splice(a: Duplex, b: Duplex, onEnd: () => void = () => undefined): void {
-  let ended = false
+export function splice(a: Duplex, b: Duplex): void {
   const end = () => {
-    if (ended) return
-    ended = true
     a.destroy()
     b.destroy()
-    onEnd()
   }
   for (const [from, to] of [
     [a, b],

@@ -1,7 +1,3 @@
-import { createPrivateKey } from 'node:crypto'
-import { connect as connectPlain, isIP } from 'node:net'
-import { connect, type TLSSocket } from 'node:tls'
-import { ed25519Pkcs8 } from '@hypha/core/bytes/ed25519.ts'
 import { asHyphaError, type ErrorCode, errorTable, HyphaError } from '@hypha/core/errors.ts'
 import type { ForwardBatch } from '@hypha/core/wire/messages/forward.ts'
 import {
@@ -14,7 +10,7 @@ import {
 } from '@hypha/core/wire/messages/uplink.ts'
 import { Channel } from './channel.ts'
 import type { Forwarder } from './forwarder.ts'
-import { splice } from './splice.ts'
+import { dial, SiteTunnel } from './site-tunnel.ts'
 import type { Upstream } from './upstream-file.ts'
 
 export interface UpstreamLinkPorts {
@@ -47,8 +43,6 @@ const defaultTiming: UplinkTiming = {
   leaveMs: 5_000,
   inviteEveryMs: 20_000,
 }
-const maxStreams = 32
-
 type UpstreamChannel = Channel<UpstreamWord, SiteWord>
 
 /** The site's end of its uplink: connects at once, and again after each cut until `close`. [P 14.3] */
@@ -62,7 +56,7 @@ export class UpstreamLink {
   #failures = 0
   #retry: NodeJS.Timeout | null = null
   #ping: NodeJS.Timeout | null = null
-  #streams = 0
+  readonly #tunnel: SiteTunnel
   #problem: HyphaError | null = null
   #inviting = false
   #invitedAt = Number.NEGATIVE_INFINITY
@@ -72,6 +66,7 @@ export class UpstreamLink {
     this.#upstream = upstream
     this.#ports = ports
     this.#timing = { ...defaultTiming, ...ports.timing }
+    this.#tunnel = new SiteTunnel(() => dial(this.#upstream, this.#timing.connectTimeoutMs), ports.local)
     this.#connect()
   }
 
@@ -80,7 +75,7 @@ export class UpstreamLink {
   }
 
   get streams(): number {
-    return this.#streams
+    return this.#tunnel.count
   }
 
   /** Why there is no connection; null where there is, or nothing is known. */
@@ -88,29 +83,9 @@ export class UpstreamLink {
     return this.#online ? null : this.#problem
   }
 
-  /** A connection with the site's certificate to the very upstream that it joined. */
-  #dial(): TLSSocket {
-    const { host, port, ca, certificate, seed } = this.#upstream
-    const key = createPrivateKey({ key: Buffer.from(ed25519Pkcs8(seed)), format: 'der', type: 'pkcs8' })
-    const socket = connect({
-      host,
-      port,
-      ca,
-      cert: certificate,
-      key: key.export({ format: 'pem', type: 'pkcs8' }),
-      minVersion: 'TLSv1.3',
-      ALPNProtocols: [uplinkProtocol],
-      // SNI carries names only (RFC 6066, 3).
-      ...(isIP(host) ? {} : { servername: host }),
-    })
-    const late = setTimeout(() => socket.destroy(new Error('no answer in time')), this.#timing.connectTimeoutMs)
-    socket.once('secureConnect', () => clearTimeout(late)).once('close', () => clearTimeout(late))
-    return socket
-  }
-
   #connect(): void {
     this.#retry = null
-    const socket = this.#dial()
+    const socket = dial(this.#upstream, this.#timing.connectTimeoutMs)
     const failed = (cause: Error) =>
       this.#lost(new HyphaError('uplink-offline', `The upstream can't be reached: ${cause.message}`, { cause }))
     socket.once('error', failed)
@@ -162,7 +137,7 @@ export class UpstreamLink {
           channel.end(new HyphaError('message-malformed', 'An acknowledgement of what was not sent'))
         return
       case 'open':
-        this.#open(word.stream, word.target)
+        this.#tunnel.open(word.stream, word.target)
         return
       case 'invite':
         void this.#invite(channel)
@@ -191,37 +166,6 @@ export class UpstreamLink {
     } finally {
       this.#inviting = false
     }
-  }
-
-  /** Between one of this gateway's own listeners and the upstream: there, TLS and the broker decide about who comes. */
-  #open(stream: Uint8Array, target: TunnelTarget): void {
-    if (this.#streams >= maxStreams) return
-    this.#streams++
-    const far = this.#dial()
-    const near = connectPlain({ host: '127.0.0.1', port: this.#ports.local[target] })
-    let done = false
-    const end = () => {
-      if (done) return
-      done = true
-      this.#streams--
-      far.destroy()
-      near.destroy()
-    }
-    far.once('error', end)
-    near.once('error', end)
-    far.once('secureConnect', () => {
-      if (done || far.alpnProtocol !== uplinkProtocol) {
-        end()
-        return
-      }
-      const payload = siteWord.encode({ kind: 'stream', stream })
-      const frame = Buffer.alloc(4 + payload.length)
-      frame.writeUInt32BE(payload.length)
-      frame.set(payload, 4)
-      far.setNoDelay(true)
-      far.write(frame)
-      splice(far, near, end)
-    })
   }
 
   #lost(error: HyphaError | null): void {

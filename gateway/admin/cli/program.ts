@@ -21,9 +21,10 @@ const themes: Readonly<Record<string, readonly Part[]>> = {
     part('nodes node accept', async () => (await import('./commands/nodes.ts')).registerNodes),
     part('mcu', async () => (await import('./commands/mcu.ts')).registerMcu),
     part(
-      'join-upstream upstream leave-upstream sites site',
-      async () => (await import('./commands/sites.ts')).registerSites,
+      'join-upstream upstream leave-upstream',
+      async () => (await import('./commands/upstream.ts')).registerUpstream,
     ),
+    part('sites site', async () => (await import('./commands/sites.ts')).registerSites),
     part('agent', async () => (await import('./commands/agent.ts')).registerAgent),
   ],
   'Apps:': [

@@ -1,4 +1,4 @@
-import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
+import { createPrivateKey } from 'node:crypto'
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { connect, type TLSSocket } from 'node:tls'
@@ -15,7 +15,8 @@ import {
 import { onTestFinished } from 'vitest'
 import { createBroker } from '../../../gateway/broker/aedes-broker.ts'
 import { createAuthority } from '../../../gateway/enrol/ca.ts'
-import { type HubLimits, SiteHub } from '../../../gateway/uplink/site-hub.ts'
+import type { HubLimits } from '../../../gateway/uplink/hub-ports.ts'
+import { SiteHub } from '../../../gateway/uplink/site-hub.ts'
 import { t0, temporaryStore } from '../store/support.ts'
 
 export interface Keys {
@@ -170,9 +171,6 @@ export async function connected(upstream: TestUpstream, keys: Keys): Promise<Spe
   await speaker.heard('welcome')
   return speaker
 }
-
-export const foreignKeys = (): string =>
-  generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' }) as string
 
 export const read = async (stream: Duplex): Promise<string> => {
   const first = once(stream, 'data')

@@ -5,7 +5,7 @@ import type { UpstreamAnswer, UpstreamView } from '../../api/schemas/sites.ts'
 import { defineCommand } from '../cli.ts'
 import { listing, relativeTime } from '../table.ts'
 import { appTable } from './apps.ts'
-import { describeUpstream } from './sites.ts'
+import { describeUpstream } from './upstream.ts'
 
 export function registerGateway(program: Command): void {
   defineCommand<[], { edge: boolean }>(
