@@ -19,7 +19,18 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
         },
       },
-      { extends: true, test: { name: 'fleets', include: fleets, maxWorkers: 1, sequence: { groupOrder: 1 } } },
+      {
+        extends: true,
+        test: {
+          name: 'fleets',
+          include: fleets,
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+          // They wait for conditions, each with a limit of its own that says what was awaited: this one is beyond several of those.
+          testTimeout: 480_000,
+          hookTimeout: 480_000,
+        },
+      },
     ],
   },
 })

@@ -10,6 +10,9 @@ export const project = resolve(import.meta.dirname, '../..')
 export const hyphaProgram = join(project, 'gateway/main.js')
 export const agentProgram = join(project, 'agent/main.ts')
 
+/** What takes a second takes as long as this on a machine that others keep busy. */
+const patienceMs = 120_000
+
 export interface CommandResult {
   code: number
   stdout: string
@@ -54,7 +57,7 @@ export async function freePort(): Promise<number> {
 export async function eventually<T>(
   what: string,
   probe: () => Promise<T | undefined> | T | undefined,
-  withinMs = 30_000,
+  withinMs = patienceMs,
   last: () => string = () => '',
 ): Promise<T> {
   const deadline = Date.now() + withinMs
@@ -109,7 +112,7 @@ export class RunningProgram {
   }
 
   /** The first line that matches, also one that was written before. */
-  line(pattern: RegExp, withinMs = 30_000): Promise<string> {
+  line(pattern: RegExp, withinMs = patienceMs): Promise<string> {
     return eventually(
       `a line like ${pattern}`,
       () => {

@@ -88,7 +88,7 @@ beforeAll(async () => {
   await eventually('the agent says what it installs', async () => (await show()).inventory?.updates ?? undefined)
   await fleet.hypha(['push', join(fleet.folder, 'app')])
   await fleet.reached('kill', 'confirmed')
-}, 60_000)
+})
 afterAll(async () => {
   launcher.kill('SIGTERM')
   if (launcher.exitCode === null) await once(launcher, 'exit')
@@ -115,25 +115,21 @@ test('A release of the agent is tried, confirmed and reported, and the slot befo
   expect(await fleet.json(['releases', 'hypha-agent'])).toMatchObject([
     { number: 1, current: true, label: expect.stringMatching(/^2\.0\.0 /) },
   ])
-}, 60_000)
+})
 
 test.each([
   ['dies at its start', `throw new Error('broken')`, /ended with exit code 1/],
   ['hangs', 'setInterval(() => undefined, 1_000)', /no sign of life/],
-])(
-  'A release that %s is given up by itself, said so, and not tried again',
-  async (name, program, why) => {
-    const before = current()
-    const result = await fleet.tryHypha(['agent', 'release', '--bundle', broken(name.replaceAll(' ', '-'), program)])
-    expect(result.code).not.toBe(0)
-    expect(result.stderr).toContain('rollout-failed')
-    expect(await own()).toMatchObject({ status: 'reverted', code: 'trial-died', running: { number: 1 } })
-    expect((await own())?.message).toMatch(why)
-    await eventOf(fleet, 'hypha-agent', 'reverted', why, node)
-    expect([current(), await version()]).toEqual([before, '2.0.0'])
-  },
-  90_000,
-)
+])('A release that %s is given up by itself, said so, and not tried again', async (name, program, why) => {
+  const before = current()
+  const result = await fleet.tryHypha(['agent', 'release', '--bundle', broken(name.replaceAll(' ', '-'), program)])
+  expect(result.code).not.toBe(0)
+  expect(result.stderr).toContain('rollout-failed')
+  expect(await own()).toMatchObject({ status: 'reverted', code: 'trial-died', running: { number: 1 } })
+  expect((await own())?.message).toMatch(why)
+  await eventOf(fleet, 'hypha-agent', 'reverted', why, node)
+  expect([current(), await version()]).toEqual([before, '2.0.0'])
+})
 
 test('A release of a stranger is refused', async () => {
   const program = new TextEncoder().encode('x')
@@ -160,7 +156,7 @@ test('Killed while it receives and while it is on trial, it comes to the new rel
     return (section?.running?.number === number && section.status === 'confirmed') || undefined
   })
   expect(await version()).toBe('3.0.0')
-}, 180_000)
+})
 
 /** Of the agent that has given the last sign of life. */
 const pid = () => Number(readFileSync(join(home(), 'run/alive'), 'utf8').trim().split(/\s+/)[0])
@@ -180,7 +176,7 @@ test('A rollback brings the agent before back', async () => {
   expect(answer.outcome.confirmed).toEqual([node])
   expect(await version()).toBe('2.0.0')
   expect(slots().length).toBeLessThanOrEqual(2)
-}, 60_000)
+})
 
 test('All that time no number of the app was lost, and none stored twice', async () => {
   source.ended = true

@@ -106,14 +106,10 @@ function filesWith(folder: string, word: string): string[] {
 /** Waits until a search finds nothing, and says what is left where it doesn't. */
 async function nothingLeft(what: string, search: () => string[]): Promise<void> {
   let last: string[] = []
-  await eventually(
-    what,
-    () => {
-      last = search()
-      return last.length === 0 ? true : undefined
-    },
-    20_000,
-  ).catch((error) => {
+  await eventually(what, () => {
+    last = search()
+    return last.length === 0 ? true : undefined
+  }).catch((error) => {
     throw new Error(`${what}\n${last.join('\n').slice(0, 4_000)}`, { cause: error })
   })
 }

@@ -14,10 +14,11 @@ afterAll(() => fleet.stop())
 test('A release that not all nodes have prepared in time runs nowhere, and the rollout says who was missing', async () => {
   const stopped = fleet.agents.get('pi-2')!.child
   stopped.kill('SIGSTOP')
-  await push(fleet, 'app', 2, '', `[rollout]\nprepare = "2s"\n\n${ticking}`)
+  await push(fleet, 'app', 2, '', `[rollout]\nprepare = "5s"\n\n${ticking}`)
   const { phases } = await inState(fleet, 'app', 2, 'aborted')
   stopped.kill('SIGCONT')
-  expect(phases!.why).toMatch(/^1 of 2 nodes had prepared in time, and 2 of 2 must: pi-2 is waiting/)
+  // A busy machine keeps the other one from it, too.
+  expect(phases!.why).toMatch(/^[01] of 2 nodes had prepared in time, and 2 of 2 must: .*pi-2 is waiting/)
   await show(fleet, 'app', 1, ['pi-1', 'pi-2'])
   await fleet.reached('app', 'confirmed')
   expect((await rolloutOf(fleet, 'app')).release).toBe(1)

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { Fleet } from '../support/fleet.ts'
+import { eventually, Fleet } from '../support/fleet.ts'
 import { areOnline, inState, nodeAt, push, receiptsOf, rolloutOf, show, ticking, twoNodes } from './rollout-support.ts'
 import { eventOf } from './support.ts'
 
@@ -76,7 +76,10 @@ test('A gateway that is killed once it has aborted tells the nodes when it is ba
 
 test('A gateway that is killed while it takes a release back goes on with that when it is back', async () => {
   await push(fleet, 'app', 7, 'if (ticks > 3) unreachable();')
-  await inState(fleet, 'app', 7, 'rolled-back')
+  await eventually('it is being taken back', async () => {
+    const state = (await rolloutOf(fleet, 'app')).phases?.state ?? ''
+    return ['restoring', 'rolled-back'].includes(state) || undefined
+  })
   await fleet.gateway!.end('SIGKILL')
   await fleet.startGateway()
   await eventOf(fleet, 'app', 'rollout-rolled-back', /release 7/)

@@ -74,7 +74,8 @@ export class Fleet {
   }
 
   /** A command that must succeed. */
-  async hypha(args: readonly string[], cwd?: string): Promise<string> {
+  async hypha(given: readonly string[], cwd?: string): Promise<string> {
+    const args = patient(given)
     const result = await runProgram(hyphaProgram, args, this.env, cwd)
     if (result.code !== 0)
       throw new Error(`hypha ${args.join(' ')} ended with ${result.code}:\n${result.stdout}${result.stderr}`)
@@ -88,7 +89,7 @@ export class Fleet {
 
   /** A command that may fail. */
   tryHypha(args: readonly string[], cwd?: string): Promise<CommandResult> {
-    return runProgram(hyphaProgram, args, this.env, cwd)
+    return runProgram(hyphaProgram, patient(args), this.env, cwd)
   }
 
   /** Waits until all nodes that an app is meant for are at this with the release that is to run. */
@@ -141,4 +142,10 @@ export class Fleet {
     await this.gateway?.end()
     rmSync(this.folder, { recursive: true, force: true })
   }
+}
+
+/** What waits for nodes gives up after a minute, which is too soon on a busy machine. */
+function patient(args: readonly string[]): readonly string[] {
+  const waits = ['push', 'rollback', 'sign'].includes(args[0]!) && !args.includes('--no-wait')
+  return waits && !args.includes('--timeout') ? [...args, '--timeout', '5min'] : args
 }
