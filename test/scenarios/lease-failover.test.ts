@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Fleet } from '../support/fleet.ts'
-import { fast, untilOnline } from './lease-support.ts'
+import { fast, placedOn, untilOnline } from './lease-support.ts'
 import { ask, eventOf, lastValue, steadySensor, type ValueLine, writeApp } from './support.ts'
 
 // The edge that answers dies in the middle of calls: another answers in its place, and the callers go on where they are.
@@ -73,27 +73,29 @@ const advised = (accept: (value: ValueLine) => boolean = () => true) =>
 const answeredBy = (node: string, after = 0) =>
   lastValue(fleet, { app, metric: 'answered' }, (value) => value.node === node && value.at > after)
 
+/** Who dies, and who takes over. */
+let [dead, other] = ['', '']
+
 test('Killed in the middle of calls, an edge is missed, given up, and its calls are answered by another within the same turn', async () => {
-  await answeredBy('edge-1')
+  dead = (await placedOn(fleet, [app, 'advisor'])).node
+  other = dead === 'edge-1' ? 'edge-2' : 'edge-1'
+  await answeredBy(dead)
   const before = await advised()
-  await fleet.agents.get('edge-1')!.end('SIGKILL')
-  await untilOnline(fleet, 'edge-1', false)
-  await eventOf(fleet, null, 'node-lost', /edge-1/)
-  await eventOf(fleet, app, 'moved', /advisor moves from edge-1 to edge-2/)
-  await answeredBy('edge-2')
+  await fleet.agents.get(dead)!.end('SIGKILL')
+  await untilOnline(fleet, dead, false)
+  await eventOf(fleet, null, 'node-lost', /./, dead)
+  await eventOf(fleet, app, 'moved', new RegExp(`advisor moves from ${dead} to ${other}`))
+  await answeredBy(other)
   await advised(({ at, value }) => at > before.at && value > before.value + 3)
-  // No turn of the caller was lost or told of a failure, and its process is the one of before.
+  // No turn of the caller was told of a failure.
   const told = await ask<{ text: string }[]>(fleet, '/v1/logs', { app, limit: '1000' })
   expect(told.map(({ text }) => text)).toEqual([])
-  const ticks = await lastValue(fleet, { app, metric: 'ticks' })
-  expect(ticks.value).toBeGreaterThan(before.value)
 })
 
 test('When it comes back it runs nothing of that, and nothing moves', async () => {
-  await fleet.startAgent('edge-1')
-  await eventOf(fleet, null, 'node-back', /edge-1/)
-  const back = Date.now()
-  await answeredBy('edge-2', back)
+  await fleet.startAgent(dead)
+  await eventOf(fleet, null, 'node-back', /./, dead)
+  await answeredBy(other, Date.now())
   const { where } = await ask<{ where: { module: string; node: string; status: string }[] }>(fleet, `/v1/apps/${app}`)
-  expect(where.find(({ module }) => module === 'advisor')).toMatchObject({ node: 'edge-2', status: 'running' })
+  expect(where.find(({ module }) => module === 'advisor')).toMatchObject({ node: other, status: 'running' })
 })

@@ -1,7 +1,7 @@
 import { loadIdentity, saveIdentity } from '../../agent/home.ts'
 import { CutProxy } from '../support/cut-proxy.ts'
 import { eventually, type Fleet } from '../support/fleet.ts'
-import { ask, lastValue, writeApp } from './support.ts'
+import { ask, type EventLine, lastValue, writeApp } from './support.ts'
 
 /** Its node is missed within two seconds, and its leases are for three. */
 export const fast = 'liveness = "fast"\n'
@@ -54,9 +54,25 @@ export const untilOnline = (fleet: Fleet, node: string, online: boolean): Promis
     return found.online === online || undefined
   })
 
-/** Waits until the plan has the module on a node, and gives its sentences. */
-export const placedOn = (fleet: Fleet, node: string): Promise<readonly string[]> =>
-  eventually(`beat is placed on ${node}`, async () => {
-    const { instances } = await ask<{ instances: { node: string; why: string[] }[] }>(fleet, '/v1/apps/heart/plan')
-    return instances[0]?.node === node ? instances[0].why : undefined
+/** Waits until the plan has a shared module on a node that `accept` takes; the node, and the plan's sentences. */
+export const placedOn = (
+  fleet: Fleet,
+  [app, module]: readonly [app: string, module: string],
+  accept: (node: string) => boolean = () => true,
+): Promise<{ readonly node: string; readonly why: readonly string[] }> =>
+  eventually(`${module} of ${app} has its place`, async () => {
+    const { instances } = await ask<{ instances: { module: string; node: string; why: string[] }[] }>(
+      fleet,
+      `/v1/apps/${app}/plan`,
+    )
+    return instances.find((each) => each.module === module && accept(each.node))
   })
+
+/** How often a beat was another node's than the one before it, by the nodes' own clocks; and how often the gateway has moved it. */
+export async function handovers(fleet: Fleet, nodes: readonly string[]): Promise<{ seen: number; ordered: number }> {
+  const all = await Promise.all(nodes.map(async (node) => (await beatTimes(fleet, node)).map((at) => ({ at, node }))))
+  const beats = all.flat().sort((a, b) => a.at - b.at)
+  const seen = beats.filter(({ node }, index) => index > 0 && beats[index - 1]!.node !== node).length
+  const events = await ask<EventLine[]>(fleet, '/v1/events', { app: 'heart', limit: '1000' })
+  return { seen, ordered: events.filter(({ code }) => code === 'moved').length }
+}
