@@ -1,5 +1,4 @@
 import { HyphaError } from '@hypha/core/errors.ts'
-import { TurnEffects } from '../../host/effects.ts'
 import type { HostContext, HostFunctions } from '../../host/host.ts'
 import { hostFunctions } from '../../host/interfaces.ts'
 import { TurnHome } from '../../host/turn-home.ts'
@@ -16,10 +15,21 @@ import type {
 } from '../protocol.ts'
 import { answerCall } from './answer-call.ts'
 import type { CallPorts } from './calls.ts'
-import { type CompiledComponent, compileComponent, instantiateComponent } from './component.ts'
+import { instantiateComponent } from './component.ts'
 import { type InstanceParts, instantiateCore } from './instance.ts'
 import type { Exports, LiftedFunction } from './lifted.ts'
-import { type InstanceMemory, shortage } from './room.ts'
+import {
+  collectEffects,
+  compile,
+  dropMember,
+  findExport,
+  logsOf,
+  type Member,
+  type ModuleInterface,
+  memberOf,
+  saveDirty,
+  shortageNote,
+} from './members.ts'
 
 export type AgentRequest = Extract<FromWorker, { kind: 'ask' | 'link' }>
 /** Blocks until the agent's own thread has answered. */
@@ -41,23 +51,6 @@ export interface Rehearsed {
   /** Null where it isn't known. */
   readonly restoreMs: number | null
   readonly refused: string | null
-}
-
-type Compiled = WebAssembly.Module | CompiledComponent
-
-interface Member {
-  readonly spec: CellInstance
-  readonly module: Compiled
-  readonly effects: TurnEffects
-  exports: Exports | null
-  /** With the bytes that it began with. */
-  memory: InstanceMemory | null
-  /** It was called since its last `save`, so that its state may have changed. */
-  dirty: boolean
-  /** Its own code asked the host for something while it was made: what it knows is of then. */
-  asked: boolean
-  /** What its functions for kv work on. */
-  readonly kv: Map<string, Uint8Array>
 }
 
 /** The instances of one cell, and the turn that runs. What throws here is a trap: the whole cell is given up. */
@@ -93,16 +86,7 @@ export class WorkerCell {
     this.#askAgent = askAgent
     const compiled = modules.map(compile)
     this.#compileMs = compiled.map(({ ms }) => ms)
-    this.#members = instances.map((spec) => ({
-      spec,
-      module: compiled[spec.module]!.module,
-      effects: new TurnEffects(),
-      exports: null,
-      memory: null,
-      dirty: false,
-      asked: false,
-      kv: new Map(),
-    }))
+    this.#members = instances.map((spec) => memberOf(spec, compiled[spec.module]!.module))
   }
 
   /** Makes each instance, to see that it can be made. What its start asks of the host ends the trial, as no answer is due yet. */
@@ -143,7 +127,7 @@ export class WorkerCell {
       findExport(this.#members[index]!.spec, this.#enter(index), 'lifecycle', 'start')()
       this.#throwPoison()
     }
-    return { effects: this.#collect(), refused: null }
+    return { effects: collectEffects(this.#members), refused: null }
   }
 
   /**
@@ -220,31 +204,20 @@ export class WorkerCell {
         outcome = answerCall(call, this.#modules[member.spec.module]!.world, exports)
     }
     this.#throwPoison()
-    const saved = checkpoint ? this.#saveDirty() : new Map<number, Uint8Array>()
+    const saved = checkpoint ? saveDirty(this.#members) : new Map<number, Uint8Array>()
     if (state !== null) saved.set(index, state)
     this.#throwPoison()
-    return { effects: this.#collect(saved), ...(outcome && { outcome }) }
+    return { effects: collectEffects(this.#members, saved), ...(outcome && { outcome }) }
   }
 
   /** Which instances have no memory left of what they are given: who allocates without end traps for that, and what it throws doesn't say so. */
   memoryNote(thrown: unknown): string {
-    const mayAsk = thrown instanceof WebAssembly.RuntimeError
-    return this.#members
-      .map(({ spec, memory }) => {
-        const note = memory === null ? null : shortage(memory, this.#modules[spec.module]!.limits.memoryBytes, mayAsk)
-        return note === null ? '' : `; module "${spec.key.module}" ${note}`
-      })
-      .join('')
+    return shortageNote(this.#members, this.#modules, thrown instanceof WebAssembly.RuntimeError)
   }
 
   /** The lines that were logged before a trap; all else of the turn is dropped. */
   takeLogs(): InstanceEffects[] {
-    const taken: InstanceEffects[] = []
-    for (const [instance, { effects }] of this.#members.entries()) {
-      if (effects.logs.length === 0) continue
-      const throttled = { samples: 0, messages: 0, logs: effects.throttled.logs }
-      taken.push({ instance, samples: [], logs: effects.logs, messages: [], kv: [], state: null, throttled })
-    }
+    const taken = logsOf(this.#members)
     this.#dropAll()
     return taken
   }
@@ -383,41 +356,9 @@ export class WorkerCell {
     if (this.#poison !== null) throw this.#poison.error
   }
 
-  #saveDirty(): Map<number, Uint8Array> {
-    const saved = new Map<number, Uint8Array>()
-    for (const [index, member] of this.#members.entries()) {
-      const save = member.exports === null ? undefined : exportOf(member.exports, 'state', 'save')
-      if (!member.dirty || save === undefined) continue
-      saved.set(index, save() as Uint8Array)
-      member.dirty = false
-    }
-    return saved
-  }
-
-  #collect(saved: ReadonlyMap<number, Uint8Array> = new Map()): InstanceEffects[] {
-    const collected: InstanceEffects[] = []
-    for (const [instance, { effects }] of this.#members.entries()) {
-      const state = saved.get(instance) ?? null
-      if (!effects.empty || state !== null) {
-        const { samples, logs, messages, throttled } = effects
-        const kv = [...effects.kv].map(([key, value]) => ({ key, value }))
-        collected.push({ instance, samples, logs, messages, kv, state, throttled })
-      }
-      effects.clear()
-    }
-    return collected
-  }
-
   #dropAll(): void {
     this.#standing = false
-    for (const member of this.#members) {
-      member.effects.clear()
-      member.exports = null
-      member.memory = null
-      member.dirty = false
-      member.asked = false
-      member.kv.clear()
-    }
+    for (const member of this.#members) dropMember(member)
   }
 }
 
@@ -428,26 +369,3 @@ const rehearsable = new Set(['log', 'clock', 'config'].map((name) => `hypha:host
 type Result = { readonly tag: string; readonly val: unknown }
 
 class TrialEnded extends Error {}
-
-function compile({ name, bytes, transpiled }: CellModule): { module: Compiled; ms: number } {
-  const started = performance.now()
-  try {
-    const module = transpiled === undefined ? new WebAssembly.Module(bytes) : compileComponent(transpiled)
-    return { module, ms: performance.now() - started }
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new HyphaError('module-unloadable', `module "${name}" can't be compiled: ${why}`, { cause })
-  }
-}
-
-type ModuleInterface = 'timer' | 'inbox' | 'lifecycle' | 'state'
-
-function exportOf(exports: Exports, name: ModuleInterface, func: string) {
-  return exports.get(`hypha:module/${name}@0.1.0`)?.get(func)
-}
-
-function findExport(spec: CellInstance, exports: Exports, name: ModuleInterface, func: string) {
-  const found = exportOf(exports, name, func)
-  if (found !== undefined) return found
-  throw new HyphaError('abi-trap', `module "${spec.key.module}" exports no hypha:module/${name}@0.1.0#${func}`)
-}
