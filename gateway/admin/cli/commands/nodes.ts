@@ -16,7 +16,7 @@ export function registerNodes(program: Command): void {
           : table<NodeSummary>(
               [
                 { heading: 'NODE', text: (node) => node.id },
-                { heading: 'TIER', text: (node) => node.tier },
+                { heading: 'TIER', text: ({ tier, parent }) => (parent === null ? tier : `${tier} at ${parent}`) },
                 {
                   heading: 'STATE',
                   text: (node) => standing(node) ?? (node.online ? 'online' : 'offline'),
