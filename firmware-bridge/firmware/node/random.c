@@ -51,7 +51,7 @@ code identity_open(held *in) {
   for (int i = 0; i < 8; i++) id[4 + i] = "0123456789abcdef"[in->key[i / 2] >> (i % 2 == 0 ? 4 : 0) & 15];
   in->id = burnt.id.length > 0 ? burnt.id : span_of(id, sizeof id);
   span root = records_get(&in->store, record_root, no_name);
-  // A firmware that was built later may know newer root metadata; what was followed over the line is never replaced by older one.
+  // A board that was flashed anew may have newer root metadata; what was followed over the line is never replaced by older one.
   bool newer = burnt.root.length > 0 && (root.length == 0 || number_of(burnt.root.at, root_version) > number_of(root.at, root_version));
   return newer ? records_put(&in->store, record_root, no_name, &burnt.root, 1) : code_ok;
 }
