@@ -9,6 +9,7 @@ export class CutProxy {
   readonly #fars = new Set<Socket>()
   readonly #held = new Set<Socket>()
   #holding = false
+  #silent = false
   /** One way, in ms. */
   delayMs = 0
   /** To those that have connected; what they send isn't slowed down. */
@@ -21,6 +22,7 @@ export class CutProxy {
       this.#forward(near, far, () => 0)
       this.#forward(far, near, (bytes) => (bytes / this.bytesPerS) * 1_000)
       if (this.#holding) this.#pause(far)
+      if (this.#silent) this.#pause(near)
     }).listen(0, '127.0.0.1')
   }
 
@@ -73,13 +75,21 @@ export class CutProxy {
     for (const far of this.#fars) this.#pause(far)
   }
 
-  #pause(far: Socket): void {
-    this.#held.add(far)
-    far.pause()
+  /** Lets nothing through either way, and no end hears of it. */
+  silence(): void {
+    this.#holding = true
+    this.#silent = true
+    for (const end of this.#ends) this.#pause(end)
+  }
+
+  #pause(end: Socket): void {
+    this.#held.add(end)
+    end.pause()
   }
 
   letGo(): void {
     this.#holding = false
+    this.#silent = false
     for (const socket of this.#held) socket.resume()
     this.#held.clear()
   }
