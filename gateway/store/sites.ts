@@ -105,6 +105,7 @@ export function createSites(db: Database, fleet: string) {
     AND module IS ? AND home IS ? AND code = ? AND text = ?`)
   const sameLog = db.prepare<unknown[], object>(`SELECT 1 FROM logs WHERE fleet = ? AND at = ? AND node = ? AND app = ?
     AND module = ? AND home IS ? AND level = ? AND text = ?`)
+  const countSeries = db.prepare<[string], { n: number }>('SELECT count(*) AS n FROM series WHERE fleet = ?')
   const wipe = [
     'INSERT INTO doomed_series (fleet, id) SELECT fleet, id FROM series WHERE fleet = ?',
     ...['series', 'events', 'logs'].map((table) => `DELETE FROM ${table} WHERE fleet = ?`),
@@ -127,10 +128,12 @@ export function createSites(db: Database, fleet: string) {
       if (!row?.incarnation || !bytesEqual(row.incarnation, incarnation)) return null
       if (batch.after !== row.cursor || batch.upTo <= batch.after) return null
       const { fleet: scope, series, events, logs } = telemetry(site)
-      let room = Math.max(0, maxSeriesPerSite - series.list({}, maxSeriesPerSite + 1).length)
+      // Counted only where there is a new one.
+      let room: number | null = null
       const ids = batch.series.map((key) => {
         const known = series.find(key)
         if (known !== null) return known
+        room ??= maxSeriesPerSite - countSeries.get(scope)!.n
         return room-- > 0 ? series.add(key) : null
       })
       const stale = new Set<string>()

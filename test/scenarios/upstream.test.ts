@@ -110,7 +110,9 @@ test('A gateway joins another, which runs a cloud node for it that is placed as 
   writeUpstream(file, { ...readUpstream(file)!, port: proxy.port })
   await site.startGateway()
   await isOnline(true)
+})
 
+test('A module that needs what only the upstream’s machine has runs there, and is called as any other', async () => {
   const folder = join(site.folder, 'pi-1')
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, 'soil'), '21\n')
