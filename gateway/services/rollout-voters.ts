@@ -12,6 +12,8 @@ interface Known {
   sections: readonly SectionState[]
   /** Why it refused the last directive, in words; null where it didn't. */
   refused: string | null
+  /** It is a board that catches up, and has no vote. */
+  late: boolean
 }
 
 /** What nodes said of themselves last, in memory: a machine that is asked at each of a thousand reports can't read them all each time. */
@@ -23,8 +25,9 @@ export class Voters {
     this.#store = store
   }
 
-  state(node: string, { sections, refused }: NodeState): void {
+  state(node: string, { sections, refused, tier }: NodeState): void {
     const known = this.#of(node)
+    known.late = tier === 'mcu' && isLateBoard(this.#store, node)
     known.sections = sections
     known.refused = refused?.message ?? null
   }
@@ -46,6 +49,7 @@ export class Voters {
       online: record?.presence?.online === true && record.removedAt === null && record.revoked === null,
       sections: reported?.sections ?? [],
       refused: reported?.refused?.message ?? null,
+      late: record?.tier === 'mcu' && isLateBoard(this.#store, node),
     }
     if (record !== null) this.#known.set(node, read)
     return read
@@ -61,8 +65,9 @@ export class Voters {
     const release = fromHex(rollout.release)
     return rollout.waves.flatMap((nodes, wave) =>
       nodes.flatMap((node): RolloutVoter[] => {
-        if (!runs.has(node) || isLateBoard(this.#store, node)) return []
+        if (!runs.has(node)) return []
         const known = this.#of(node)
+        if (known.late) return []
         const section = known.sections.find((each) => each.app === app)
         const online = known.online || expected(node)
         return [{ node, wave, online, ...stageOf(section, rollout.epoch, release, known.refused) }]

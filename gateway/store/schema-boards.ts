@@ -4,6 +4,7 @@
  */
 export const boardMigration = `
 ALTER TABLE nodes ADD COLUMN parent TEXT;
+CREATE INDEX nodes_by_parent ON nodes (fleet, parent) WHERE parent IS NOT NULL;
 CREATE TABLE board_sessions (
   fleet TEXT NOT NULL, node TEXT NOT NULL, incarnation BLOB NOT NULL, session_key BLOB NOT NULL, at INTEGER NOT NULL,
   PRIMARY KEY (fleet, node, incarnation, session_key),
