@@ -100,7 +100,7 @@ export function parseNodeFile(text: string, file = 'agent.toml'): NodeFile {
   const nodeFile: NodeFile = {
     labels: labels(top),
     liveness: liveness(top),
-    checkpointMs: top.durationMs('checkpoint', 5_000),
+    checkpointMs: checkpointMs(top),
     memoryBytes: top.has('memory') ? top.sizeBytes('memory') : optional(top, 'memory', null),
     sensors: bindings(top, 'sensor', sensor),
     actuators: bindings(top, 'actuator', actuator),
@@ -178,6 +178,12 @@ function labels(top: TomlTable): readonly string[] {
   }
   if (found.length > 32) throw top.fail('labels', 'has more than 32 labels')
   return found
+}
+
+function checkpointMs(top: TomlTable): number {
+  const ms = top.durationMs('checkpoint', 5_000)
+  if (ms > 0 && ms < 100) throw top.fail('checkpoint', 'should be 0s, or at least 100ms')
+  return ms
 }
 
 function liveness(top: TomlTable): NodeFile['liveness'] {
