@@ -4,6 +4,7 @@ import type { HistoryAnswer } from '../../gateway/admin/api/schemas/data.ts'
 import type { NodeDetail } from '../../gateway/admin/api/schemas/nodes.ts'
 import { eventually, Fleet } from '../support/fleet.ts'
 import { SimulatedBoard, startNodeAtPort, untilNode } from './board-support.ts'
+import { sayTo } from './node-support.ts'
 import { counting } from './rollout-support.ts'
 import { ask, lastValue, writeApp } from './support.ts'
 
@@ -28,10 +29,11 @@ const push = (version: number, heap: string) =>
   fleet.json<PushAnswer>([
     'push',
     '--no-wait',
-    writeApp(fleet, 'app', `[module.main]\ntimer = "200ms"\nheap = "${heap}"\n`, {
+    writeApp(fleet, 'app', `[module.main]\ntimer = "200ms"\nsubscribe = ["say"]\nheap = "${heap}"\n`, {
       main: counting(version, {
         tick: 'const reading = read("outdoor"); if (reading.isOk) emit("outdoor", reading.value);',
-        more: 'import { read } from "hypha/host/sensor";',
+        more: `import { read } from "hypha/host/sensor";
+export function deliver(topic: string, payload: Uint8Array): void { emit("heard", payload.length); }`,
       }),
     }),
   ])
@@ -93,6 +95,11 @@ it('An edit is swapped in with its state kept, and its sequence unbroken', { tim
   await fleet.reached('app', 'confirmed')
   await moreThan((await unbroken()) + 5)
   await unbroken()
+})
+
+it('A message for its inbox reaches it by way of its node', { timeout: onABusyMachineMs }, async () => {
+  await sayTo(fleet, 'app', 12_345)
+  await lastValue(fleet, { app: 'app', metric: 'heard' }, ({ node, value }) => node === 'mcu-1' && value === 5)
 })
 
 it('What needs more memory than it has runs on its node, and reads its sensor; what fits again comes home', {
