@@ -1,15 +1,26 @@
 import { randomBytes } from 'node:crypto'
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stderr, stdout } from 'node:process'
 import { parseArgs } from 'node:util'
+import { shortHolds, showClimb, vitalsOf } from './climb.ts'
 import { agentProgram, eventually, freePort, hyphaProgram, project, RunningProgram, runProgram } from './processes.ts'
 import { plainLine, renderScreen, type ValueRow } from './screen.ts'
 
 const help = `A whole fleet on this machine: a gateway with its edge node, a cloud node and two devices, each a process of its own that joins over TLS.
 The greenhouse app is built and pushed; then its values are shown as they come. While they flow, a second release is pushed: all nodes flip to it at one instant, and sign a receipt.
+Then a device runs short of memory, and its frost-alarm climbs to the edge and comes home (with --for, from 60s on).
 
   npm run demo                 runs until Ctrl-C
   npm run demo -- --for 30s    ends by itself, with 0 if every node and every module has reported
@@ -64,6 +75,8 @@ async function main(): Promise<void> {
   const [httpPort, mqttPort] = [await freePort(), await freePort()]
   await hypha(['init', 'demo', '--host', '127.0.0.1', '--http-port', `${httpPort}`, '--mqtt-port', `${mqttPort}`])
 
+  appendFileSync(join(env.HYPHA_HOME, 'fleet.toml'), shortHolds)
+
   step('hypha gateway', 'broker, database, and an edge node as its child')
   const gateway = start(hyphaProgram, ['gateway'])
   await gateway.line(/ready/, 60_000)
@@ -71,7 +84,7 @@ async function main(): Promise<void> {
   step('hypha invite … && hypha-agent join … && hypha-agent run', 'cloud-1, pi-1, pi-2: over TLS, with one-time URLs')
   await Promise.all([
     addNode('cloud-1', 'cloud', cloudFile()),
-    addNode('pi-1', 'device', deviceFile(1)),
+    addNode('pi-1', 'device', `${deviceFile(1)}\n${vitalsOf(folder)}`),
     addNode('pi-2', 'device', deviceFile(400)),
   ])
 
@@ -102,7 +115,8 @@ async function showValues(): Promise<void> {
     if (stream === 'err') return
     const { node, module, home, metric, value, at } = JSON.parse(line) as Omit<ValueRow, 'atMs'> & { at: number }
     if (value === null) return
-    const key = [node, module, home, metric].join(' ')
+    // What has climbed goes on in its line, wherever it runs.
+    const key = [home ?? node, module, metric].join(' ')
     const row = rows.get(key) ?? {
       node,
       tier: tiers.get(node) ?? '?',
@@ -113,6 +127,8 @@ async function showValues(): Promise<void> {
       atMs: at,
       history: [],
     }
+    row.node = node
+    row.tier = tiers.get(node) ?? '?'
     row.value = value
     row.atMs = at
     row.history = [...row.history.slice(-119), value]
@@ -126,7 +142,8 @@ async function showValues(): Promise<void> {
     if (stream === 'err') return
     const { node, code, text } = JSON.parse(line) as { node: string; code: string; text: string }
     notes.push(`${node ?? 'gateway'}: ${code}: ${text}`)
-    if (!asTable && (code === 'receipt' || code.startsWith('rollout'))) stdout.write(`${notes.at(-1)}\n`)
+    if (!asTable && (['receipt', 'escalated', 'come-home'].includes(code) || code.startsWith('rollout')))
+      stdout.write(`${notes.at(-1)}\n`)
     const flipped = code === 'receipt' ? /to (\d+)/.exec(text)?.[1] : undefined
     if (node !== null && flipped !== undefined) epochs.set(node, Number(flipped))
   })
@@ -137,9 +154,15 @@ async function showValues(): Promise<void> {
     say(`The second push did not come through: ${error.message}`)
     return null
   })
+  // What a short demo has no time for.
+  const climbed =
+    limitMs === null || limitMs >= 60_000
+      ? second.then(() => showClimb({ folder, json, hypha, say })).then(() => true, couldNotClimb)
+      : Promise.resolve(true)
   if (limitMs === null) await new Promise(() => undefined)
   await new Promise((done) => setTimeout(done, Math.max(0, limitMs! - (Date.now() - startedAt))))
   const receipts = await second
+  const cameHome = await climbed
   if (draw !== null) clearInterval(draw)
   const seen = [...rows.values()]
   const missing = [
@@ -152,7 +175,12 @@ async function showValues(): Promise<void> {
     stdout.write(
       `\nValues of ${modules.length} modules came from ${nodes.length} nodes; ${reports} reports were posted.\n\n${receipts ?? notes.at(-1)}\n`,
     )
-  await finish(missing.length > 0 || receipts === null ? 1 : 0)
+  await finish(missing.length > 0 || receipts === null || !cameHome ? 1 : 0)
+}
+
+function couldNotClimb(error: Error): false {
+  say(`The climb could not be shown: ${error.message}`)
+  return false
 }
 
 /** A second release while the values flow, all nodes at once; answers the receipts as `hypha receipt` shows them. */

@@ -57,14 +57,18 @@ function formatAge(ms: number): string {
   return ms < 0 ? '0.0s' : ms < 60_000 ? `${(ms / 1000).toFixed(1)}s` : `${Math.floor(ms / 60_000)}m`
 }
 
+/** An instance that isn't where it belongs says to whom it does. */
+const named = ({ module, home, node }: ValueRow): string =>
+  home === null || home === node ? module : `${module}@${home}`
+
 /** The lines of a whole screen, `columns` wide, without line ends. */
 export function renderScreen(screen: Screen, columns: number): string[] {
   const width = Math.max(60, Math.min(columns, 110))
-  const trend = Math.max(8, width - 62)
+  const trend = Math.max(8, width - 66)
   const lines = [bold(cell(screen.title, width)), '']
   lines.push(
     dim(
-      `${cell('TIER', 8)}${cell('NODE', 10)}${cell('MODULE', 14)}${cell('METRIC', 14)}${'VALUE'.padStart(9)}  ${'AGE'.padStart(5)}  TREND`,
+      `${cell('TIER', 8)}${cell('NODE', 10)}${cell('MODULE', 18)}${cell('METRIC', 14)}${'VALUE'.padStart(9)}  ${'AGE'.padStart(5)}  TREND`,
     ),
   )
   let lastNode = ''
@@ -74,7 +78,7 @@ export function renderScreen(screen: Screen, columns: number): string[] {
     const place = tinted(row.tier, `${cell(first ? row.tier : '', 8)}${cell(first ? row.node : '', 10)}`)
     const age = formatAge(screen.nowMs - row.atMs).padStart(5)
     lines.push(
-      `${place}${cell(row.module, 13)} ${cell(row.metric, 13)} ${formatValue(row.value).padStart(9)}  ${dim(age)}  ${sparkline(row.history, trend)}`,
+      `${place}${cell(named(row), 17)} ${cell(row.metric, 13)} ${formatValue(row.value).padStart(9)}  ${dim(age)}  ${sparkline(row.history, trend)}`,
     )
   }
   if (screen.rows.length === 0) lines.push(dim('no value yet'))
