@@ -99,3 +99,12 @@ test('When it comes back it runs nothing of that, and nothing moves', async () =
   const { where } = await ask<{ where: { module: string; node: string; status: string }[] }>(fleet, `/v1/apps/${app}`)
   expect(where.find(({ module }) => module === 'advisor')).toMatchObject({ node: other, status: 'running' })
 })
+
+test('A new release of what is shared takes over in two phases, under the lease that its node has', async () => {
+  const folder = join(fleet.folder, 'apps', app)
+  writeFileSync(join(folder, 'advisor/assembly/index.ts'), advisor.replace('emit("answered"', 'emit("answered-anew"'))
+  await fleet.hypha(['push', folder])
+  const anew = await lastValue(fleet, { app, metric: 'answered-anew' })
+  expect(anew.node).toBe(other)
+  await advised(({ at }) => at > anew.at)
+})
