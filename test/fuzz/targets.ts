@@ -16,6 +16,7 @@ import { tarTarget } from './targets/tar.ts'
 import { keyFileTarget, manifestTarget, nodeFileTarget, witTarget } from './targets/texts.ts'
 import { joinUrlTarget, topicsTarget } from './targets/topics.ts'
 import { transferTarget } from './targets/transfer.ts'
+import { uplinkTargets } from './targets/uplink.ts'
 import { valuesTarget } from './targets/values.ts'
 import { componentTarget, coreTarget } from './targets/wasm.ts'
 
@@ -24,6 +25,7 @@ export const targets: readonly Target[] = [
   cborTarget,
   ...coseTargets,
   ...messageTargets,
+  ...uplinkTargets,
   rootDraftTarget,
   topicsTarget,
   joinUrlTarget,
