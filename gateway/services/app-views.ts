@@ -61,7 +61,9 @@ export class AppViews {
           ?.instances.find((item) => item.module === module && item.home === home)
         const unknown = { module, home, status: 'waiting', restarts: 0, turns: 0, error: null }
         const shown = { ...(reported ?? unknown), node, scope, online: online.has(node) }
-        const note = this.#pipeline.leases.noteOf({ app: name, module, home }, { ...shown, leased: leased === true })
+        const moves = this.#reports.checkpoints.noteOf({ app: name, module, home, node })
+        const waits = this.#pipeline.leases.noteOf({ app: name, module, home }, { ...shown, leased: leased === true })
+        const note = waits ?? moves
         return note === null ? shown : { ...shown, note }
       }),
       escalations: escalationViews(this.#store.escalations.inForce(name), plan),

@@ -4,7 +4,7 @@ import { instanceName } from '@hypha/core/wire/ids.ts'
 import { type Checkpoint, checkpoint, checkpointAck, kept } from '@hypha/core/wire/messages/checkpoint.ts'
 import type { NodeState } from '@hypha/core/wire/messages/state.ts'
 import { Assembly } from '../handover/assemble.ts'
-import type { Holder } from '../store/handovers.ts'
+import type { Holder, InstanceId } from '../store/handovers.ts'
 import type { EventRecord } from '../store/records.ts'
 import type { GatewayDeps } from './deps.ts'
 import type { Feeds } from './feeds.ts'
@@ -120,6 +120,15 @@ export class Checkpoints {
       events.push(store.events.add({ at: now, node, app, module, home, code: 'inputs-full', text }))
     }
     return { queued, events }
+  }
+
+  /** Why an instance doesn't run yet where plans have it, as far as it is on its way; null where it isn't. */
+  noteOf({ node, ...instance }: InstanceId & { readonly node: string }): string | null {
+    const holder = this.#deps.store.handovers.holder(instance)
+    if (holder === null || (holder.status === 'held' && (holder.node !== node || holder.arrived))) return null
+    if (holder.status === 'held') return `it comes from ${holder.origin}`
+    if (holder.status === 'free') return 'it moves when the rollout has ended'
+    return `it begins on ${node} when ${holder.node} has let go of it`
   }
 
   /** A node has said what runs on it: what was on its way there may have come. */

@@ -105,6 +105,8 @@ test('The node that has an instance is told to let go first, and the next one is
   const gateway = await moving()
   expect(told(gateway, 'gw-edge').instances).toEqual([])
   expect(told(gateway, 'a-edge').instances).toEqual([])
+  const [shown] = (await gateway.services.apps.show('greenhouse')).where
+  expect(shown?.note).toBe('it begins on a-edge when gw-edge has let go of it')
   const [first = 0] = numbers(gateway)
   says(gateway, 'gw-edge', { count: 7, handled: first })
   expect(told(gateway, 'a-edge').instances).toEqual(['ledger'])
