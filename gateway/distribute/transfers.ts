@@ -16,6 +16,8 @@ const thoroughUpToBytes = 32 * 1024
 const forBoards = 'mcu '
 /** What a release's envelope is taken to have of a board's slot, and the unit that all in it is rounded up to. */
 const mostEnvelopeBytes = 4 * 1_024
+/** A board's slot for its firmware is taken to have room for a patch of so small a part of it. */
+const imageSlack = 8
 const inPages = (bytes: number): number => Math.ceil(bytes / 1_024) * 1_024
 /** What no board's slot takes isn't compressed for one. */
 const mostForBoardBytes = 512 * 1024
@@ -66,6 +68,11 @@ export function createTransfers(contents: ContentStore, maker: PatchSource | nul
     contents.putTransfer(content, { ...record, base: `${forBoards}${record.encoding} ${base ?? ''}` }, bytes)
   }
 
+  function isOfKind(content: string, module: boolean): boolean {
+    const bytes = contents.get(content)
+    return bytes !== null && isModule(bytes) === module
+  }
+
   /** Null where what it applies to isn't here any more. */
   function boardPatch(content: string, bytes: Uint8Array, base: string | null): TransferRecord | null {
     const known = contents.findTransfer(content, `${forBoards}patch ${base ?? ''}`)
@@ -106,9 +113,10 @@ export function createTransfers(contents: ContentStore, maker: PatchSource | nul
     },
     /**
      * The cheapest way to get a content to a board, which decodes nothing but patches of the profile `mcu`: whole, compressed as such a patch of nothing, or a patch of `base`, what it runs. Made
-     * when it is asked for first: what a board can hold takes some ten milliseconds. A patch lies in the slot beside the module that is made of it: where there is no room for both, it comes whole.
+     * when it is asked for first: what a board can hold takes some ten milliseconds. A patch lies in the slot beside what is made of it: where there is no room for both, it comes whole.
+     * `held`: the module and the firmware that the board runs; each is patched over its own kind.
      */
-    transferForBoard(content: string, base: string | null, slotBytes: number): Transfer {
+    transferForBoard(content: string, held: readonly string[], slotBytes: number): Transfer {
       const bytes = read(content)
       const whole =
         contents.findTransfer(content, null) ??
@@ -116,10 +124,11 @@ export function createTransfers(contents: ContentStore, maker: PatchSource | nul
       const asItIs: TransferRecord = { encoding: 'identity', base: null, digest: content, size: bytes.length }
       // Its bytes must be found under its own digest, also where they travel compressed to others.
       if (whole.encoding !== 'identity') keepForBoard(content, null, asItIs, null)
-      if (bytes.length > mostForBoardBytes || !isModule(bytes)) return toTransfer(asItIs)
-      const bases = base === null || base === content ? [null] : [null, base]
-      const patches = bases.flatMap((each) => boardPatch(content, bytes, each) ?? [])
-      const room = slotBytes - mostEnvelopeBytes - inPages(bytes.length)
+      if (bytes.length > mostForBoardBytes) return toTransfer(asItIs)
+      const forModule = isModule(bytes)
+      const bases = held.filter((each) => each !== content && isOfKind(each, forModule))
+      const patches = [...(forModule ? [null] : []), ...bases].flatMap((each) => boardPatch(content, bytes, each) ?? [])
+      const room = forModule ? slotBytes - mostEnvelopeBytes - inPages(bytes.length) : bytes.length / imageSlack
       const fitting = patches.filter(({ size }) => inPages(size) <= room)
       return toTransfer([asItIs, ...fitting].reduce((best, each) => (each.size < best.size ? each : best)))
     },

@@ -357,7 +357,7 @@ function directAll(
     settings: settingsOf(shop, records),
     transfer: (node, { digest }) =>
       boards.has(node)
-        ? shop.transfers.transferForBoard(toHex(digest), [...held(node)][0] ?? null, boards.get(node)!)
+        ? shop.transfers.transferForBoard(toHex(digest), [...held(node)], boards.get(node)!)
         : shop.transfers.transferFor(toHex(digest), () => held(node)),
     now: shop.clock.now(),
     lifetimeMs: directiveLifetimeMs,

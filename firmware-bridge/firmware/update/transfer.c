@@ -54,7 +54,7 @@ static code check_offer(const held *in, const transfer_offer *offer) {
   if (offer->what == what_release) return cbor_there(trust_section(&by, span_of(offer->digest, 32))) ? code_ok : code_rules_order;
   if (offer->what != what_content) return offer->is_patch || offer->size != offer->wire_size ? code_message_malformed : code_ok;
   if (!offer->is_patch && offer->size != offer->wire_size) return code_message_malformed;
-  if (offer->has_base && slot_with(in, offer->base) != in->slots.active) return code_patch_base_missing;
+  if (offer->has_base && (in->slots.active == no_slot || slot_with(in, offer->base) != in->slots.active)) return code_patch_base_missing;
   return held_check_listed(held_spare_section(in, &by), offer);
 }
 

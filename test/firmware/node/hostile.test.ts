@@ -1,3 +1,5 @@
+import { makePatch } from '@hypha/core/delta/make-patch.ts'
+import { brotli } from '@hypha/core/platform/compress.ts'
 import { afterEach, describe, expect, it } from 'vitest'
 import { crypto, keys, makeDirective, makeRelease, signDirective, signRelease, thief } from '../../support/signed.ts'
 import { type Board, boards, samplesOf } from './board.ts'
@@ -123,6 +125,17 @@ describe('A board that runs something good', () => {
     )
     expect(await board.transfer('content', core)).toBe('complete')
     await goesOn(board)
+  })
+
+  it('that runs nothing yet refuses a patch over anything', async () => {
+    const { board } = newBoard()
+    await board.start()
+    const push = makePush(core, { number: 6 })
+    await board.transfer('directive', push.directive)
+    await board.transfer('release', push.envelope)
+    const patch = makePatch(good.core, core, brotli, { profile: 'mcu' }).bytes
+    expect(await board.transfer('content', patch, { of: core, base: good.core })).toBe('patch-base-missing')
+    expect(await board.transfer('content', core)).toBe('complete')
   })
 
   it("refuses to run a module whose import isn't there, and goes back", async () => {
