@@ -14,16 +14,20 @@ typedef struct {
 
 static inline span span_of(const void *at, uint32_t length) { return (span){(const uint8_t *)at, length}; }
 
-static inline bool span_equal(span a, span b) { return a.length == b.length && (a.length == 0 || memcmp(a.at, b.at, a.length) == 0); }
+bool span_equal(span a, span b);
 
 #define SPAN_TEXT(text) ((span){(const uint8_t *)(text), sizeof(text) - 1})
 
+/* Numbers of which the lowest byte comes first, wherever they lie. */
 static inline uint32_t load32(const uint8_t *at) {
   return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
 }
 
 static inline void store32(uint8_t *at, uint32_t value) {
-  for (int i = 0; i < 4; i++) at[i] = (uint8_t)(value >> (8 * i));
+  at[0] = (uint8_t)value;
+  at[1] = (uint8_t)(value >> 8);
+  at[2] = (uint8_t)(value >> 16);
+  at[3] = (uint8_t)(value >> 24);
 }
 
 #endif

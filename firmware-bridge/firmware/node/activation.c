@@ -77,7 +77,7 @@ static code activate_firmware(node *n, cbor fields) {
 void node_activate(node *n, cbor fields) {
   slot_facts *active = slots_active(&n->held.slots);
   code found;
-  if (firmware_is(content_of(fields, 2))) found = activate_firmware(n, fields);
+  if (firmware_is(content_of(fields, 2))) found = firmware_can_change() ? activate_firmware(n, fields) : code_update_unsupported;
   else switch (number_of(fields, 1)) {
     case step_activate:
       found = activate(n, fields);

@@ -313,7 +313,7 @@ void messages_send(node *n) {
     n->state_owed = false;
     n->state_at = board_millis();
   }
-  if (n->firmware_owed && send_firmware(n)) n->firmware_owed = false;
+  if (firmware_can_change() && n->firmware_owed && send_firmware(n)) n->firmware_owed = false;
   if (n->held_owed && send_held(n)) n->held_owed = false;
   if (n->session_owed && send_session(n)) n->session_owed = false;
   while (n->refusal_count > 0 && send_refusal(n, &n->refusals[0])) {

@@ -93,7 +93,7 @@ uint32_t node_step(node *n) {
   uint8_t bytes[64];
   board_alive();
   // Nobody has confirmed it: perhaps it can't be spoken with. Each start counts.
-  if (n->held.firmware_trial && board_millis() > firmware_trial_ms) board_reset();
+  if (firmware_can_change() && n->held.firmware_trial && board_millis() > firmware_trial_ms) board_reset();
   for (uint32_t count; (count = board_receive(bytes, sizeof bytes)) > 0;) wire_feed(&n->wire, bytes, count, board_millis());
   see_openings(n);
   if (wire_is_open(&n->wire)) {

@@ -8,9 +8,8 @@
 
 enum { ring_bytes = 2048, ring_series = 8, ring_metric = 32 };
 
+/** What is small comes first, here and in the other big structures: a short instruction reaches no further. */
 typedef struct {
-  /** Record of the place that each takes: its head, then a sample or the CBOR of an entry. */
-  uint8_t bytes[ring_bytes];
   uint32_t first_at, end_at, used;
   /** Numbers of the oldest and behind the newest; the latter of what counts. */
   uint64_t first, next, counted;
@@ -25,6 +24,8 @@ typedef struct {
     char name[ring_metric];
   } series[ring_series];
   uint8_t series_count;
+  /** Record of the place that each takes: its head, then a sample or the CBOR of an entry. */
+  uint8_t bytes[ring_bytes];
 } ring;
 
 /** What all of a report says of the one who reports. */

@@ -2,7 +2,9 @@
 #include <sha512.h>
 #include <string.h>
 
-static const uint64_t rounds[80] = {
+#include "sha_rounds.h"
+
+const uint64_t sha_rounds[80] = {
     0x428a2f98d728ae22, 0x7137449123ef65cd, 0xb5c0fbcfec4d3b2f, 0xe9b5dba58189dbbc, 0x3956c25bf348b538,
     0x59f111f1b605d019, 0x923f82a4af194f9b, 0xab1c5ed5da6d8118, 0xd807aa98a3030242, 0x12835b0145706fbe,
     0x243185be4ee4b28c, 0x550c7dc3d5ffb4e2, 0x72be5d74f27b896f, 0x80deb1fe3b1696b1, 0x9bdc06a725c71235,
@@ -20,6 +22,9 @@ static const uint64_t rounds[80] = {
     0x113f9804bef90dae, 0x1b710b35131c471b, 0x28db77f523047d84, 0x32caab7b40c72493, 0x3c9ebe0a15c9bebc,
     0x431d67c49c100d4c, 0x4cc5d4becb3e42b6, 0x597f299cfc657e2a, 0x5fcb6fab3ad6faec, 0x6c44198c4a475817};
 
+const uint64_t sha_first[8] = {0x6a09e667f3bcc908, 0xbb67ae8584caa73b, 0x3c6ef372fe94f82b, 0xa54ff53a5f1d36f1,
+                               0x510e527fade682d1, 0x9b05688c2b3e6c1f, 0x1f83d9abfb41bd6b, 0x5be0cd19137e2179};
+
 static uint64_t turn(uint64_t x, int by) { return x >> by | x << (64 - by); }
 
 /** The schedule is kept as the 16 words that it needs: 512 bytes of stack less. */
@@ -36,7 +41,7 @@ static void compress(uint64_t state[8], const uint8_t *block) {
       w[i & 15] += w[(i + 9) & 15] + (turn(a, 1) ^ turn(a, 8) ^ a >> 7) + (turn(b, 19) ^ turn(b, 61) ^ b >> 6);
     }
     uint64_t e = v[4], a = v[0];
-    uint64_t one = v[7] + (turn(e, 14) ^ turn(e, 18) ^ turn(e, 41)) + ((e & v[5]) ^ (~e & v[6])) + rounds[i] + w[i & 15];
+    uint64_t one = v[7] + (turn(e, 14) ^ turn(e, 18) ^ turn(e, 41)) + ((e & v[5]) ^ (~e & v[6])) + sha_rounds[i] + w[i & 15];
     uint64_t two = (turn(a, 28) ^ turn(a, 34) ^ turn(a, 39)) + ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
     for (int j = 7; j > 0; j--) v[j] = v[j - 1];
     v[4] += one;
@@ -46,9 +51,7 @@ static void compress(uint64_t state[8], const uint8_t *block) {
 }
 
 int sha512_init(sha512_context *md) {
-  static const uint64_t first[8] = {0x6a09e667f3bcc908, 0xbb67ae8584caa73b, 0x3c6ef372fe94f82b, 0xa54ff53a5f1d36f1,
-                                    0x510e527fade682d1, 0x9b05688c2b3e6c1f, 0x1f83d9abfb41bd6b, 0x5be0cd19137e2179};
-  memcpy(md->state, first, sizeof first);
+  memcpy(md->state, sha_first, sizeof sha_first);
   md->length = 0;
   md->curlen = 0;
   return 0;

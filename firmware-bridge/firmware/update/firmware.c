@@ -26,8 +26,8 @@ span firmware_running(const held *in) {
 }
 
 code firmware_open(held *in, bool *reverted) {
-  in->firmware = board.flash.firmware_pages > 0 ? board_slot() : no_slot;
-  if (in->firmware == no_slot) return code_ok;
+  in->firmware = firmware_can_change() ? board_slot() : no_slot;
+  if (!firmware_can_change()) return code_ok;
   boot_place place = flash_boot();
   boot_record record = boot_read(&place);
   in->firmware_trial = record.trial == in->firmware;
@@ -69,13 +69,13 @@ static cbor section_offered(const held *in, const transfer_offer *offer) {
 
 bool firmware_concerns(const held *in, const transfer_offer *offer) {
   if (offer->what == what_release) return section_offered(in, offer) != NULL;
-  if (offer->what != what_content || in->firmware == no_slot) return false;
+  if (offer->what != what_content || !firmware_can_change()) return false;
   firmware_facts facts = firmware_read(in);
   return is_image(&facts.slot[0], offer) || is_image(&facts.slot[1], offer);
 }
 
 bool firmware_has(const held *in, const transfer_offer *offer) {
-  if (in->firmware == no_slot) return false;
+  if (!firmware_can_change()) return false;
   firmware_facts facts = firmware_read(in);
   const firmware_slot *runs = &facts.slot[in->firmware], *spare = &facts.slot[firmware_spare(in)];
   if (offer->what == what_content) return is_image(runs, offer) || (spare->status == slot_stored && is_image(spare, offer));
@@ -96,7 +96,7 @@ static bool is_asked_for(const held *in, const firmware_slot *slot) {
 }
 
 code firmware_check(const held *in, const transfer_offer *offer) {
-  if (in->firmware == no_slot) return code_update_unsupported;
+  if (!firmware_can_change()) return code_update_unsupported;
   if (offer->what == what_release) return offer->is_patch || offer->size != offer->wire_size ? code_message_malformed : code_ok;
   firmware_facts facts = firmware_read(in);
   const firmware_slot *runs = &facts.slot[in->firmware], *spare = &facts.slot[firmware_spare(in)];
@@ -107,6 +107,7 @@ code firmware_check(const held *in, const transfer_offer *offer) {
 }
 
 code firmware_place(const held *in, const transfer_offer *offer, area *out) {
+  if (!firmware_can_change()) return code_update_unsupported;
   // While one is on trial, the other slot is what it would go back to.
   if (in->firmware_trial) return code_rules_order;
   *out = flash_inbox();
@@ -119,7 +120,7 @@ code firmware_place(const held *in, const transfer_offer *offer, area *out) {
 }
 
 code firmware_accept(held *in, cbor section, span payload) {
-  if (in->firmware == no_slot) return code_update_unsupported;
+  if (!firmware_can_change()) return code_update_unsupported;
   if (count_of(cbor_get(section, section_instances)) != 0) return code_board_instances;
   firmware_facts facts = firmware_read(in);
   firmware_slot *slot = &facts.slot[in->firmware];
@@ -143,6 +144,7 @@ code firmware_accept(held *in, cbor section, span payload) {
 }
 
 code firmware_judge(held *in) {
+  if (!firmware_can_change()) return code_update_unsupported;
   area into = flash_firmware(firmware_spare(in));
   firmware_facts facts = firmware_read(in);
   firmware_slot *slot = &facts.slot[firmware_spare(in)];
@@ -160,6 +162,7 @@ code firmware_judge(held *in) {
 }
 
 code firmware_may_start(const held *in, span release) {
+  if (!firmware_can_change()) return code_rules_order;
   firmware_facts facts = firmware_read(in);
   const firmware_slot *spare = &facts.slot[firmware_spare(in)];
   if (!is_asked_for(in, spare) || !span_equal(release, span_of(spare->release, 32))) return code_commit_mismatch;
@@ -167,11 +170,13 @@ code firmware_may_start(const held *in, span release) {
 }
 
 code firmware_activate(held *in) {
+  if (!firmware_can_change()) return code_rules_order;
   boot_place place = flash_boot();
   return boot_write(&place, in->firmware, firmware_spare(in)) ? code_ok : code_board_flash;
 }
 
 code firmware_confirm(held *in) {
+  if (!firmware_can_change()) return code_rules_order;
   boot_place place = flash_boot();
   if (!boot_write(&place, in->firmware, boot_none)) return code_board_flash;
   in->firmware_trial = false;
@@ -182,6 +187,7 @@ code firmware_confirm(held *in) {
 }
 
 code firmware_revert(held *in) {
+  if (!firmware_can_change()) return code_rules_order;
   boot_place place = flash_boot();
   firmware_facts facts = firmware_read(in);
   facts.slot[in->firmware].status = slot_failed;

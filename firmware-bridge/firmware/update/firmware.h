@@ -18,6 +18,9 @@ typedef struct {
   firmware_slot slot[2];
 } firmware_facts;
 
+/** Whether this board has room for two firmwares; what is only for those that have it, others don't carry along. */
+static inline bool firmware_can_change(void) { return board.flash.firmware_pages > 0; }
+
 bool firmware_is(span app);
 firmware_facts firmware_read(const held *in);
 static inline uint8_t firmware_spare(const held *in) { return 1 - in->firmware; }

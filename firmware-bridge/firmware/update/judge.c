@@ -126,6 +126,7 @@ static code validate(held *in, slot_facts *facts, uint8_t *scratch, uint32_t scr
 
 /** Images need no side table: they are judged by what they are for. */
 static code judge_image(held *in, uint8_t *scratch, uint32_t scratch_bytes) {
+  if (!firmware_can_change()) return code_update_unsupported;
   if (in->transfer.offer.is_patch) {
     span old = in->transfer.offer.has_base ? firmware_running(in) : (span){NULL, 0};
     TRY(decode(in, flash_firmware(firmware_spare(in)), old, scratch, scratch_bytes));

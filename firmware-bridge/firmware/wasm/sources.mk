@@ -1,8 +1,8 @@
 # Included by ../Makefile, behind its variables. The interpreter's switches are the same for every machine, so that its size and its speed are
 # of one program: all of it small, and the one file that is a loop over instructions fast.
 
-wasm_flags := -Os -fno-math-errno -fbuiltin -fno-jump-tables -Wno-pedantic
-wasm_loop_flags := $(wasm_flags) -O2 --param max-goto-duplication-insns=3 -fno-schedule-insns -fno-schedule-insns2 -fno-pie
+wasm_flags := -Os -fno-move-loop-invariants -fno-tree-dominator-opts -fno-math-errno -fbuiltin -fno-jump-tables -Wno-pedantic
+wasm_loop_flags := $(wasm_flags) -O2 -fmove-loop-invariants -ftree-dominator-opts --param max-goto-duplication-insns=3 -fno-schedule-insns -fno-schedule-insns2 -fno-tree-pre -fno-gcse -fno-reorder-blocks -fno-pie
 
 wasm := $(sort $(wildcard wasm/*.c))
 hypha_wasm := tools/hypha-wasm.c $(sort $(wildcard tools/wasm/*.c))

@@ -69,51 +69,52 @@ typedef struct {
   uint32_t arena;
 } wire_limits;
 
-/** All but `counters` is the wire's own. */
+/** All but `counters` is the wire's own. What is small and often touched comes first: a short instruction reaches no further. */
 typedef struct {
-  wire_counters counters;
-  wire_config config;
-
   /* Opening [S 4]. */
-  uint32_t own, peer, hello_at, hello_wait;
-  /** The incarnation that a reset is to tell of, or 0. */
-  uint32_t ended;
-  uint8_t ended_why;
   bool open, hello_owed;
-  wire_limits theirs;
+  uint8_t ended_why;
 
   /* Frames that come in: the place where the next one is put, and the stuffing's state. */
-  wire_in *ins;
-  uint8_t *in_bytes;
-  uint16_t in_stride;
-  uint16_t got;
   uint8_t into, group_left;
   bool zero_due, begun;
 
   /* Receiving [S 6]. */
-  uint16_t next_in[wire_channels];
   bool ack_owed[wire_channels];
   uint8_t last_ack;
 
   /* Sending [S 5]. */
-  wire_out *outs;
-  uint8_t *out_bytes;
-  uint16_t out_stride;
-  /** Of each channel: the oldest that wasn't taken, the first that wasn't sent, the next to be offered. */
-  uint16_t base[wire_channels], unsent[wire_channels], next_out[wire_channels];
   uint8_t last_data;
   bool acked_last, measured;
-  uint32_t order;
-  /** Eighths and quarters of a millisecond. */
-  uint32_t trip8, deviation4;
 
   /* The frame that goes out: its stuffing's state. */
-  uint8_t head[5], small[18], tail[4];
-  const uint8_t *payload;
-  uint16_t send_at, send_size;
   uint8_t send_left, send_step;
   bool send_skip;
   uint8_t sending;
+  uint16_t send_at, send_size;
+  const uint8_t *payload;
+
+  uint16_t in_stride, got;
+  uint16_t out_stride;
+  uint16_t next_in[wire_channels];
+  /** Of each channel: the oldest that wasn't taken, the first that wasn't sent, the next to be offered. */
+  uint16_t base[wire_channels], unsent[wire_channels], next_out[wire_channels];
+
+  wire_in *ins;
+  uint8_t *in_bytes;
+  wire_out *outs;
+  uint8_t *out_bytes;
+
+  uint32_t own, peer, hello_at, hello_wait;
+  /** The incarnation that a reset is to tell of, or 0. */
+  uint32_t ended;
+  uint32_t order;
+  /** Eighths and quarters of a millisecond. */
+  uint32_t trip8, deviation4;
+  wire_limits theirs;
+  wire_config config;
+  wire_counters counters;
+  uint8_t head[5], small[18], tail[4];
 } wire;
 
 /** False if the configuration is out of range or the arena too small. The line is closed then and opens by itself, once the other side is heard. */
