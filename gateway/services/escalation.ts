@@ -9,7 +9,6 @@ import { defaultPolicy, type EscalationPolicy } from '../escalate/policy.ts'
 import { type NodeVitals, nextTrouble, noteVitals } from '../escalate/vitals.ts'
 import type { EventRecord } from '../store/records.ts'
 import type { GatewayDeps } from './deps.ts'
-import type { Feeds } from './feeds.ts'
 import { notFound } from './not-found.ts'
 import type { Planner } from './planner.ts'
 import { type Outcome, replan } from './replan.ts'
@@ -31,7 +30,6 @@ const deviceBound = /^hypha:host\/(sensor|actuator)@/
 export class Escalation {
   readonly #deps: GatewayDeps
   readonly #planner: Planner
-  readonly #feeds: Feeds
   readonly #policy: EscalationPolicy
   /** By instance, node and cause, oldest first; in memory only: what goes on failing says so again. */
   readonly #faults = new Map<string, Fault[]>()
@@ -39,10 +37,9 @@ export class Escalation {
   #cancel: (() => void) | null = null
   #dueAt = Number.POSITIVE_INFINITY
 
-  constructor(deps: GatewayDeps, planner: Planner, feeds: Feeds, policy: EscalationPolicy = defaultPolicy) {
+  constructor(deps: GatewayDeps, planner: Planner, policy: EscalationPolicy = defaultPolicy) {
     this.#deps = deps
     this.#planner = planner
-    this.#feeds = feeds
     this.#policy = policy
   }
 
@@ -183,8 +180,7 @@ export class Escalation {
       const outcome = replan(this.#planner.shop)
       for (const action of actions) events.push(store.events.add({ ...told(action, outcome), at: now }))
       return outcome
-    })
-    this.#feeds.events.publish(events)
+    }, events)
   }
 }
 

@@ -3,7 +3,6 @@ import type { LinkView } from '../admin/api/schemas/links.ts'
 import { worthFollowing } from '../place/measured.ts'
 import type { EventRecord } from '../store/records.ts'
 import type { GatewayDeps } from './deps.ts'
-import type { Feeds } from './feeds.ts'
 import { keepTraffic, keptTraffic, trafficOf } from './measured.ts'
 import type { Planner } from './planner.ts'
 import { placeInput, replan } from './replan.ts'
@@ -18,14 +17,12 @@ const settledMs = 30 * 60_000
 export class Following {
   readonly #deps: GatewayDeps
   readonly #planner: Planner
-  readonly #feeds: Feeds
   readonly #links: (app: string) => readonly LinkView[]
   #cancel = (): void => undefined
 
-  constructor(deps: GatewayDeps, planner: Planner, feeds: Feeds, links: (app: string) => readonly LinkView[]) {
+  constructor(deps: GatewayDeps, planner: Planner, links: (app: string) => readonly LinkView[]) {
     this.#deps = deps
     this.#planner = planner
-    this.#feeds = feeds
     this.#links = links
   }
 
@@ -69,8 +66,7 @@ export class Following {
       keepTraffic(store.meta, app, { at: now, digest, traffic: change.traffic })
       events.push(store.events.add({ app, module: null, home: null, node: null, code: 'measured', text, at: now }))
       return replan(shop)
-    })
-    this.#feeds.events.publish(events)
+    }, events)
   }
 }
 

@@ -53,7 +53,7 @@ export class Pipeline {
     this.planner = new Planner(deps, feeds, this.#shop)
     this.leases = new Leases(deps, this.planner, feeds)
     this.rollouts = new Rollouts(deps, this.planner, feeds)
-    this.escalation = new Escalation(deps, this.planner, feeds, deps.escalation)
+    this.escalation = new Escalation(deps, this.planner, deps.escalation)
     this.pushes = new Pushes(deps, this.planner, this.rollouts)
   }
 

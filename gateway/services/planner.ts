@@ -1,6 +1,7 @@
 import { instanceName } from '@hypha/core/wire/ids.ts'
 import { type AppRoutes, appRoutes, type Publisher, routeMessage, type Target } from '../distribute/route.ts'
 import type { Plan } from '../plan.ts'
+import type { EventRecord } from '../store/records.ts'
 import { changesOf } from './changes.ts'
 import type { GatewayDeps } from './deps.ts'
 import type { Feeds } from './feeds.ts'
@@ -115,8 +116,8 @@ export class Planner {
     this.#cancelHandovers = clock.after(leftMs > 0 ? leftMs : patienceMs, () => this.replanInBackground())
   }
 
-  /** One transaction: what it decided goes out after it was committed. */
-  change(run: () => Outcome): Outcome {
+  /** One transaction: what it decided goes out after it was committed. `told` are events that `run` stores besides. */
+  change(run: () => Outcome, told: readonly EventRecord[] = []): Outcome {
     if (this.#owed) this.replan()
     const { store, outlet, clock } = this.#deps
     const { outcome, events } = store.transaction(() => {
@@ -142,7 +143,8 @@ export class Planner {
     this.incomplete = [...outcome.apps.values()].some(({ after }) => !after.complete)
     for (const made of outcome.directives) outlet.directive(made)
     if (outcome.inputsMoved.length > 0) outlet.inputsMoved(outcome.inputsMoved)
-    this.#feeds.events.publish(events)
+    // Whoever follows takes them by rising numbers.
+    this.#feeds.events.publish([...told, ...events])
     return outcome
   }
 }

@@ -50,7 +50,7 @@ export class NodeReports {
     this.progress = createProgress()
     this.links = new LinkTraffic(deps.clock)
     this.escalation = pipeline.escalation
-    this.following = new Following(deps, pipeline.planner, feeds, (app) => this.links.list(app))
+    this.following = new Following(deps, pipeline.planner, (app) => this.links.list(app))
     // The plan at the start is made from these: after a restart the whole fleet says the same again.
     for (const { id, tier, inventory, fingerprint } of deps.store.nodes.list()) {
       if (inventory !== null) this.#inventories.set(id, planKey(tier, inventory, fingerprint))

@@ -209,3 +209,19 @@ test('Vitals that make no sense are refused, and change nothing', async () => {
   joined(gateway, 'pi-7')
   expect(gateway.sent.failures).toEqual([])
 })
+
+test('Whoever follows the events hears of it, by rising numbers', async () => {
+  const gateway = await startGarden()
+  const heard: { id: number; code: string }[] = []
+  const following = new AbortController()
+  const done = (async () => {
+    for await (const { id, code } of gateway.services.events.follow({}, following.signal)) {
+      heard.push({ id, code })
+      if (heard.length === 2) following.abort()
+    }
+  })()
+  traps(gateway)
+  await done
+  expect(heard.map(({ code }) => code)).toEqual(['escalated', 'moved'])
+  expect(heard[1]!.id).toBeGreaterThan(heard[0]!.id)
+})
