@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { CutProxy } from '../support/cut-proxy.ts'
-import { Fleet } from '../support/fleet.ts'
-import { addEdge, beatsOn, beatTimes, handovers, placedOn, pushBeat, untilOnline } from './lease-support.ts'
+import { eventually, Fleet } from '../support/fleet.ts'
+import { addEdge, beatsOn, beatTimes, handovers, heard, placedOn, pushBeat, untilOnline } from './lease-support.ts'
+import { sayTo } from './node-support.ts'
 import { eventOf } from './support.ts'
 
 // A partition, not a death: the network between an edge and its gateway is gone, and both stay up.
@@ -50,15 +51,23 @@ async function neverTwoAtOnce(): Promise<void> {
 test('Cut off, an edge stops by its own clock before another begins, and both are never at it at the same time', async () => {
   const kept = (await placedOn(fleet, ['kept', 'beat'])).node
   await beatsOn(fleet, kept, 0, 'kept')
+  await sayTo(fleet, 'heart', 1)
+  await eventually('it heard the first', async () => (await heard(fleet)).length === 1 || undefined)
   await cutOffHolder()
+  await sayTo(fleet, 'heart', 2)
   await untilOnline(fleet, cut, false)
+  await sayTo(fleet, 'heart', 3)
   await eventOf(fleet, null, 'node-lost', /is away and its lease has run out/, cut)
   const { why } = await placedOn(fleet, beat, (node) => node === other)
   expect(why.join()).toContain(`${cut} is away and its lease has run out`)
   await beatsOn(fleet, other, Date.now())
   expect(fleet.agents.get(cut)!.running).toBe(true)
   await mend()
+  await sayTo(fleet, 'heart', 4)
+  await eventually('it heard the last', async () => (await heard(fleet)).includes(4) || undefined)
   await neverTwoAtOnce()
+  // One turn of one node for each input.
+  expect(await heard(fleet)).toEqual([1, 2, 3, 4])
 })
 
 test('What is to be kept goes on all the while where it was, and nowhere else', async () => {

@@ -20,11 +20,18 @@ export function tick(nowMs: u64): void {
   beats++;
   emit("beats", <f64>beats);
 }
+export function deliver(topic: string, payload: Uint8Array): void {
+  emit("heard", parseFloat(String.UTF8.decode(payload.buffer)));
+}
 `
 
 /** An app whose one module beats every 100 ms, on one node at a time. */
 export const pushBeat = (fleet: Fleet, app = 'heart', more = ''): Promise<string> =>
-  fleet.hypha(['push', '--no-wait', writeApp(fleet, app, `[module.beat]\ntimer = "100ms"\n${more}`, { beat })])
+  fleet.hypha([
+    'push',
+    '--no-wait',
+    writeApp(fleet, app, `[module.beat]\ntimer = "100ms"\nsubscribe = ["say"]\n${more}`, { beat }),
+  ])
 
 /** An edge whose connection a test can cut. */
 export async function addEdge(fleet: Fleet, node: string, nodeFile = fast): Promise<CutProxy> {
@@ -40,12 +47,23 @@ export async function addEdge(fleet: Fleet, node: string, nodeFile = fast): Prom
 export const beatsOn = (fleet: Fleet, node: string, after = 0, app = 'heart'): Promise<{ value: number; at: number }> =>
   lastValue(fleet, { app, metric: 'beats' }, (value) => value.node === node && value.at > after)
 
-/** When a node has beaten, by its own clock: all of it that has been stored. */
-export async function beatTimes(fleet: Fleet, node: string, app = 'heart'): Promise<number[]> {
-  const query = { app, module: 'beat', metric: 'beats', node, limit: '100000' }
-  const { points } = await ask<{ points: { at: number }[] }>(fleet, '/v1/values/history', query)
-  return points.map(({ at }) => at)
+async function historyOf(
+  fleet: Fleet,
+  app: string,
+  metric: string,
+  node?: string,
+): Promise<{ at: number; min: number }[]> {
+  const query = { app, module: 'beat', metric, node, limit: '100000' }
+  return (await ask<{ points: { at: number; min: number }[] }>(fleet, '/v1/values/history', query)).points
 }
+
+/** When a node has beaten, by its own clock: all of it that has been stored. */
+export const beatTimes = async (fleet: Fleet, node: string, app = 'heart'): Promise<number[]> =>
+  (await historyOf(fleet, app, 'beats', node)).map(({ at }) => at)
+
+/** What was heard on any node, sorted: a number twice where two turns were given it. */
+export const heard = async (fleet: Fleet): Promise<number[]> =>
+  (await historyOf(fleet, 'heart', 'heard')).map(({ min }) => min).sort((a, b) => a - b)
 
 /** Waits until the gateway knows that a node is away, or is there. */
 export const untilOnline = (fleet: Fleet, node: string, online: boolean): Promise<true> =>
