@@ -174,5 +174,3 @@ export function createHandovers(db: Database, fleet: string) {
     },
   }
 }
-
-export type HandoverStore = ReturnType<typeof createHandovers>
