@@ -1,5 +1,6 @@
 import { HyphaError } from '@hypha/core/errors.ts'
 import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
+import { parseJoinUrl } from '@hypha/core/wire/join-url.ts'
 import type { Federation } from '../admin/api/federation.ts'
 import type { UpstreamView } from '../admin/api/schemas/sites.ts'
 import { audit, gateway, type UplinksDeps } from './deps.ts'
@@ -80,18 +81,24 @@ export function upstreamEnd(deps: UplinksDeps) {
     }
   }
 
+  /** Throws `upstream-joined` unless it is the same site of the same fleet that joins anew. */
+  function refuseAnother(fleet: string, site: string): void {
+    if (upstream === null || (upstream.fleet === fleet && upstream.site === site)) return
+    throw new HyphaError('upstream-joined', `This gateway is the site ${upstream.site} of ${upstream.fleet}`)
+  }
+
   const services: Federation['upstream'] = {
     show,
-    async join({ url, node = defaultNode }, by) {
-      const refuse = () => {
-        if (upstream === null) return
-        throw new HyphaError('upstream-joined', `This gateway is the site ${upstream.site} of ${upstream.fleet}`)
-      }
-      refuse()
-      const joined = await joinUpstream(url, node, nodeCrypto.random(32), now())
-      refuse()
+    async join({ url, node }, by) {
+      const { fleet, node: site } = parseJoinUrl(url)
+      refuseAnother(fleet, site)
+      const joined = await joinUpstream(url, upstream?.node ?? node ?? defaultNode, nodeCrypto.random(32), now())
+      refuseAnother(fleet, site)
+      // With new keys, or by another authority: what waits goes on to wait.
+      running?.link.close()
+      running?.forwarder.close()
       writeUpstream(file, joined)
-      audit(deps, by, 'upstream.join', joined.fleet, { site: joined.site, host: joined.host, node })
+      audit(deps, by, 'upstream.join', fleet, { site, host: joined.host, node: joined.node })
       run(joined)
       return show()!
     },

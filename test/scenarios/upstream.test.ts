@@ -100,7 +100,9 @@ test('A gateway joins another, which runs a cloud node for it that is placed as 
   const { url } = await upstream.json<{ url: string }>(['site', 'invite', 'north', '--memory', '64MiB'])
   await site.hypha(['join-upstream', url])
   await isOnline(true)
-  expect((await site.tryHypha(['join-upstream', url])).stderr).toMatch(/upstream-joined/)
+  expect((await site.tryHypha(['join-upstream', url])).stderr).toMatch(/join-token-used/)
+  const another = await upstream.json<{ url: string }>(['site', 'invite', 'south'])
+  expect((await site.tryHypha(['join-upstream', another.url])).stderr).toMatch(/upstream-joined/)
   expect(await upstream.hypha(['sites'])).toMatch(/north +connected +runs +64 MiB/)
   expect(await site.hypha(['status'])).toMatch(/upstream +company at 127\.0\.0\.1/)
 
@@ -220,6 +222,11 @@ test('It comes back when it is invited again, and leaves by itself', async () =>
   const { url } = await upstream.json<{ url: string }>(['site', 'invite', 'north', '--replace'])
   await site.hypha(['join-upstream', url])
   await isOnline(true)
+  // With new keys, in place of those that it has.
+  const again = await upstream.json<{ url: string }>(['site', 'invite', 'north', '--replace'])
+  await site.hypha(['join-upstream', again.url])
+  await isOnline(true)
+  await eventually('the uplink is back', async () => ((await uplinkOf())!.online ? true : undefined))
   expect(await site.json(['leave-upstream'])).toEqual({ told: true })
   await eventually('nothing runs for it', async () => ((await siteOf()).agent ? undefined : true))
   expect(await upstream.hypha(['sites'])).toMatch(/north +has left/)
