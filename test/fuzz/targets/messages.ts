@@ -20,6 +20,7 @@ import { report } from '@hypha/core/wire/messages/report.ts'
 import { rootChain } from '@hypha/core/wire/messages/root-chain.ts'
 import { state } from '@hypha/core/wire/messages/state.ts'
 import { timeAnswer, timeAsk } from '@hypha/core/wire/messages/time.ts'
+import { vitals } from '@hypha/core/wire/messages/vitals.ts'
 import { want } from '@hypha/core/wire/messages/want.ts'
 import { pushBody } from '../../../gateway/admin/api/push-body.ts'
 import { keyFile } from '../../../gateway/keys/key-box.ts'
@@ -189,6 +190,7 @@ export const messageTargets: readonly Target[] = [
       ],
     },
   ]),
+  codecTarget(vitals, [{ battery: { value: 12.5, bound: 20, clear: 30, forMs: 10_000 }, freeMemory: null, cpu: null }]),
   codecTarget(presence, [
     { connection: 7, online: true, run: incarnation, journal: { incarnation, upTo: 12 } },
     { connection: 7, online: false, run: null, journal: null },

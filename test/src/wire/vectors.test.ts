@@ -3,12 +3,18 @@ import { leaseAnswer, leaseAsk } from '@hypha/core/wire/messages/lease.ts'
 import { releaseMessage } from '@hypha/core/wire/messages/release.ts'
 import { type NodeState, state } from '@hypha/core/wire/messages/state.ts'
 import { timeAnswer, timeAsk } from '@hypha/core/wire/messages/time.ts'
+import { vitals } from '@hypha/core/wire/messages/vitals.ts'
 import { describe, expect, it } from 'vitest'
 import { startMs } from '../../support/signed.ts'
 
 // As for what is signed (test/src/trust/vectors.test.ts): the bytes are fixed, and other programs read the same files.
 
 const digest = new Uint8Array(32).fill(7)
+const left = {
+  battery: { value: 12.5, bound: 20, clear: 30, forMs: 10_000 },
+  freeMemory: { value: 8_388_608, bound: 67_108_864, clear: 134_217_728, forMs: 60_000 },
+  cpu: null,
+}
 const said: NodeState = {
   incarnation: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8),
   tier: 'device',
@@ -72,6 +78,7 @@ const encoded = {
   'release-message': [releaseMessage.encode(published), releaseMessage.decode, published],
   'lease-ask': [leaseAsk.encode(asked), leaseAsk.decode, asked],
   'lease-answer': [leaseAnswer.encode(granted), leaseAnswer.decode, granted],
+  vitals: [vitals.encode(left), vitals.decode, left],
   'time-ask': [timeAsk.encode({ number: 7 }), timeAsk.decode, { number: 7 }],
   'time-answer': [
     timeAnswer.encode({ number: 7, nowMs: startMs + 0.25 }),
