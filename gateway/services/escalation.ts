@@ -18,6 +18,8 @@ import { directs, type Rollout } from './rollout-record.ts'
 const debounceMs = 50
 /** How often what has climbed, and nodes that run short, are looked at again. */
 const reviewMs = 5_000
+/** All of them are looked at: not more often, whatever is told. */
+const leastMs = 1_000
 /** Of one instance on one node and one cause; more decides nothing else. */
 const keptFaults = 8
 const maxKeys = 10_000
@@ -36,6 +38,7 @@ export class Escalation {
   readonly #vitals = new Map<string, NodeVitals>()
   #cancel: (() => void) | null = null
   #dueAt = Number.POSITIVE_INFINITY
+  #reviewedAt = Number.NEGATIVE_INFINITY
 
   constructor(deps: GatewayDeps, planner: Planner, policy: EscalationPolicy = defaultPolicy) {
     this.#deps = deps
@@ -116,12 +119,14 @@ export class Escalation {
   }
 
   #lookIn(ms: number): void {
-    const dueAt = this.#deps.clock.monotonic() + ms
+    const now = this.#deps.clock.monotonic()
+    const dueAt = Math.max(now + ms, this.#reviewedAt + leastMs)
     if (dueAt >= this.#dueAt) return
     this.#cancel?.()
     this.#dueAt = dueAt
-    this.#cancel = this.#deps.clock.after(ms, () => {
+    this.#cancel = this.#deps.clock.after(dueAt - now, () => {
       this.#dueAt = Number.POSITIVE_INFINITY
+      this.#reviewedAt = this.#deps.clock.monotonic()
       try {
         this.#review()
       } catch (thrown) {
