@@ -33,6 +33,7 @@ export class Leases {
   /** What is to be done with a node later on: that it is given up, or that it has stayed. */
   readonly #later = new Map<string, () => void>()
   readonly #startedAt: number
+  #leasingOf: { readonly plans: Planner['plans']; readonly nodes: ReadonlySet<string> }
 
   constructor(deps: GatewayDeps, planner: Planner, feeds: Feeds) {
     this.#deps = deps
@@ -40,12 +41,14 @@ export class Leases {
     this.#feeds = feeds
     const { store, clock } = deps
     this.#startedAt = clock.monotonic()
+    this.#leasingOf = { plans: planner.plans, nodes: new Set() }
     this.#table = new LeaseTable(() => clock.monotonic(), store.leases.list(), startGraceMs)
   }
 
   /** Nodes that don't come back after the gateway's start are given up in their time. */
   start(): void {
-    for (const { id, presence } of this.#deps.store.nodes.list()) if (presence?.online !== true) this.#giveUpLater(id)
+    const { nodes } = this.#deps.store
+    for (const node of this.#leasing()) if (nodes.get(node)?.presence?.online !== true) this.#giveUpLater(node)
   }
 
   stop(): void {
@@ -133,9 +136,10 @@ export class Leases {
   }
 
   #giveUpLater(node: string): void {
-    if (this.#lost.has(node) || this.#toldOf(node).size === 0) return
-    const runsOutAt = this.#table.runsOutAt(node) ?? this.#startedAt + startGraceMs + usualMs
-    this.#in(node, Math.max(0, runsOutAt - this.#deps.clock.monotonic()), () => this.#giveUp(node))
+    const runsOutAt = this.#table.runsOutAt(node)
+    if (this.#lost.has(node) || (runsOutAt === null && !this.#leasing().has(node))) return
+    const at = runsOutAt ?? this.#startedAt + startGraceMs + usualMs
+    this.#in(node, Math.max(0, at - this.#deps.clock.monotonic()), () => this.#giveUp(node))
   }
 
   #giveUp(node: string): void {
@@ -162,6 +166,16 @@ export class Leases {
   #cancel(node: string): void {
     this.#later.get(node)?.()
     this.#later.delete(node)
+  }
+
+  /** Nodes that plans have something on that runs under a lease: few of many. */
+  #leasing(): ReadonlySet<string> {
+    const { plans } = this.#planner
+    if (this.#leasingOf.plans !== plans) {
+      const leased = [...plans.values()].flatMap(({ instances }) => instances.filter((each) => each.leased))
+      this.#leasingOf = { plans, nodes: new Set(leased.map(({ node }) => node)) }
+    }
+    return this.#leasingOf.nodes
   }
 
   #toldOf(node: string): Told {
