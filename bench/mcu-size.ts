@@ -15,6 +15,10 @@ const wordFiles = ['words.o']
 const wasm3FlashBytes = 71 * 1024
 const wamrFlashBytes = 56 * 1024
 
+/** What was asked for, in bytes. RAM is counted with the arena, which is the module's too; not with what stands for flash. */
+const aims =
+  'interpreter 20,480 of flash and 2,048 of RAM; all 65,536 of flash without libgcc and 12,288 of RAM; decoder 8,192 of the arena'
+
 interface Part {
   readonly flash: number
   readonly ram: number
@@ -39,7 +43,7 @@ export async function run(): Promise<BenchResult> {
       host_binding_flash_bytes: sum(bindingFiles),
       libgcc_flash_bytes: libgcc,
       total_flash_bytes: all.flash - libgcc,
-      total_ram_bytes: all.ram,
+      total_ram_bytes: all.ram - slotsInRam(out),
       vs_wasm3: sum(interpreter) / wasm3FlashBytes,
       vs_wamr: sum(interpreter) / wamrFlashBytes,
     }
@@ -50,7 +54,7 @@ export async function run(): Promise<BenchResult> {
     }
     return {
       bench: 'mcu-size',
-      sizes: { core: 'Cortex-M3', board: 'lm3s6965evb' },
+      sizes: { core: 'Cortex-M3', board: 'lm3s6965evb', aims },
       figures,
       peers: { wasm3: `${wasm3FlashBytes} bytes`, WAMR: `${wamrFlashBytes} bytes`, compiler: compiler() },
     }
@@ -64,6 +68,14 @@ function make(out: string, target: string): string {
 }
 
 const compiler = (): string => execFileSync('arm-none-eabi-gcc', ['--version'], { encoding: 'utf8' }).split('\n')[0]!
+
+/** The emulator has no flash that can be written: on this board a piece of its RAM stands for it. */
+function slotsInRam(out: string): number {
+  const elf = join(out, 'lm3s6965evb/slot-a.elf')
+  const symbols = execFileSync('arm-none-eabi-nm', ['-S', elf], { encoding: 'utf8' })
+  const [, bytes] = /^\S+ (\S+) b flash\S*$/m.exec(symbols)!
+  return Number.parseInt(bytes!, 16)
+}
 
 /** Code, constants and the first values of variables. */
 function flashOf(object: string): number {

@@ -7,7 +7,8 @@ static node all;
 #define main hypha_main
 #endif
 
-int main(void) {
+/** Never a part of what starts it, which paints the stack first. */
+__attribute__((noinline)) int main(void) {
   board_start();
   node_begin(&all);
   for (;;) {

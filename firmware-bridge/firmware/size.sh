@@ -1,6 +1,7 @@
 #!/bin/sh
 # Flash and RAM of an image by part, by the byte: size.sh MAP ELF FLASHED PREFIX, of a firmware in its slot, and of all that is flashed. From the linker's map; what was compiled
-# as one program has no file there, but an address, of which the debugger's tables know the file. Texts are those of all parts, each kept once.
+# as one program has no file there, but an address, of which the debugger's tables know the file. What is called once counts where it is
+# called; texts and tables of constants are those of all parts.
 set -eu
 map=$1 elf=$2 flashed=$3 prefix=$4
 "${prefix}nm" -S -l "$elf" | awk '
@@ -18,7 +19,10 @@ map=$1 elf=$2 flashed=$3 prefix=$4
     for (i = 1; i <= length(digits); i++) bytes = bytes * 16 + index("0123456789abcdef", substr(digits, i, 1)) - 1
     part = file
     if (file ~ /libgcc/) part = "libgcc"
-    else if (file ~ /ltrans/) { part = at[substr(address, length(address) - 7)]; if (part == "") part = "texts" }
+    else if (file ~ /ltrans/) {
+      part = at[substr(address, length(address) - 7)]
+      if (part == "") part = output == ".text" ? "texts" : name ~ /^\.bss\.all/ ? "main" : "boards"
+    }
     else { sub(/\/[^\/]*$/, "", part); sub(/.*\//, "", part); if (file ~ /\/(main|image)\.o$/) part = "main"; if (part == "boot") part = "update" }
     if (output == ".text") flash[part] += bytes
     if (output == ".data") { flash[part] += bytes; ram[part] += bytes }

@@ -10,7 +10,7 @@
 extern uint32_t image_stack[], image_stack_end[], image_data_from[], image_data[], image_data_end[], image_bss[], image_bss_end[];
 int main(void);
 
-enum { ring_bytes = 1024, stack_painted = 1024, stack_paint = 0x5ac3e1f0 };
+enum { ring_bytes = 1024, stack_paint = 0x5ac3e1f0 };
 static volatile uint8_t ring[ring_bytes];
 static volatile uint32_t ring_in, ring_out;
 static volatile uint32_t millis;
@@ -19,7 +19,10 @@ static uint32_t ticks_per_ms;
 void reset_handler(void) {
   for (uint32_t *from = image_data_from, *to = image_data; to < image_data_end;) *to++ = *from++;
   for (uint32_t *to = image_bss; to < image_bss_end;) *to++ = 0;
-  for (uint32_t *at = image_stack; at < image_stack + stack_painted; at++) *at = stack_paint;
+  // All that lies below: how much of it was ever used can be seen from outside.
+  uint32_t *top;
+  __asm volatile("mov %0, sp" : "=r"(top));
+  for (uint32_t *at = image_stack; at < top; at++) *at = stack_paint;
   main();
   board_reset();
 }

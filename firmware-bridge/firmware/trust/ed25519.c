@@ -34,21 +34,24 @@ bool ed25519_is_sound(const uint8_t point[32]) {
   return memcmp(y, order8[0], 32) != 0 && memcmp(y, order8[1], 32) != 0;
 }
 
+/** What is signed, as a number below the order (RFC 8032, 5.1.7). Apart, so that the stack has it or the product, never both. */
+static __attribute__((noinline)) void challenge(uint8_t h[64], const uint8_t key[32], const uint8_t signature[64], const span *pieces, int count) {
+  sha512_context hash;
+  sha512_init(&hash);
+  sha512_update(&hash, signature, 32);
+  sha512_update(&hash, key, 32);
+  for (int i = 0; i < count; i++) sha512_update(&hash, pieces[i].at, pieces[i].length);
+  sha512_final(&hash, h);
+  scalar_reduce(h);
+}
+
 bool ed25519_verifies(const uint8_t key[32], const uint8_t signature[64], const span *pieces, int count) {
   // RFC 8032, 5.1.7 and 8.4: S below the order; points in their one encoding.
   if (!scalar_is_reduced(signature + 32) || !ed25519_is_sound(signature) || !ed25519_is_sound(key)) return false;
   ge_p3 negated;
   if (ge_frombytes_negate_vartime(&negated, key) != 0) return false;
   uint8_t h[64];
-  {
-    sha512_context hash;
-    sha512_init(&hash);
-    sha512_update(&hash, signature, 32);
-    sha512_update(&hash, key, 32);
-    for (int i = 0; i < count; i++) sha512_update(&hash, pieces[i].at, pieces[i].length);
-    sha512_final(&hash, h);
-  }
-  scalar_reduce(h);
+  challenge(h, key, signature, pieces, count);
   ge_p2 point;
   ge_double_scalarmult_vartime(&point, h, &negated, signature + 32);
   uint8_t found[32];
