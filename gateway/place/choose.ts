@@ -189,7 +189,7 @@ function explain(
   const barred = scene.bars.others(module, home).map(({ text }) => text)
   if (barred.length > 0) why.push(`${barred.join(', and ')}: placed on ${node.id}`)
   const was = scene.nodes.get(scene.previous.get(spotKey(module, home)) ?? '')
-  if (was !== undefined && isGivenUp(module, home, was, scene)) why.push(`${lostNode(was.id).text}: placed on ${node.id}`)
+  if (was !== undefined && isGivenUp(module, home, was, scene)) why.push(`${lostNode(was).text}: placed on ${node.id}`)
   if (home !== null) why.push(explainAway(module, home, best, candidates, scene))
   why.push(explainCost(best, next))
   if (best.stays && next?.cost === cost) why.push(`it stays on ${node.id}, where it was`)

@@ -1,5 +1,6 @@
 import type { FleetNode, Reason } from '../plan.ts'
 import type { Scene } from './scene.ts'
+import { spotKey } from './spot-key.ts'
 
 /** Whether an instance on a node could as well be on another: then it runs there under a lease, and doesn't wait for a node that is lost. */
 export function isLeased(module: string, home: string | null, node: FleetNode, scene: Scene): boolean {
@@ -10,9 +11,12 @@ export function isLeased(module: string, home: string | null, node: FleetNode, s
   return node.id !== home && node.id !== nodes.get(home)?.parent
 }
 
-/** Whether an instance isn't kept for a node any more. */
+/** Whether an instance isn't kept for a node any more, nor comes back to it yet. */
 export function isGivenUp(module: string, home: string | null, node: FleetNode, scene: Scene): boolean {
   if (node.lost !== true) return false
+  const was = scene.previous.get(spotKey(module, home))
+  // One that is back goes on with what is there still, and takes what has no place.
+  if (node.online && (was === undefined || was === node.id)) return false
   return isLeased(module, home, node, scene) || scene.scopes.get(module)!.copied
 }
 
@@ -27,7 +31,6 @@ export function awaited(module: string, home: string | null, was: string | undef
   if (node === undefined || !isGivenUp(module, home, node, scene)) return null
   if (!scene.kinds.holds(module, scene.kinds.of(node.id)) || scene.bars.keep(module, home, node)) return null
   if (!scene.ledger.hasRoom(module, home, node)) return null
-  const waits = node.online ? `stays on ${node.id}` : `waits for ${node.id}`
-  const why = [`${lostNode(node).text}, but nothing else can hold it: it ${waits}`]
+  const why = [`${lostNode(node).text}, but nothing else can hold it: it waits for ${node.id}`]
   return { node, cost: 0, why }
 }
