@@ -5,9 +5,9 @@
 set -eu
 map=$1 elf=$2 flashed=$3 prefix=$4
 "${prefix}nm" -S -l "$elf" | awk '
+  /^Linker script and memory map/ { map = 1 }
   # "address size type name	file:line"
   NF >= 5 && !map { file = $5; sub(/\/[^\/]*$/, "", file); sub(/.*\//, "", file); if ($5 ~ /\/(main|image)\.c:/) file = "main"; at[$1] = file; next }
-  /^Linker script and memory map/ { map = 1 }
   # A section of the output begins at the first column.
   /^\.[a-z]/ { output = $1 }
   # " .text.name  0xaddress 0xsize file", or the last three on a line of their own.
@@ -21,7 +21,7 @@ map=$1 elf=$2 flashed=$3 prefix=$4
     if (file ~ /libgcc/) part = "libgcc"
     else if (file ~ /ltrans/) {
       part = at[substr(address, length(address) - 7)]
-      if (part == "") part = output == ".text" ? "texts" : name ~ /^\.bss\.all/ ? "main" : "boards"
+      if (part == "") { part = "boards"; if (output == ".text") part = "texts"; if (name ~ /^\.bss\.all/) part = "main" }
     }
     else { sub(/\/[^\/]*$/, "", part); sub(/.*\//, "", part); if (file ~ /\/(main|image)\.o$/) part = "main"; if (part == "boot") part = "update" }
     if (output == ".text") flash[part] += bytes
