@@ -36,7 +36,7 @@ export function othersTurns(node: string, report: Report, mark: number, { store,
     const text = `${instanceName(entry)} handled an input here that was another node's by then: what that turn left behind, ${left} entries, is passed over`
     complaints.add({ node, code: 'turn-passed-over', text, at: now })
   }
-  const last = passed.at(-1)?.to ?? 0
+  const last = passed.at(-1)?.to ?? -1
   if (last >= end && last > before) store.handovers.passOver(node, incarnation, last)
   if (passed.length === 0) return none
   return (sequence) => passed.some(({ from, to }) => sequence >= from && sequence <= to)

@@ -162,9 +162,9 @@ export function createHandovers(db: Database, fleet: string) {
       const said = departure(node, instance)
       return said.incarnation !== null && Buffer.compare(said.incarnation, incarnation) === 0 && sequence <= said.number
     },
-    /** Up to which number the entries of a journal are passed over; 0 for none. */
+    /** Up to which number the entries of a journal are passed over; −1 for none. */
     passedOver: (node: string, incarnation: Uint8Array): number =>
-      getPassedOver.get(fleet, node, incarnation)?.upto ?? 0,
+      getPassedOver.get(fleet, node, incarnation)?.upto ?? -1,
     passOver: (node: string, incarnation: Uint8Array, upTo: number): void =>
       void putPassedOver.run(fleet, node, incarnation, upTo),
     /** Changes what is said there of a node that had the instance. */

@@ -72,3 +72,9 @@ it('What a node published before it let go is passed on when it comes; what it p
   expect(told.messages.flat(2).map(({ topic }) => topic)).toEqual(['before'])
   expect(codes()).toContain('not-assigned')
 })
+
+it('A journal whose first entry has the number 0 is stored from there on', () => {
+  const { store, take } = started()
+  take(packed(0, [sample(1), sample(2)]))
+  expect(storedValues(store)).toEqual([1, 2])
+})

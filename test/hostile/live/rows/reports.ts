@@ -6,7 +6,7 @@ import { type Report, report } from '@hypha/core/wire/messages/report.ts'
 import { want } from '@hypha/core/wire/messages/want.ts'
 import { fleetTopics } from '@hypha/core/wire/topics.ts'
 import { eventually } from '../../../../examples/demo/processes.ts'
-import { app } from '../fixture.ts'
+import { app, neighbour } from '../fixture.ts'
 import { Forge } from '../forge.ts'
 import { MqttAttacker, stolenFrom } from '../mqtt-attacker.ts'
 import { patience, type Row, words } from '../row.ts'
@@ -87,12 +87,13 @@ const logged = ({ world, patienceMs }: Reporter, code: string, about = 'pi-liar'
     () => null,
   )
 
-const instance = { app, module: 'tick', home: null }
+// A shared one could be given to it while the node that has it is away.
+const instance = { app, module: 'tick', home: neighbour }
 
 export const reportRows: readonly Row<Reporter>[] = [
   {
     name: 'reports/for-another',
-    sent: 'a log line of an instance that runs elsewhere',
+    sent: "a log line of another device's instance",
     code: 'not-assigned',
     at: 'gateway',
     async run(reporter) {
