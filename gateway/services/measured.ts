@@ -15,13 +15,15 @@ const keyOf = (app: string): string => `measured traffic of ${app}`
 /** The traffic by which an app's release is placed; null where that is by its hints. */
 export function keptTraffic(meta: Pick<MetaStore, 'get'>, app: string, digest: string): Kept | null {
   const json = meta.get(keyOf(app))
-  if (typeof json !== 'string' || json === '') return null
+  if (typeof json !== 'string') return null
   const kept = JSON.parse(json) as Kept
   return kept.digest === digest ? kept : null
 }
 
-export const keepTraffic = (meta: Pick<MetaStore, 'put'>, app: string, kept: Kept | null): void =>
-  meta.put(keyOf(app), kept === null ? '' : JSON.stringify(kept))
+export const keepTraffic = (meta: Pick<MetaStore, 'put'>, app: string, kept: Kept): void =>
+  meta.put(keyOf(app), JSON.stringify(kept))
+
+export const forgetTraffic = (meta: Pick<MetaStore, 'remove'>, app: string): void => meta.remove(keyOf(app))
 
 /** What the instances of two modules say of their links, taken together. */
 export function trafficOf(views: readonly LinkView[]): MeasuredTraffic[] {

@@ -9,7 +9,7 @@ import { Escalation } from './escalation.ts'
 import type { Feeds } from './feeds.ts'
 import { PatchRefusals } from './holdings.ts'
 import { Leases } from './leases.ts'
-import { keepTraffic } from './measured.ts'
+import { forgetTraffic } from './measured.ts'
 import { notFound } from './not-found.ts'
 import { PendingOptions } from './pending-options.ts'
 import { Planner } from './planner.ts'
@@ -133,7 +133,7 @@ export class Pipeline {
     const epoch = Math.max(store.apps.latestPlan(app)?.epoch ?? 0, store.epochs.of(app).floor)
     store.meta.put(epochFloorKey, Math.max(epoch, Number(store.meta.get(epochFloorKey) ?? 0)))
     new PendingOptions(store.meta).forget(app)
-    keepTraffic(store.meta, app, null)
+    forgetTraffic(store.meta, app)
     const removed = store.removeApp(app)
     this.planner.change(() => replan(this.#shop))
     outlet.appRemoved(app)

@@ -10,6 +10,7 @@ export function createMeta(db: Database, fleet: string) {
     'INSERT INTO meta (fleet, key, value) VALUES (?, ?, ?) ON CONFLICT (fleet, key) DO UPDATE SET value = excluded.value',
   )
   const putNew = db.prepare('INSERT INTO meta (fleet, key, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING')
+  const remove = db.prepare('DELETE FROM meta WHERE fleet = ? AND key = ?')
   const raise = db.prepare<
     [string, string, number],
     { value: number }
@@ -28,6 +29,7 @@ export function createMeta(db: Database, fleet: string) {
       return row.value instanceof Uint8Array ? plainBytes(row.value) : row.value
     },
     put: (key: string, value: string | number | Uint8Array): void => void put.run(fleet, key, value),
+    remove: (key: string): void => void remove.run(fleet, key),
     /** The next number of a counter: over the last one, and at least `atLeast`. */
     next: (counter: string, atLeast = 1): number => raise.get(fleet, `counter ${counter}`, atLeast)!.value,
   }

@@ -306,7 +306,7 @@ export const mutations: readonly Mutation[] = [
   unless(
     'unknown and foreign tokens',
     enrol,
-    '!invite || invite.node !== request.node',
+    "!invite || invite.node !== request.node || invite.tier === 'mcu'",
     'join/wrong-token',
     'join/token-of-another',
     'join/withdrawn',
