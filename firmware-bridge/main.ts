@@ -164,7 +164,7 @@ function serve({ ports, baudRate }: Settings, socketPath: string, agent: number 
   rmSync(socketPath, { force: true })
   const bridge = openBridge({ ports, baudRate, on: (event) => port.heard(event) })
   const endWith = (code: number) => {
-    port.close()
+    // The port is left open till this process ends: closing it would remove the socket at its path, which is that of the bridge of a newer agent by now.
     bridge.close().then(
       () => exit(code),
       () => exit(1),

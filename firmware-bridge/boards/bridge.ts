@@ -57,8 +57,8 @@ interface Opened {
   limits: Limits
 }
 
-/** How long a port that couldn't be opened is left alone. */
-const againMs = 5_000
+/** How long a port that couldn't be opened is left alone: the bridge of an agent that has ended just now has it still. */
+const againMs = 1_000
 
 /** Speaks to the boards on all ports that there are, and knows each by its id. */
 export class Bridge {
@@ -68,6 +68,8 @@ export class Bridge {
   readonly #boards = new Map<string, Board>()
   readonly #opened = new Map<string, Opened>()
   readonly #opening = new Set<string>()
+  /** Why a port couldn't be opened, by its path: it is told when it is another reason. */
+  readonly #failed = new Map<string, string>()
   #paths: readonly string[] = []
   readonly #stopWatching: () => void
   #cancelAgain: () => void = () => undefined
@@ -120,6 +122,7 @@ export class Bridge {
 
   #portsChanged(paths: readonly string[]): void {
     this.#paths = paths
+    for (const path of this.#failed.keys()) if (!paths.includes(path)) this.#failed.delete(path)
     for (const opened of this.#opened.values()) {
       if (!paths.includes(opened.path)) void this.#drop(opened, 'its port has gone')
     }
@@ -139,11 +142,15 @@ export class Bridge {
       })
       opened = this.#begin(path, port)
       this.#opened.set(path, opened)
+      this.#failed.delete(path)
       this.#on({ kind: 'port', path, status: 'open', message: null })
       if (this.#closed) await this.#drop(opened, 'the bridge is closing')
     } catch (error) {
       if (!(error instanceof HyphaError)) throw error
-      this.#on({ kind: 'port', path, status: 'failed', message: error.message })
+      if (this.#failed.get(path) !== error.message) {
+        this.#on({ kind: 'port', path, status: 'failed', message: error.message })
+      }
+      this.#failed.set(path, error.message)
       this.#tryAgain()
     } finally {
       this.#opening.delete(path)
