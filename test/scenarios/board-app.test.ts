@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { PushAnswer } from '../../gateway/admin/api/schemas/apps.ts'
 import type { HistoryAnswer } from '../../gateway/admin/api/schemas/data.ts'
 import type { NodeDetail } from '../../gateway/admin/api/schemas/nodes.ts'
-import { eventually, Fleet } from '../support/fleet.ts'
-import { SimulatedBoard, startNodeAtPort, untilNode } from './board-support.ts'
+import { eventually, type Fleet } from '../support/fleet.ts'
+import { fleetWithBoard, SimulatedBoard, startNodeAtPort, untilNode } from './board-support.ts'
 import { sayTo } from './node-support.ts'
 import { counting } from './rollout-support.ts'
 import { ask, lastValue, writeApp } from './support.ts'
@@ -11,18 +11,14 @@ import { ask, lastValue, writeApp } from './support.ts'
 // A board from its first hello to an app that outgrows it: the real gateway, agent, bridge and firmware, a pseudo-terminal as the cable.
 
 let fleet: Fleet
-let board: SimulatedBoard | null = null
+let board: SimulatedBoard
 
 beforeAll(async () => {
-  fleet = await Fleet.start()
-  board = new SimulatedBoard(fleet, 'mcu-1', '--sensor', 'outdoor=18.5')
-  board.start('ttyUSB0')
-  await fleet.joinNode('pi-7')
-  await startNodeAtPort(fleet, 'pi-7', 'ttyUSB*')
+  ;({ fleet, board } = await fleetWithBoard('--sensor', 'outdoor=18.5'))
 }, 120_000)
 afterAll(async () => {
   await board?.end()
-  await fleet.stop()
+  await fleet?.stop()
 })
 
 /** Its board keeps some twenty ticks while nobody is there to take them: an agent that starts on a busy machine is to be back by then. */
@@ -75,9 +71,9 @@ it('What fits is placed on it, and what it reports is in the database once each,
   const first = await lastValue(fleet, { app: 'app', metric: 'outdoor' })
   expect(first).toMatchObject({ node: 'mcu-1', home: 'mcu-1', value: 18.5 })
   await moreThan(2)
-  board!.replug('pulled')
+  board.replug('pulled')
   await untilNode(fleet, 'mcu-1', 'is away', ({ online }) => !online)
-  board!.replug('ttyUSB1')
+  board.replug('ttyUSB1')
   await untilNode(fleet, 'mcu-1', 'is back', ({ online }) => online)
   await moreThan(await unbroken())
   await fleet.agents.get('pi-7')!.end('SIGKILL')

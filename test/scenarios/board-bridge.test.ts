@@ -1,23 +1,19 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { eventually, Fleet } from '../support/fleet.ts'
-import { SimulatedBoard, startNodeAtPort, untilNode } from './board-support.ts'
+import { eventually, type Fleet } from '../support/fleet.ts'
+import { fleetWithBoard, type SimulatedBoard, untilNode } from './board-support.ts'
 
 // The bridge is a process of its own beside the agent, which may start nothing any more once it runs.
 
 let fleet: Fleet
-let board: SimulatedBoard | null = null
+let board: SimulatedBoard
 
 beforeAll(async () => {
-  fleet = await Fleet.start()
-  board = new SimulatedBoard(fleet, 'mcu-1')
-  board.start('ttyUSB0')
-  await fleet.joinNode('pi-7')
-  await startNodeAtPort(fleet, 'pi-7', 'ttyUSB*')
+  ;({ fleet, board } = await fleetWithBoard())
 }, 120_000)
 afterAll(async () => {
   await board?.end()
-  await fleet.stop()
+  await fleet?.stop()
 })
 
 /** The bridges of this fleet's agents, as processes: what they are called begins so, and their socket lies in an agent's folder. */

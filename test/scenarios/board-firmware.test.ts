@@ -2,26 +2,22 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { PushAnswer } from '../../gateway/admin/api/schemas/apps.ts'
 import type { HistoryAnswer } from '../../gateway/admin/api/schemas/data.ts'
 import type { Outcome } from '../../gateway/admin/cli/wait.ts'
-import { eventually, Fleet } from '../support/fleet.ts'
-import { SimulatedBoard, startNodeAtPort, untilNode } from './board-support.ts'
+import { eventually, type Fleet } from '../support/fleet.ts'
+import { fleetWithBoard, type SimulatedBoard, untilNode } from './board-support.ts'
 import { counting } from './rollout-support.ts'
 import { ask, writeApp } from './support.ts'
 
 // A release of the firmware, from the command line to the board at the end of a cable: the real gateway, agent, bridge and firmware.
 
 let fleet: Fleet
-let board: SimulatedBoard | null = null
+let board: SimulatedBoard
 
 beforeAll(async () => {
-  fleet = await Fleet.start()
-  board = new SimulatedBoard(fleet, 'mcu-1', '--sensor', 'outdoor=18.5')
-  board.start('ttyUSB0')
-  await fleet.joinNode('pi-7')
-  await startNodeAtPort(fleet, 'pi-7', 'ttyUSB*')
+  ;({ fleet, board } = await fleetWithBoard('--sensor', 'outdoor=18.5'))
 }, 120_000)
 afterAll(async () => {
   await board?.end()
-  await fleet.stop()
+  await fleet?.stop()
 })
 
 async function highest(): Promise<number> {

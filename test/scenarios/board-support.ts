@@ -2,7 +2,7 @@ import { mkdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { agentProgram, hyphaProgram, RunningProgram } from '../../examples/demo/processes.ts'
 import type { NodeDetail } from '../../gateway/admin/api/schemas/nodes.ts'
-import { eventually, type Fleet } from '../support/fleet.ts'
+import { eventually, Fleet } from '../support/fleet.ts'
 import { ask } from './support.ts'
 
 // What scenarios with boards share: the firmware of this machine on a pseudo-terminal, as `hypha mcu sim` runs it, at an agent's serial port.
@@ -41,6 +41,22 @@ export class SimulatedBoard {
   async end(): Promise<void> {
     await this.#process?.end()
   }
+}
+
+/** A fleet with the node pi-7, and the board mcu-1 in one of its ports, which nobody has accepted yet. */
+export async function fleetWithBoard(...more: string[]): Promise<{ fleet: Fleet; board: SimulatedBoard }> {
+  const fleet = await Fleet.start()
+  const board = new SimulatedBoard(fleet, 'mcu-1', ...more)
+  board.start('ttyUSB0')
+  try {
+    await fleet.joinNode('pi-7')
+    await startNodeAtPort(fleet, 'pi-7', 'ttyUSB*')
+  } catch (error) {
+    await board.end()
+    await fleet.stop()
+    throw error
+  }
+  return { fleet, board }
 }
 
 /** Starts an agent that watches a port; several, with * in its name. */
