@@ -9,7 +9,7 @@ import type { Neighbour, SelfUpdate } from './agent-trial.ts'
 import { App, type AppSections } from './app.ts'
 import type { AppPorts } from './app-ports.ts'
 import type { LinkedApp } from './calls/ports.ts'
-import type { PendingMessage } from './report/image.ts'
+import type { PendingMessage } from './report/checkpoint-format.ts'
 import type { InboxInput, InstanceKey, TurnRecord } from './turns.ts'
 
 export interface PipelinePorts extends AppPorts {

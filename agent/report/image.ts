@@ -1,12 +1,17 @@
-import { crc32 } from '@hypha/core/bytes/crc32.ts'
 import { bytesEqual, fromHex, toHex } from '@hypha/core/bytes/text.ts'
-import { HyphaError } from '@hypha/core/errors.ts'
-import { bytes, list, message, nullable, record, type TypeOf, text, uint } from '@hypha/core/wire/codec.ts'
-import { id, incarnation, instanceName } from '@hypha/core/wire/ids.ts'
+import { instanceName } from '@hypha/core/wire/ids.ts'
 import { type Kept, kept, maxSources } from '@hypha/core/wire/messages/checkpoint.ts'
-import { maxTopicBytes } from '@hypha/core/wire/topics.ts'
 import type { InputId, InstanceKey } from '../turns.ts'
-import { BegunCalls, callIdBytes, maxBegunCalls } from './begun-calls.ts'
+import { BegunCalls } from './begun-calls.ts'
+import {
+  decodeCheckpoint,
+  encodeCheckpoint,
+  type Flip,
+  fromContent,
+  type InstanceImage,
+  type PendingMessage,
+  toContent,
+} from './checkpoint-format.ts'
 import {
   type FlipStep,
   type JournaledTurn,
@@ -15,109 +20,6 @@ import {
   turnEntries,
   turnsOf,
 } from './records.ts'
-
-/** A message that instances on this node are still to be given. Its id as an input is (the journal's incarnation, `number`). */
-export interface PendingMessage {
-  readonly number: number
-  readonly from: InstanceKey
-  readonly topic: string
-  readonly payload: Uint8Array
-  readonly atMs: number
-  readonly targets: readonly InstanceKey[]
-}
-
-interface InstanceImage {
-  readonly instance: InstanceKey
-  readonly kv: Map<string, Uint8Array>
-  state: { readonly release: string; readonly bytes: Uint8Array } | null
-  /** Turns that left something behind since `state` was saved. */
-  turns: number
-  /** Number of the move that brought it to this node; 0 where none did. */
-  readonly move: number
-  /** By source in hex: the highest number handled. */
-  readonly handled: Map<string, number>
-  readonly calls: BegunCalls
-}
-
-/** What an app's instances held when another release took over. */
-interface Flip {
-  readonly epoch: number
-  /** Turns of the app that were journaled since. */
-  turns: number
-  readonly instances: readonly Held[]
-}
-
-type Held = Pick<InstanceImage, 'instance' | 'kv' | 'state' | 'turns' | 'move'>
-
-const key = { app: [1, id], module: [2, id], home: [3, nullable(id)] } as const
-const many = 1_000_000
-const anyBytes = bytes({ max: 256 * 1024 * 1024 })
-
-const content = {
-  kv: [4, list(record({ key: [1, text(many)], value: [2, anyBytes] }), many)],
-  state: [5, nullable(record({ release: [1, text(200)], bytes: [2, anyBytes] }))],
-  /** Left out for 0, as before there were any. */
-  move: [8, nullable(uint())],
-  turns: [9, nullable(uint())],
-} as const
-
-const checkpoint = message(
-  'checkpoint',
-  record({
-    incarnation: [1, incarnation],
-    /** Every record of the segments up to this one is contained. */
-    covers: [2, uint()],
-    /** Sequence number of the next entry. */
-    next: [3, uint(Number.MAX_SAFE_INTEGER, 1)],
-    acknowledged: [4, uint()],
-    openedIn: [5, nullable(text(100))],
-    instances: [
-      6,
-      list(
-        record({
-          ...key,
-          ...content,
-          handled: [6, list(record({ source: [1, text(16)], number: [2, uint()] }), many)],
-          /** One after the other; left out where there is none. */
-          calls: [7, nullable(bytes({ max: maxBegunCalls * callIdBytes }))],
-        }),
-        many,
-      ),
-    ],
-    pending: [
-      7,
-      list(
-        record({
-          number: [1, uint()],
-          from: [2, record(key)],
-          topic: [3, text(maxTopicBytes)],
-          payload: [4, anyBytes],
-          atMs: [5, uint()],
-          targets: [6, list(record(key), many)],
-        }),
-        many,
-      ),
-    ],
-    /** Left out where there is none, as before there were any. */
-    flips: [
-      8,
-      nullable(
-        list(
-          record({
-            app: [1, id],
-            epoch: [2, uint()],
-            turns: [3, uint()],
-            instances: [4, list(record({ ...key, ...content }), many)],
-          }),
-          many,
-        ),
-      ),
-    ],
-  }),
-  512 * 1024 * 1024,
-)
-
-type Checkpoint = TypeOf<typeof checkpoint>
 
 /** What the journal's records add up to: the part of them that instances go on from. */
 export class Image {
@@ -372,7 +274,7 @@ export class Image {
     }))
     const flips = [...this.#flips].map(([app, flip]) => ({ ...flip, app, instances: flip.instances.map(toContent) }))
     const { incarnation, acknowledged, openedIn } = this
-    const body = checkpoint.encode({
+    return encodeCheckpoint({
       incarnation,
       covers,
       next,
@@ -382,19 +284,11 @@ export class Image {
       pending: this.pending(),
       flips: flips.length > 0 ? flips : null,
     })
-    const framed = new Uint8Array(4 + body.length)
-    new DataView(framed.buffer).setUint32(0, crc32(body), true)
-    framed.set(body, 4)
-    return framed
   }
 
   /** Throws `journal-damaged` where the bytes are no checkpoint. */
   static decode(framed: Uint8Array): { image: Image; covers: number; next: number } {
-    const body = framed.subarray(4)
-    if (framed.length < 4 || new DataView(framed.buffer, framed.byteOffset).getUint32(0, true) !== crc32(body)) {
-      throw new HyphaError('journal-damaged', "the journal's checkpoint does not have its checksum")
-    }
-    const decoded: Checkpoint = checkpoint.decode(body)
+    const decoded = decodeCheckpoint(framed)
     const image = new Image(decoded.incarnation)
     image.acknowledged = decoded.acknowledged
     image.openedIn = decoded.openedIn
@@ -414,21 +308,3 @@ export class Image {
     return { image, covers: decoded.covers, next: decoded.next }
   }
 }
-
-type Content = Omit<Checkpoint['instances'][number], 'handled' | 'calls'>
-
-const toContent = ({ instance, kv, state, turns, move }: Held): Content => ({
-  ...instance,
-  kv: [...kv].map(([key, value]) => ({ key, value })),
-  state,
-  turns: turns || null,
-  move: move || null,
-})
-
-const fromContent = ({ app, module, home, kv, state, turns, move }: Content): Held => ({
-  instance: { app, module, home },
-  kv: new Map(kv.map(({ key, value }) => [key, value])),
-  state,
-  turns: turns ?? 0,
-  move: move ?? 0,
-})
