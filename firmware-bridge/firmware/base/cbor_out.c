@@ -44,3 +44,23 @@ void out_float(cbor_out *out, double value) {
   put(out, 0xfb);
   put_number(out, bits, 8);
 }
+
+void field_uint(cbor_out *out, uint32_t key, uint64_t value) {
+  out_key(out, key);
+  out_uint(out, value);
+}
+
+void field_bytes(cbor_out *out, uint32_t key, span bytes) {
+  out_key(out, key);
+  out_bytes(out, bytes);
+}
+
+void field_text(cbor_out *out, uint32_t key, span text) {
+  out_key(out, key);
+  out_text(out, text);
+}
+
+void field_words(cbor_out *out, uint32_t key, const char *text) {
+  out_key(out, key);
+  out_words(out, text);
+}

@@ -22,7 +22,12 @@ void out_bool(cbor_out *out, bool value);
 void out_float(cbor_out *out, double value);
 static inline void out_array(cbor_out *out, uint32_t count) { out_head(out, 4, count); }
 static inline void out_map(cbor_out *out, uint32_t count) { out_head(out, 5, count); }
-/** A key of a record, then its value. */
+/** A key of a record; its value follows. */
 static inline void out_key(cbor_out *out, uint32_t key) { out_uint(out, key); }
+/* A key with its value. */
+void field_uint(cbor_out *out, uint32_t key, uint64_t value);
+void field_bytes(cbor_out *out, uint32_t key, span bytes);
+void field_text(cbor_out *out, uint32_t key, span text);
+void field_words(cbor_out *out, uint32_t key, const char *text);
 
 #endif

@@ -1,8 +1,6 @@
-#include "node.h"
+#include "activation.h"
 
 #include "../update/firmware.h"
-
-/* One step of an app's change on the board [S 8.11]: the agent says when, the directive says what. */
 
 enum { step_activate, step_confirm, step_revert };
 
@@ -74,7 +72,7 @@ static code activate_firmware(node *n, cbor fields) {
   board_reset();
 }
 
-void node_activate(node *n, cbor fields) {
+code node_activate(node *n, cbor fields) {
   slot_facts *active = slots_active(&n->held.slots);
   code found;
   if (firmware_is(content_of(fields, 2))) found = firmware_can_change() ? activate_firmware(n, fields) : code_update_unsupported;
@@ -90,5 +88,5 @@ void node_activate(node *n, cbor fields) {
   }
   n->state_owed = true;
   n->state_at = board_millis() - 1000;
-  if (found != code_ok) node_refuse(n, of_activation, NULL, found);
+  return found;
 }

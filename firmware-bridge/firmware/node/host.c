@@ -17,12 +17,7 @@ static cbor_out begin_entry(const cell *c, uint8_t *room, uint32_t most, uint32_
   out_array(&out, 2);
   out_uint(&out, kind);
   out_map(&out, fields + 3);
-  out_key(&out, 1);
-  out_text(&out, slot_app(slot));
-  out_key(&out, 2);
-  out_text(&out, slot_module(slot));
-  out_key(&out, 3);
-  out_text(&out, c->held->id);
+  write_who(&out, slot_app(slot), slot_module(slot), c->held->id);
   return out;
 }
 
@@ -34,8 +29,7 @@ static void log_write(void *host, enum host_level level, struct host_bytes messa
   cell *c = host;
   uint8_t room[most_entry];
   cbor_out out = begin_entry(c, room, sizeof room, entry_log, 2);
-  out_key(&out, 4);
-  out_uint(&out, level);
+  field_uint(&out, 4, level);
   out_key(&out, 5);
   uint32_t length = message.length < most_line ? message.length : most_line;
   // Cut where a character begins.
@@ -51,18 +45,9 @@ void report_event(cell *c, code why, const char *text) {
   out_array(&out, 2);
   out_uint(&out, entry_event);
   out_map(&out, slot != NULL ? 5 : 2);
-  if (slot != NULL) {
-    out_key(&out, 1);
-    out_text(&out, slot_app(slot));
-    out_key(&out, 2);
-    out_text(&out, slot_module(slot));
-    out_key(&out, 3);
-    out_text(&out, c->held->id);
-  }
-  out_key(&out, 4);
-  out_words(&out, code_text(why));
-  out_key(&out, 5);
-  out_words(&out, text);
+  if (slot != NULL) write_who(&out, slot_app(slot), slot_module(slot), c->held->id);
+  field_words(&out, 4, code_text(why));
+  field_words(&out, 5, text);
   add_entry(c, &out);
   ring_keep(c->ring);
 }
@@ -135,9 +120,9 @@ static enum host_telemetry_answer telemetry_emit(void *host, struct host_bytes m
   return ring_sample(c->ring, board_millis(), epoch, of(metric), value) ? host_telemetry_ok : host_telemetry_too_many_metrics;
 }
 
-static const board_thing *find_thing(const board_thing *things, uint32_t count, struct host_bytes name) {
+const board_thing *find_thing(const board_thing *things, uint32_t count, span name) {
   for (uint32_t i = 0; i < count; i++)
-    if (strlen(things[i].name) == name.length && memcmp(things[i].name, name.data, name.length) == 0) return &things[i];
+    if (span_equal(span_of(things[i].name, (uint32_t)strlen(things[i].name)), name)) return &things[i];
   return NULL;
 }
 
@@ -149,7 +134,7 @@ static bool name_at(const board_thing *things, uint32_t count, uint32_t index, s
 
 static enum host_sensor_answer sensor_read(void *host, struct host_bytes name, double *value) {
   (void)host;
-  const board_thing *thing = find_thing(board.sensors, board.sensor_count, name);
+  const board_thing *thing = find_thing(board.sensors, board.sensor_count, of(name));
   return thing == NULL ? host_sensor_unknown : (enum host_sensor_answer)thing->read(value);
 }
 
@@ -160,7 +145,7 @@ static bool sensor_name(void *host, uint32_t index, struct host_bytes *name) {
 
 static enum host_actuator_answer actuator_set(void *host, struct host_bytes name, double value) {
   (void)host;
-  const board_thing *thing = find_thing(board.actuators, board.actuator_count, name);
+  const board_thing *thing = find_thing(board.actuators, board.actuator_count, of(name));
   return thing == NULL ? host_actuator_unknown : (enum host_actuator_answer)thing->set(value);
 }
 
@@ -369,10 +354,8 @@ static enum host_publish_answer messages_publish(void *host, struct host_bytes t
   if (!within(c, &c->published, limits_messages)) return host_publish_throttled;
   uint8_t room[most_entry];
   cbor_out out = begin_entry(c, room, sizeof room, entry_message, 2);
-  out_key(&out, 4);
-  out_text(&out, of(topic));
-  out_key(&out, 5);
-  out_bytes(&out, of(payload));
+  field_text(&out, 4, of(topic));
+  field_bytes(&out, 5, of(payload));
   return add_entry(c, &out) ? host_publish_ok : host_publish_too_long;
 }
 

@@ -7,6 +7,8 @@
 /** For the binder; `host` is the cell. */
 extern const struct host_ops node_host;
 
+/** One of the board's sensors or actuators; NULL where it has no such. */
+const board_thing *find_thing(const board_thing *things, uint32_t count, span name);
 /** What the turn wrote to its kv goes to flash. board-full, board-flash. */
 code host_keep(cell *c);
 /** What the turn wrote is forgotten. */

@@ -1,4 +1,4 @@
-#include "node.h"
+#include "message.h"
 
 #include "../update/firmware.h"
 #include "random.h"
@@ -97,10 +97,10 @@ uint32_t node_step(node *n) {
   for (uint32_t count; (count = board_receive(bytes, sizeof bytes)) > 0;) wire_feed(&n->wire, bytes, count, board_millis());
   see_openings(n);
   if (wire_is_open(&n->wire)) {
-    messages_send(n);
-    messages_take(n);
+    node_say(n);
+    node_hear(n);
     see_transfer(n);
-    messages_send(n);
+    node_say(n);
   }
   cell_run(&n->cell);
   // Also when nothing changed: how many turns there were, and what waits.

@@ -48,13 +48,4 @@ void node_begin(node *n);
 /** One round; answers for how many milliseconds nothing is to be done if nothing comes. */
 uint32_t node_step(node *n);
 
-/** messages.c: what is owed to the bridge, and what came from it. */
-void messages_send(node *n);
-void messages_take(node *n);
-void node_refuse(node *n, uint8_t of, const uint32_t *number, code why);
-/** activation.c: an app's change on the board. */
-void node_activate(node *n, cbor fields);
-/** Of `refused`. */
-enum { of_transfer, of_activation, of_session, of_input, of_call };
-
 #endif

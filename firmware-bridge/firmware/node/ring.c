@@ -111,13 +111,10 @@ static uint32_t time_at(const ring *r, uint32_t at) {
   return load32(head + 3);
 }
 
-static void write_about(cbor_out *out, const ring_about *about) {
-  out_key(out, 1);
-  out_text(out, about->app);
-  out_key(out, 2);
-  out_text(out, about->module);
-  out_key(out, 3);
-  out_text(out, about->home);
+void write_who(cbor_out *out, span app, span module, span home) {
+  field_text(out, 1, app);
+  field_text(out, 2, module);
+  field_text(out, 3, home);
 }
 
 enum { column_series, column_offset, column_at, column_value };
@@ -151,10 +148,8 @@ static void write_entries(cbor_out *out, const ring *r, const stretch *of) {
     uint32_t length = length_at(r, at);
     if (head[2] == no_series) {
       out_map(out, 3);
-      out_key(out, 1);
-      out_uint(out, i);
-      out_key(out, 2);
-      out_uint(out, load32(head + 3) - of->base);
+      field_uint(out, 1, i);
+      field_uint(out, 2, load32(head + 3) - of->base);
       out_key(out, 3);
       for (uint32_t j = head_bytes; j < length; j++) {
         uint8_t byte = r->bytes[(at + j) % ring_bytes];
@@ -169,23 +164,17 @@ static void write_report(cbor_out *out, const ring *r, const ring_about *about, 
   // `after` where the end of the stretch before isn't just before this one.
   bool gap = after + 1 != of->first;
   out_map(out, gap ? 8 : 7);
-  out_key(out, 1);
-  out_bytes(out, span_of(about->incarnation, 8));
-  out_key(out, 2);
-  out_uint(out, of->first);
-  out_key(out, 3);
-  out_uint(out, of->count);
-  out_key(out, 4);
-  out_uint(out, about->offset_ms + of->base);
+  field_bytes(out, 1, span_of(about->incarnation, 8));
+  field_uint(out, 2, of->first);
+  field_uint(out, 3, of->count);
+  field_uint(out, 4, about->offset_ms + of->base);
   out_key(out, 5);
   out_array(out, r->series_count);
   for (int i = 0; i < r->series_count; i++) {
     out_map(out, 5);
-    write_about(out, about);
-    out_key(out, 4);
-    out_text(out, span_of(r->series[i].name, r->series[i].length));
-    out_key(out, 5);
-    out_uint(out, r->series[i].epoch);
+    write_who(out, about->app, about->module, about->home);
+    field_text(out, 4, span_of(r->series[i].name, r->series[i].length));
+    field_uint(out, 5, r->series[i].epoch);
   }
   out_key(out, 6);
   out_map(out, 4);
@@ -194,8 +183,7 @@ static void write_report(cbor_out *out, const ring *r, const ring_about *about, 
   out_array(out, of->count - of->samples);
   write_entries(out, r, of);
   if (gap) {
-    out_key(out, 8);
-    out_uint(out, after);
+    field_uint(out, 8, after);
   }
 }
 

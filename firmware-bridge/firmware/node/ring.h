@@ -36,6 +36,9 @@ typedef struct {
   uint64_t offset_ms;
 } ring_about;
 
+/** Of whom an entry or a series is: its first three fields. */
+void write_who(cbor_out *out, span app, span module, span home);
+
 void ring_begin(ring *r);
 /** False where there are too many metrics, or its name is too long. */
 bool ring_sample(ring *r, uint32_t at, uint32_t epoch, span metric, double value);
