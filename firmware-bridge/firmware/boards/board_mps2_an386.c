@@ -3,8 +3,8 @@
 // Its code memory can be written like RAM, in QEMU (-M mps2-an386) as on the board. The upper part of it is used with the rules of flash: pages, units that are programmed once.
 // It outlives a reset, not a power cut. The firmware itself lies there too, in one of two slots.
 #include "../boot/image.h"
-#include "../wasm/host.h"
 #include "cortex_m.h"
+#include "demo_things.h"
 #include "mps2_an386.h"
 #include "slots_in_ram.h"
 
@@ -19,26 +19,13 @@ static uint64_t arena[arena_bytes / 8];
 #define UART0_DIVISOR (*(volatile uint32_t *)0x40004010)
 enum { state_out_full = 1, state_in_full = 2, control_all_in = 0xb, interrupt_in = 2, uart0_in_interrupt = 0 };
 
-static int read_temperature(double *value) {
-  uint32_t at = board_millis() / 1000 % 120;
-  *value = 15.0 + (at < 60 ? at : 120 - at) / 10.0;
-  return host_sensor_ok;
-}
-static int set_led(double value) { return value < 0 || value > 1 ? host_actuator_out_of_range : host_actuator_ok; }
-
-static const board_thing sensors[] = {{.name = "outdoor", .read = read_temperature}, {.name = "soil", .read = read_temperature}};
-static const board_thing actuators[] = {{.name = "led", .set = set_led}};
-
 const board_facts board = {.name = "mps2_an386",
                            .flash_bytes = 4 * 1024 * 1024,
                            .ram_bytes = 4 * 1024 * 1024,
                            .flash = {(const uint8_t *)FLASH_AT, flash_pages * flash_page, flash_page, flash_unit, 2, 4, firmware_pages},
                            .arena = (uint8_t *)arena,
                            .arena_bytes = arena_bytes,
-                           .sensors = sensors,
-                           .sensor_count = 2,
-                           .actuators = actuators,
-                           .actuator_count = 1};
+                           DEMO_THINGS};
 
 RAM_FLASH(FLASH_AT, flash_page)
 
@@ -68,10 +55,4 @@ uint32_t board_send(const uint8_t *bytes, uint32_t count) {
   uint32_t sent = 0;
   while (sent < count && (UART0_STATE & state_out_full) == 0) UART0_DATA = bytes[sent++];
   return sent;
-}
-
-bool board_entropy(uint8_t *bytes, uint32_t count) {
-  (void)bytes;
-  (void)count;
-  return false;
 }
