@@ -21,6 +21,10 @@ export function linkedApp(running: RunningApp | null, sections: readonly Section
       const provider = instance?.links.find((link) => link.interface === name)?.provider
       return provider?.kind === 'instance' ? provider.node : null
     },
+    leaves: ({ module, home }) => {
+      const newest = next ?? current
+      return !newest?.instances.some((each) => each.module === module && each.home === home)
+    },
     callees: running?.prepared ?? null,
   }
 }

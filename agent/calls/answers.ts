@@ -2,6 +2,8 @@ import type { CallOutcome } from '../linked-calls.ts'
 
 interface Answer {
   readonly fingerprint: string
+  /** The caller's node. */
+  readonly from: string
   readonly outcome: CallOutcome
 }
 

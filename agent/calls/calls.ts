@@ -13,6 +13,8 @@ export interface CallsPorts extends Omit<IncomingPorts, 'waits'>, RemotePorts {
 /** Waits between tries of a call whose link says `retry`. */
 const firstRetryMs = 100
 const maxRetryMs = 1_000
+/** And of one whose callee is on its way: it takes a few tenths of a second. */
+const maxComingMs = 200
 const problemEveryMs = 10_000
 const graceMs = 10
 
@@ -26,6 +28,11 @@ const passing: ReadonlySet<string> = new Set([
   'would-deadlock',
 ])
 
+/** How a call is answered whose callee is on its way between nodes, by the one that it has left or the one that doesn't know of it yet: each has its own directive, and they don't come at the same moment. */
+const onItsWay: ReadonlySet<string> = new Set(['callee-not-running', 'link-not-listed'])
+
+type Target = { readonly node: string; readonly end: End }
+
 /** Calls over links that leave their cell: to other cells of this node, to other nodes, and from them. [P 11] */
 export class Calls {
   readonly stats: LinkStats
@@ -33,7 +40,7 @@ export class Calls {
   readonly #waits = new Waits()
   readonly #incoming: Incoming
   readonly #remote: Remote
-  /** Calls to other nodes that wait for an answer: each looks whether its callee is elsewhere by now. */
+  /** Calls to other nodes that wait, for an answer or for a callee on its way: each looks whether that is elsewhere by now. */
   readonly #under = new Set<() => void>()
   #toldAt = Number.NEGATIVE_INFINITY
 
@@ -60,23 +67,47 @@ export class Calls {
   async make(call: OutgoingCall): Promise<CallOutcome> {
     const { clock } = this.#ports
     const since = clock.monotonic()
+    // Also without `retry` it waits for a callee on its way, for as long as one try may take. [P 13.8]
+    const inAllMs = call.retry ? call.leftMs : Math.min(call.tryMs, call.leftMs)
     let waitMs = firstRetryMs
     for (;;) {
-      const spentMs = clock.monotonic() - since
-      const outcome = await this.#once(call, Math.min(call.tryMs, call.leftMs - spentMs)).catch(unforeseen)
-      const over = clock.monotonic() - since + waitMs >= call.leftMs
-      if (outcome.kind === 'ok' || !call.retry || !passing.has(outcome.code) || over) return outcome
-      // It answers here once this turn has ended: to wait for it would keep it from that.
-      if (call.callee.node !== null && call.callee.node !== this.#ports.node && this.#isComing(call)) return outcome
-      await new Promise<void>((resolve) => clock.after(waitMs, resolve))
-      waitMs = Math.min(maxRetryMs, 2 * waitMs)
+      const target = this.#resolve(call)
+      const leftMs = inAllMs - (clock.monotonic() - since)
+      const outcome =
+        'kind' in target ? target : await this.#once(call, target, Math.min(call.tryMs, leftMs)).catch(unforeseen)
+      if (outcome.kind === 'ok') return outcome
+      const coming = onItsWay.has(outcome.code) && outcome.ran === 'no'
+      if (!coming && !(call.retry && passing.has(outcome.code))) return outcome
+      if (clock.monotonic() - since + waitMs >= inAllMs || this.#waitsForItself(call)) return outcome
+      await this.#pause(call, 'kind' in target ? null : target.node, waitMs)
+      waitMs = Math.min(coming ? maxComingMs : maxRetryMs, 2 * waitMs)
     }
   }
 
-  async #once(call: OutgoingCall, budgetMs: number): Promise<CallOutcome> {
+  /** Whether its callee comes to this node, or leaves it, only once the turn that makes the call has ended. */
+  #waitsForItself(call: OutgoingCall): boolean {
+    const now = this.#nodeNow(call)
     const { node } = this.#ports
-    const target = this.#resolve(call)
-    if ('kind' in target) return target
+    return now !== null && call.callee.node !== null && (call.callee.node === node) !== (now === node)
+  }
+
+  /** So many ms, or less where the directive says before that that the callee is on another node than the one that was tried. */
+  async #pause(call: OutgoingCall, tried: string | null, ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const look = (): void => {
+      const now = this.#resolve(call)
+      if (!('kind' in now) && now.node !== tried) resolve()
+    }
+    const cancel = this.#ports.clock.after(ms, resolve)
+    this.#under.add(look)
+    look()
+    await promise
+    cancel()
+    this.#under.delete(look)
+  }
+
+  async #once(call: OutgoingCall, target: Target, budgetMs: number): Promise<CallOutcome> {
+    const { node } = this.#ports
     if (call.path.length > maxPath) {
       return failed('would-deadlock', `${call.path.length} cells would wait for one another in a row`)
     }
@@ -98,7 +129,7 @@ export class Calls {
   }
 
   /** Whom a call is meant for. [P 11.7] */
-  #resolve(call: OutgoingCall): { node: string; end: End } | CallOutcome {
+  #resolve(call: OutgoingCall): Target | CallOutcome {
     const { app, callee, caller, home } = call
     if (callee.node !== null) {
       if (callee.node === this.#ports.node) return callee
@@ -123,7 +154,7 @@ export class Calls {
   }
 
   /** Waits no longer for a node than the directive has the callee there. */
-  async #away(call: OutgoingCall, { node, end }: { node: string; end: End }, budgetMs: number): Promise<CallOutcome> {
+  async #away(call: OutgoingCall, { node, end }: Target, budgetMs: number): Promise<CallOutcome> {
     const look = (): void => {
       const now = this.#resolve(call)
       if ('kind' in now || now.node !== node) this.#remote.moved(node, call.id, 'kind' in now ? null : now.node)
@@ -185,10 +216,7 @@ export class Calls {
 }
 
 /** The names that the callee's cell may have: its own where its module is isolated, or has no core form. */
-function cellsOf(
-  { app, isolated }: OutgoingCall,
-  { node, end }: { readonly node: string; readonly end: End },
-): string[] {
+function cellsOf({ app, isolated }: OutgoingCall, { node, end }: Target): string[] {
   const own = cellName(node, app, end.module)
   return isolated.has(end.module) ? [own] : [own, cellName(node, app, null)]
 }

@@ -45,6 +45,7 @@ export interface Answered {
 
 interface Running {
   readonly fingerprint: string
+  readonly from: string
   readonly call: IncomingCall
   readonly pending: PendingCall
 }
@@ -72,12 +73,14 @@ export class Incoming {
     const { node, journal, linked } = this.#ports
     const instance: InstanceKey = { app: call.app, ...call.callee }
     const app = linked(call.app)
-    if (call.from !== node && !isListed(app, call)) {
-      return fresh(failed('link-not-listed', `${node} is not told to answer ${describe(call)}`))
-    }
     const name = `${instanceName(instance)} ${toHex(call.id)}`
     const fingerprint = fingerprintOf(call)
     const known = this.#running.get(name) ?? this.#answers.get(name)
+    // Its callee may have left since it began here: who made it hears of it all the same, and doesn't make it elsewhere again.
+    const made = known !== undefined && known.from === call.from && known.fingerprint === fingerprint
+    if (!made && call.from !== node && !isListed(app, call)) {
+      return fresh(failed('link-not-listed', `${node} is not told to answer ${describe(call)}`))
+    }
     if (known !== undefined) {
       if (known.fingerprint !== fingerprint) {
         return fresh(failed('call-differs', `${describe(call)} has the id of another call`, 'unknown'))
@@ -146,9 +149,13 @@ export class Incoming {
   async #run(name: string, fingerprint: string, instance: InstanceKey, call: IncomingCall): Promise<CallOutcome> {
     const { clock, journal } = this.#ports
     const begin = (): void => journal.beginCall(instance, call.id)
+    const { from } = call
     // Whoever runs in its place takes it.
-    const pending = new PendingCall(call, begin, () => void this.#parked.add(offer))
-    const running: Running = { fingerprint, call, pending }
+    const pending = new PendingCall(call, begin, () => {
+      this.#parked.add(offer)
+      queueMicrotask(() => this.#parked.has(offer) && offer())
+    })
+    const running: Running = { fingerprint, from, call, pending }
     this.#running.set(name, running)
     const cancelTimer = clock.after(call.budgetMs, () => {
       const parked = this.#parked.has(offer)
@@ -166,7 +173,7 @@ export class Incoming {
     this.#chase(running)
     try {
       const outcome = await pending.outcome
-      if (pending.begun) this.#answers.set(name, { fingerprint, outcome })
+      if (pending.begun) this.#answers.set(name, { fingerprint, from, outcome })
       return outcome
     } finally {
       cancelTimer()
@@ -179,15 +186,21 @@ export class Incoming {
   #offer(instance: InstanceKey, call: IncomingCall, pending: PendingCall): 'queued' | 'later' | CallOutcome {
     const app = this.#ports.linked(instance.app)
     const callees = app?.callees ?? null
-    if (app === null || callees === null) return 'later'
+    if (app === null || callees === null) return this.#later(app, instance)
     const refusal = callees.refusal(instance, call)
     if (refusal !== null) {
       const mismatch = refusal.kind === 'failed' && refusal.code === 'epoch-mismatch'
-      return mismatch && app.next === null ? refusal : 'later'
+      return mismatch && app.next === null ? refusal : this.#later(app, instance)
     }
     const given = callees.call(instance, pending)
-    if (given === 'absent') return 'later'
+    if (given === 'absent') return this.#later(app, instance)
     return given === 'queued' ? given : failed('link-busy', `too many calls wait for ${endName(instance)}`)
+  }
+
+  /** For who has left this node nobody waits here: its caller goes to where it is by then. [P 13.8] */
+  #later(app: LinkedApp | null, instance: InstanceKey): 'later' | CallOutcome {
+    if (app !== null && app.leaves?.(instance) !== true) return 'later'
+    return failed('callee-not-running', `${endName(instance)} has left ${this.#ports.node}`)
   }
 }
 

@@ -12,6 +12,8 @@ export interface LinkedApp {
   readonly devices: readonly DeviceInstances[]
   /** The node that a link of an instance leads to by the newest directive: its callee may have moved since the instance began. Null where that says nothing of it. */
   nodeOf?(caller: End, interfaceName: string): string | null
+  /** Whether an instance is in none of what is to run here: then nobody is to wait for it at this node. */
+  leaves?(instance: End): boolean
   /** What runs; null where nothing does. */
   readonly callees: Callees | null
 }

@@ -8,6 +8,8 @@ import { type CallOutcome, type End, endName, failed, type OutgoingCall } from '
 const firstResendMs = 250
 /** What a call of a node may take that has let the one before run out, so that those who wait for the caller aren't kept by a device that is off. [P 11.3] */
 const silentBudgetMs = 500
+/** A node from which a callee has gone says for so long what has become of a call there. [P 13.8] */
+const lastWordMs = 500
 
 export interface RemotePorts {
   readonly node: string
@@ -23,7 +25,7 @@ export interface RemotePorts {
 interface Awaited {
   readonly to: string
   answer(outcome: CallOutcome): void
-  /** Its callee isn't there any more. */
+  /** Its callee isn't there any more: the node is asked for the last time. */
   moved(to: string | null): void
   send(): void
 }
@@ -77,13 +79,22 @@ export class Remote {
       if (budgetMs >= silentBudgetMs) this.#silent.add(to)
       fail(sent ? `${to} did not answer within ${Math.round(budgetMs)} ms` : `there is no connection to ${to}`)
     })
-    const moved = (now: string | null) => fail(`it moves from ${to}${now === null ? '' : ` to ${now}`}`)
+    let leaving = false
+    let cancelLastWord = (): void => undefined
+    const moved = (now: string | null) => {
+      if (leaving) return
+      leaving = true
+      send()
+      const text = `it moves from ${to}${now === null ? '' : ` to ${now}`}`
+      cancelLastWord = clock.after(sent ? lastWordMs : 0, () => fail(text))
+    }
     const key = toHex(call.id)
     this.#awaited.set(key, { to, answer: resolve, moved, send })
     send()
     const outcome = await promise
     cancelEnd()
     cancelResend()
+    cancelLastWord()
     this.#awaited.delete(key)
     return outcome
   }
@@ -101,7 +112,7 @@ export class Remote {
     this.#silent.delete(from)
   }
 
-  /** A call that waits for a node waits in vain: its callee is elsewhere, or has no place. */
+  /** A call that waits for a node waits in vain, unless it has begun there: its callee is elsewhere, or has no place. */
   moved(from: string, id: Uint8Array, to: string | null): void {
     const awaited = this.#awaited.get(toHex(id))
     if (awaited?.to === from) awaited.moved(to)

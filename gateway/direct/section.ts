@@ -20,15 +20,15 @@ export const instancesOn = (node: string, { plan, holders }: Pick<DirectApp, 'pl
 const spotOf = ({ module, home }: { readonly module: string; readonly home: string | null }) =>
   `${module}@${home ?? ''}`
 
-/** Where a callee is until it has come to this node: a link can't name one here that isn't. */
+/** Where a callee is to be called: at the node that has it until it was given on, for that answers what has begun there; from a node that it is leaving, where it goes to. [P 13.8] */
 function reachable(
   provider: PlannedInstance['links'][number]['provider'],
   node: string,
   { holders }: Pick<DirectApp, 'holders'>,
 ) {
-  if (provider.kind !== 'instance' || provider.node !== node) return provider
+  if (provider.kind !== 'instance') return provider
   const holder = holders?.get(spotOf(provider))
-  if (holder === undefined || (holder.ready && holder.node === node)) return provider
+  if (holder === undefined || (holder.ready && holder.node === provider.node)) return provider
   return { ...provider, node: holder.node === node ? holder.elsewhere : holder.node }
 }
 

@@ -24,20 +24,20 @@ export class ServedLinks {
   /** By device-scoped module: its instances. */
   readonly #devices = new Map<string, Map<string, DeviceInstances['at'][number]>>()
 
-  constructor({ plan, release, rollout }: DirectApp) {
+  constructor({ plan, release, rollout, holders }: DirectApp) {
     const parts = [{ plan, release }, ...(rollout === undefined ? [] : [rollout.next])]
     const chosen = new Set(
       parts.flatMap((part) => part.plan.instances.flatMap(({ links }) => links.flatMap(deviceModule))),
     )
-    for (const part of parts) this.#addDevices(part.plan, chosen)
+    for (const part of parts) this.#addDevices(part.plan, chosen, holders)
     for (const part of parts) this.#addCallers(part.plan, part.release)
   }
 
-  #addDevices({ instances }: Plan, chosen: ReadonlySet<string>): void {
+  #addDevices({ instances }: Plan, chosen: ReadonlySet<string>, holders: DirectApp['holders']): void {
     for (const { module, home, node } of instances) {
       if (home === null || !chosen.has(module)) continue
       const at = this.#devices.get(module) ?? new Map()
-      this.#devices.set(module, at.set(home, { home, node }))
+      this.#devices.set(module, at.set(home, { home, node: holders?.get(`${module}@${home}`)?.node ?? node }))
     }
   }
 

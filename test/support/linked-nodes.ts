@@ -96,6 +96,8 @@ export class LinkedNode {
   readonly links = new Map<string, string>()
   app: PreparedApp | null = null
   online = true
+  /** The newest directive has none of its instances any more. */
+  leaving = false
   /** Ids of the calls that were begun, which outlive the process. */
   begun = new Set<string>()
   readonly #waiting: (() => void)[] = []
@@ -123,6 +125,7 @@ export class LinkedNode {
         next: this.next,
         devices: this.devices,
         nodeOf: (_caller, name) => this.links.get(name) ?? null,
+        leaves: () => this.leaving,
         callees: this.app,
       }),
       onProblem: () => undefined,
