@@ -189,8 +189,8 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
   boards.use(nodeSinks)
   const ingest = createIngest({
     store,
-    route: ({ app, module, home, node, topic }) =>
-      pipeline.planner.targets(app, { kind: 'instance', node, module, home }, topic),
+    route: ({ app, module, home, node, served, topic }) =>
+      pipeline.planner.targets(app, { kind: 'instance', node, module, home, served }, topic),
     runsNow: (node, instance) => pipeline.planner.runs(node, instance),
     sinks: {
       ack: (node, bytes) => {

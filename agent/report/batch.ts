@@ -11,6 +11,7 @@ const maxSpanMs = 0xffff_ffff
 /** What a message's own fields take, and an entry's, at most; ids have up to 40 bytes. */
 const messageBytes = 200
 const entryBytes = 170
+const servedBytes = 90
 
 export interface Batch {
   /** Sequence numbers of its first and its last entry. */
@@ -113,7 +114,7 @@ function sizeOf(entry: ReportEntry): number {
     case 'event':
       return toUtf8(entry.text).length
     case 'message':
-      return toUtf8(entry.topic).length + entry.payload.length
+      return toUtf8(entry.topic).length + entry.payload.length + (entry.served?.length ?? 0) * servedBytes
     case 'gap':
       return toUtf8(entry.reason).length
     case 'handled':

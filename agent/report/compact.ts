@@ -69,12 +69,12 @@ function copyWithoutSamples(from: SegmentReader, to: SegmentWriter): { samples: 
         keep({ kind: 'turn', ...turn, record: { ...bare, logs: [], messages: [] }, targets: [] })
         skipped += dropped.length
         if (logs.length + messages.length === 0) continue
-        keep({ kind: 'turn', ...turn, record: bare, reportsInput: false, effects: null, targets: [] })
+        keep({ kind: 'turn', ...turn, record: bare, reportsInput: false, effects: null })
         continue
       }
       skipped += dropped.length
       if (logs.length + messages.length === 0 && !turn.reportsInput) continue
-      keep({ kind: 'turn', ...turn, record: bare, targets: [] })
+      keep({ kind: 'turn', ...turn, record: bare })
     }
   }
   if (skipped > 0) to.write({ kind: 'skip', count: skipped })

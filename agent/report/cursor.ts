@@ -1,5 +1,5 @@
 import type { Files, OpenFile } from '@hypha/core/ports/files.ts'
-import type { ReportEntry } from '@hypha/core/wire/messages/report.ts'
+import { maxServed, type ReportEntry } from '@hypha/core/wire/messages/report.ts'
 import type { InstanceKey } from '../turns.ts'
 import { type JournaledTurn, type JournalRecord, turnEntries, turnsOf } from './records.ts'
 import { SegmentReader, segmentPath } from './segment.ts'
@@ -123,7 +123,7 @@ export function entriesOf(journaled: JournalRecord, first: number): JournalEntry
 }
 
 function entriesOfTurn(
-  { record, reportsInput, effects, atMs: journaledMs }: JournaledTurn,
+  { record, targets, reportsInput, effects, atMs: journaledMs }: JournaledTurn,
   first: number,
 ): JournalEntry[] {
   const { instance, epoch, input, outcome } = record
@@ -148,9 +148,14 @@ function entriesOfTurn(
   for (const { level, text, atMs } of record.logs) {
     entries.push({ kind: 'entry', sequence: sequence++, atMs, entry: { kind: 'log', ...instance, level, text } })
   }
-  for (const { topic, payload, atMs } of record.messages) {
-    entries.push({ kind: 'entry', sequence: sequence++, atMs, entry: { kind: 'message', ...instance, topic, payload } })
+  for (const [index, { topic, payload, atMs }] of record.messages.entries()) {
+    const served = servedOf(targets[index] ?? [])
+    const entry = { kind: 'message' as const, ...instance, topic, payload, served }
+    entries.push({ kind: 'entry', sequence: sequence++, atMs, entry })
   }
   if (effects === null) handle()
   return entries
 }
+
+const servedOf = (targets: readonly InstanceKey[]) =>
+  targets.length > maxServed ? null : targets.map(({ module, home }) => ({ module, home }))

@@ -29,7 +29,13 @@ export function appRoutes(plan: Plan, release: Release): AppRoutes {
 }
 
 /** Who published: a module's instance on a node, or a client that is no node. */
-export type Publisher = { readonly kind: 'world' } | ({ readonly kind: 'instance' } & RoutedInstance)
+export type Publisher =
+  | { readonly kind: 'world' }
+  | ({
+      readonly kind: 'instance'
+      /** Instances that its node has given the message to; null where it hasn't said. */
+      readonly served: readonly Omit<RoutedInstance, 'node'>[] | null
+    } & RoutedInstance)
 
 export const world: Publisher = { kind: 'world' }
 
@@ -44,7 +50,8 @@ function mayPublish(routes: AppRoutes, module: string, topic: string): boolean {
 
 /**
  * The instances whose inboxes a message is for. What belongs to a device stays with it: a message whose publisher has a home goes to instances with the same home or
- * none, one without a home to all. Instances on the publisher's own node are left out, for that node serves them itself, also offline. [P 9.4, P 9.5]
+ * none, one without a home to all. Instances that the publisher's own node has served itself, also offline, are left out: as it says, for by
+ * now the plan may have them elsewhere, or there again; where it doesn't say, those that the plan has there. [P 9.4, P 9.5]
  *
  * `topic` is relative to the app. Null if the publisher may not publish on it.
  */
@@ -56,10 +63,14 @@ export function routeMessage(routes: AppRoutes, from: Publisher, topic: string):
       .map(([m]) => m),
   )
   const home = from.kind === 'instance' ? from.home : null
-  const own = from.kind === 'instance' ? from.node : null
+  const isServed = (to: RoutedInstance): boolean => {
+    if (from.kind === 'world') return false
+    if (from.served === null) return to.node === from.node
+    return from.served.some(({ module, home }) => to.module === module && to.home === home)
+  }
   return routes.instances
     .filter(
-      (to) => subscribed.has(to.module) && to.node !== own && (home === null || to.home === null || to.home === home),
+      (to) => subscribed.has(to.module) && !isServed(to) && (home === null || to.home === null || to.home === home),
     )
     .map((to) => ({ app: routes.app, ...to }))
 }

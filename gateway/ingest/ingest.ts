@@ -42,7 +42,7 @@ export interface IngestSinks {
   ack(node: string, bytes: Uint8Array): void
   /** The newest value of each metric that has one, for `v/…`. */
   values(values: readonly NewValue[]): void
-  /** What modules published, for `m/…`; inputs for instances on other nodes are queued already. */
+  /** What modules published, for `m/…`; inputs for instances that their nodes haven't served are queued already. */
   messages(messages: readonly NewMessage[]): void
   events(events: readonly EventRecord[]): void
   logs(logs: readonly LogRecord[]): void
@@ -62,7 +62,7 @@ export interface IngestOptions {
   readonly store: Store
   readonly sinks: IngestSinks
   /**
-   * Called inside the transaction for each message of a module: the instances on other nodes whose inbox it is for. Null if its release doesn't let it publish
+   * Called inside the transaction for each message of a module: the instances whose inbox it is still for. Null if its release doesn't let it publish
    * there: the message is dropped, with an event.
    */
   readonly route: (message: NewMessage) => readonly InputTarget[] | null

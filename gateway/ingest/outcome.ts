@@ -19,8 +19,10 @@ export interface NewMessage {
   readonly app: string
   readonly module: string
   readonly home: string | null
-  /** The node that ran the module; it has given the message to its own instances already. */
+  /** The node that ran the module. */
   readonly node: string
+  /** To whom it has given the message itself; null where it doesn't say: to those that it has. */
+  readonly served: readonly { readonly module: string; readonly home: string | null }[] | null
   /** Relative to the app. */
   readonly topic: string
   readonly payload: Uint8Array

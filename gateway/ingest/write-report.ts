@@ -26,7 +26,7 @@ export interface WriteContext {
   readonly cache: SeriesCache
   readonly known: Known
   readonly complaints: Complaints
-  /** Instances on other nodes whose inbox a message is for; null where it may not be published. */
+  /** Instances whose inbox a message is still for; null where it may not be published. */
   readonly route: (message: NewMessage) => readonly InputTarget[] | null
   /** Whether a node may speak for an instance. */
   readonly mayReport: (node: string, instance: { app: string; module: string; home: string | null }) => boolean
@@ -198,7 +198,7 @@ function writeEntry(from: From, at: number, entry: ReportEntry, context: WriteCo
       return
     }
     case 'message': {
-      const { app, module, home, topic, payload } = entry
+      const { app, module, home, topic, payload, served } = entry
       if (!maySpeak(node, entry, context)) return
       // What is stored of before says when it was; a message is news, and others act on it.
       const speaks = context.runsNow(node, entry) || store.handovers.isLastWord(node, entry, incarnation, sequence)
@@ -207,7 +207,7 @@ function writeEntry(from: From, at: number, entry: ReportEntry, context: WriteCo
         context.complaints.add({ node, code: 'not-assigned', text, at: now })
         return
       }
-      const message = { app, module, home, node, topic, payload, at }
+      const message = { app, module, home, node, served, topic, payload, at }
       const targets = context.route(message)
       if (targets === null) {
         const text = `${instanceName(entry)} published on ${topic}, which its release doesn't grant`

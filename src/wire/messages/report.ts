@@ -9,6 +9,9 @@ const series = record({ ...instance, metric: [4, metricName], epoch: [5, uint(0x
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof logLevels)[number]
 
+/** More instances that were given one message aren't named. */
+export const maxServed = 64
+
 const entry = union(
   /** A line that a module wrote. */
   ['log', record({ ...instance, level: [4, oneOf(...logLevels)], text: [5, text(4_096)] })],
@@ -24,7 +27,16 @@ const entry = union(
     }),
   ],
   /** Published by a module; `topic` is relative to its app. */
-  ['message', record({ ...instance, topic: [4, text(maxTopicBytes)], payload: [5, bytes({ max: 32_768 })] })],
+  [
+    'message',
+    record({
+      ...instance,
+      topic: [4, text(maxTopicBytes)],
+      payload: [5, bytes({ max: 32_768 })],
+      /** Instances of the app to which the node itself has given it. Null where it doesn't say: those that the plan has there. [P 9.4] */
+      served: [6, nullable(list(record({ module: [1, id], home: [2, nullable(id)] }), maxServed))],
+    }),
+  ],
   /** An input is done with: its turn is journaled, or it was given up as failed. */
   [
     'handled',

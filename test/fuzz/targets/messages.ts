@@ -213,7 +213,17 @@ export const messageTargets: readonly Target[] = [
       entries: [
         { offset: 2, at: 1, entry: { kind: 'log', ...instance, level: 'warn', text: 'dry' } },
         { offset: 3, at: 1, entry: { kind: 'event', app: null, module: null, home: null, code: 'x', text: 'y' } },
-        { offset: 4, at: 1, entry: { kind: 'message', ...instance, topic: 'a/b', payload: Uint8Array.of(1) } },
+        {
+          offset: 4,
+          at: 1,
+          entry: {
+            kind: 'message',
+            ...instance,
+            topic: 'a/b',
+            payload: Uint8Array.of(1),
+            served: [{ module: 'm', home: null }],
+          },
+        },
         {
           offset: 5,
           at: 1,

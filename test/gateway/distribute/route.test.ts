@@ -24,11 +24,12 @@ const routes: AppRoutes = {
   ],
 }
 
-const from = (module: string, node: string, home: string | null): Publisher => ({
-  kind: 'instance',
+const from = (module: string, node: string, home: string | null) => ({
+  kind: 'instance' as const,
   module,
   node,
   home,
+  served: null,
 })
 const names = (publisher: Publisher, topic: string) =>
   routeMessage(routes, publisher, topic)?.map(({ node, module, home }) => `${module}@${home ?? '-'} on ${node}`) ?? null
@@ -60,10 +61,22 @@ describe('a message', () => {
       'limit',
       ['sampler@pi-7 on pi-7', 'sampler@pi-8 on pi-8', 'alarm@pi-7 on pi-7', 'alarm@pi-8 on edge', 'ledger@- on edge'],
     ],
+    [
+      'that its node says to have given to nobody goes to those there as well: they came since',
+      { ...from('sampler', 'pi-7', 'pi-7'), served: [] },
+      'reading/temperature',
+      ['alarm@pi-7 on pi-7', 'ledger@- on edge'],
+    ],
+    [
+      'is not sent to whom its node has given it, wherever that is by now',
+      { ...from('sampler', 'pi-8', 'pi-8'), served: [{ module: 'alarm', home: 'pi-8' }] },
+      'reading/temperature',
+      ['ledger@- on edge'],
+    ],
     ['goes by the filters, level by level', from('sampler', 'pi-8', 'pi-8'), 'reading/soil/1', ['ledger@- on edge']],
     [
       'on the level above a filter that ends in # counts as granted',
-      { kind: 'instance', module: 'sampler', node: 'cloud', home: 'pi-9' },
+      from('sampler', 'cloud', 'pi-9'),
       'reading',
       ['ledger@- on edge'],
     ],

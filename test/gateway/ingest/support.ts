@@ -48,7 +48,7 @@ export const packed = (first: number, entries: readonly (Entry | null)[], over: 
 
 export const message = (topic: string, payload: Uint8Array, at = t0): Entry => ({
   at,
-  entry: { kind: 'message', ...instance, topic, payload },
+  entry: { kind: 'message', ...instance, topic, payload, served: null },
 })
 
 export const sample = (value: number, at = t0 + value, metric = 'temperature'): Entry => ({ metric, value, at })

@@ -62,6 +62,7 @@ describe('A node speaks for the instances that a plan put on it', () => {
           home: null,
           topic: 'x',
           payload: new Uint8Array(),
+          served: null,
         },
       },
       event({ module: null, home: null }),
@@ -88,7 +89,7 @@ describe('A node speaks for the instances that a plan put on it', () => {
     const ofLedger = (first: number, value: number) => {
       const { series, ...report } = packReport(first, [
         sample(value),
-        { at: t0, entry: { kind: 'message', ...ledger, topic: 'out', payload: new Uint8Array(3) } },
+        { at: t0, entry: { kind: 'message', ...ledger, topic: 'out', payload: new Uint8Array(3), served: null } },
         event(ledger),
         { at: t0, entry: { kind: 'log', ...ledger, level: 'info', text: 'counted' } },
       ])

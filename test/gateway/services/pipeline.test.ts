@@ -123,7 +123,7 @@ test('messages are routed as the plan in force says', async () => {
     },
   ]
   await push(gateway, app)
-  const from = { kind: 'instance', node: 'pi-7', module: 'sampler', home: 'pi-7' } as const
+  const from = { kind: 'instance', node: 'pi-7', module: 'sampler', home: 'pi-7', served: null } as const
   expect(gateway.pipeline.planner.targets('greenhouse', from, 'climate/t')).toEqual([
     { app: 'greenhouse', node: 'gw-edge', module: 'ledger', home: null },
   ])
