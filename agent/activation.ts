@@ -6,6 +6,7 @@ import { planBoot } from './boot.ts'
 import { describeFlip, type FlipOrder, restoreMark } from './flip.ts'
 import type { Installed, Prepared } from './install/machine.ts'
 import type { Laps } from './laps.ts'
+import { LeavingInstances } from './leaving-instances.ts'
 import type { Flip } from './receipts.ts'
 import { RunningApp } from './running-app.ts'
 import { Trial } from './trial.ts'
@@ -39,6 +40,7 @@ export class Activation {
   /** When what ran last was stopped, by the monotonic clock. */
   #stoppedAt: number
   readonly #trial: Trial
+  readonly leaving: LeavingInstances
 
   constructor(app: string, ports: AppPorts, status: AppStatus, { inTurn, missing }: ActivationHooks) {
     this.#app = app
@@ -47,6 +49,7 @@ export class Activation {
     this.#inTurn = inTurn
     this.#missing = missing
     this.#stoppedAt = ports.clock.monotonic()
+    this.leaving = new LeavingInstances(app, ports)
     this.#trial = new Trial(app, ports, status, {
       inTurn,
       running: () => this.#running,
@@ -83,23 +86,16 @@ export class Activation {
 
   /** All instances of the app have left this node; nothing of it runs. Throws where that can't be written down. */
   async letGoAll(): Promise<void> {
-    await this.#letGo(this.#ports.journal.instancesOf(this.#app))
+    await this.leaving.letGo(null, this.#ports.clock.monotonic() - this.#stoppedAt)
   }
 
   /** Instances that what is confirmed doesn't have any more have left, or are no more. Where that can't be written down, they are remembered until the next time. */
   async #letGoOthers(): Promise<void> {
-    const here = new Set(this.#running?.section.instances.map((each) => instanceName({ app: this.#app, ...each })))
-    const others = this.#ports.journal.instancesOf(this.#app).filter((each) => !here.has(instanceName(each)))
     try {
-      await this.#letGo(others)
+      await this.leaving.letGo(this.#running?.section ?? null, this.#ports.clock.monotonic() - this.#stoppedAt)
     } catch (thrown) {
       this.#status.tell('let-go-failed', asHyphaError(thrown))
     }
-  }
-
-  async #letGo(instances: readonly InstanceKey[]): Promise<void> {
-    if (instances.length === 0) return
-    await this.#ports.letGo(instances, this.#ports.clock.monotonic() - this.#stoppedAt)
   }
 
   /**
@@ -147,14 +143,15 @@ export class Activation {
   async resign(installed: Installed, verified: VerifiedRelease): Promise<void> {
     await this.#ports.installs.step(this.#app, { kind: 'resign', installed })
     this.#running?.resigned(installed, verified)
-    this.restate()
+    await this.restate()
     this.#ports.settled()
   }
 
   /** What runs is what is wanted: says so where something else was refused, or awaited, in its place. */
-  restate(): void {
+  async restate(): Promise<void> {
     if (this.#running === null) return
     const status = this.#trial.on ? 'trial' : 'confirmed'
+    if (status === 'confirmed') await this.#letGoOthers()
     if (this.#status.now.status !== status) this.#status.set(status)
   }
 
@@ -212,6 +209,7 @@ export class Activation {
     try {
       this.#moveIn(next)
       const swapped = await sandbox.swap(old?.prepared ?? null, next.prepared, { budgetMs, saved })
+      this.leaving.replaced([old?.section ?? null], [next.section])
       // The mark leads a boot to it meanwhile, and to what is to be said of it.
       await this.#afterFlip(next, { ...about!, ...swapped })
       return null
@@ -241,6 +239,7 @@ export class Activation {
   async #replace(next: RunningApp, laps: Laps): Promise<void> {
     this.#trial.stop()
     const old = this.#running
+    this.leaving.replaced([old?.section ?? null], [next.section])
     try {
       this.#between.open((await old?.prepared.stop({ save: true })) ?? [])
       this.#stoppedAt = this.#ports.clock.monotonic()
@@ -250,7 +249,7 @@ export class Activation {
       this.#ports.ran(next.section, laps.ms)
       this.#trial.watch()
       // What it leaves out has another node by then: there is no going back to running it here.
-      if (old !== null && this.#onlyLeaves(old, next)) await this.#trial.confirm()
+      if (old !== null && this.#onlyLeaves(old, next)) await this.#trial.confirm({ proven: true })
     } catch (thrown) {
       // Where it could not save, it goes on still; it begins anew from its last checkpoint.
       const left = (await old?.prepared.stop({ save: false })) ?? []

@@ -5,7 +5,7 @@ import type { GatewayClock } from './clock-sync.ts'
 import type { Installs } from './install/installs.ts'
 import type { Flip } from './receipts.ts'
 import type { Sandbox } from './sandbox/sandbox.ts'
-import type { InstanceKey, NodeEvent, RunnableSection } from './turns.ts'
+import type { InstanceKey, LeavingInstance, NodeEvent, RunnableSection } from './turns.ts'
 import type { ContentOf, VerifiedRelease, Verifier } from './verify/verifier.ts'
 
 /** What an app's way needs of the agent's stages. */
@@ -35,7 +35,7 @@ export interface AppPorts {
   /**
    * Instances have left this node, and had stopped so many ms ago: what they keep goes to the gateway, and is forgotten here. Resolves when it is written down for that. [P 13.3]
    */
-  letGo(instances: readonly InstanceKey[], stoppedAgoMs: number): Promise<void>
+  letGo(instances: readonly LeavingInstance[], stoppedAgoMs: number): Promise<void>
   /** The app's state has changed: tell the gateway. */
   changed(): void
   /** An inbox that was full has room again. */

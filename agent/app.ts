@@ -76,6 +76,7 @@ export class App {
 
   /** What the newest directive, which came at `since`, says of the app; neither section where it names it no more. Supersedes what is still on its way. */
   want({ run, prepare }: AppSections, since: number): void {
+    this.#activation.leaving.replaced([this.#wanted, this.#toPrepare], [run, prepare])
     if (run === null || this.#wanted === null || !sameSection(run, this.#wanted)) {
       this.#wanted = run
       this.#wantedSince = since

@@ -67,12 +67,12 @@ export class Trial {
     })
   }
 
-  /** It has proven itself, or has nothing to prove. */
-  async confirm(): Promise<void> {
+  /** It has run for its time; `proven`: it has nothing to prove, also where something of it doesn't run yet. */
+  async confirm({ proven = false } = {}): Promise<void> {
     const { journal } = this.#ports
     const running = this.#hooks.running()
     if (running === null || !this.on) return
-    if (running.instances().some(({ status }) => status !== 'running')) return this.watch()
+    if (!proven && running.instances().some(({ status }) => status !== 'running')) return this.watch()
     try {
       await this.step({ kind: 'confirm' })
       journal.settleFlip(this.#app)

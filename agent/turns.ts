@@ -12,6 +12,12 @@ export interface InstanceKey {
   readonly home: string | null
 }
 
+/** An instance that this node is not to run any more. */
+export interface LeavingInstance extends InstanceKey {
+  /** By which it was to come here, as the directive said; 0 where none brought it. */
+  readonly move: number
+}
+
 /** Numbers of one source rise; each instance handles each id once. */
 export interface InputId {
   /** 8 random bytes: of the gateway's queue, or of this node's journal for what its own modules publish. */

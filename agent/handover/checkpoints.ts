@@ -13,7 +13,7 @@ import {
   maxKeptBytes,
   maxPieceBytes,
 } from '@hypha/core/wire/messages/checkpoint.ts'
-import type { InstanceKey, NodeEvent } from '../turns.ts'
+import type { InstanceKey, LeavingInstance, NodeEvent } from '../turns.ts'
 import { Outbox } from './outbox.ts'
 
 /** Without an answer for so long, a checkpoint is sent again. */
@@ -105,14 +105,14 @@ export class Checkpoints {
   }
 
   /**
-   * Instances have left this node: what they keep is written down for the gateway, and then forgotten here. Resolves when that is durable. Throws `disk-full`: then they are still remembered, and
-   * it is to be tried again. `stoppedAgoMs`: since when they run no more.
+   * Instances have left this node: what they keep is written down for the gateway, and then forgotten here; also that of one which has left nothing behind, or never began, for another node waits for the
+   * word. Resolves when that is durable. Throws `disk-full`: then they are still remembered, and it is to be tried again. `stoppedAgoMs`: since when they run no more.
    */
-  async letGo(instances: readonly InstanceKey[], stoppedAgoMs: number): Promise<void> {
+  async letGo(instances: readonly LeavingInstance[], stoppedAgoMs: number): Promise<void> {
     const { journal } = this.#ports
     await journal.sync()
     for (const instance of instances) {
-      const { number, bytes } = this.#encode(instance, stoppedAgoMs)
+      const { number, bytes } = this.#encode(instance, { stoppedAgoMs, move: instance.move })
       await this.#outbox.add(number, bytes)
       journal.forgetInstance(instance)
       this.#changed.delete(instanceName(instance))
@@ -163,29 +163,35 @@ export class Checkpoints {
     return null
   }
 
-  /** `stoppedAgoMs`: null for one that runs. */
-  #encode(instance: InstanceKey, stoppedAgoMs: number | null): { number: number; bytes: Uint8Array; fits: boolean } {
+  /** `left`: null for one that runs. */
+  #encode(
+    instance: InstanceKey,
+    left: { readonly stoppedAgoMs: number; readonly move: number } | null,
+  ): { number: number; bytes: Uint8Array; fits: boolean } {
     const { journal, gatewayMs, clock, everyMs } = this.#ports
     const { kept, turns, number } = journal.kept(instance)
     const { app, module, home } = instance
     const name = instanceName(instance)
-    const encoded = this.#encodeKept(kept, instance)
+    const move = journal.move(instance)
+    const unbegun = left !== null && left.move > move
+    const encoded = unbegun ? null : this.#encodeKept(kept, instance)
     const turnsOfTime = Math.ceil(Math.max(1, encoded?.length ?? 0) / bytesPerTurn)
     this.#notBefore.set(name, clock.monotonic() + turnsOfTime * everyMs)
-    const nowMs = stoppedAgoMs === null ? null : gatewayMs()
-    const final = stoppedAgoMs !== null
+    const nowMs = left === null ? null : gatewayMs()
+    const final = left !== null
     const bytes = checkpoint.encode({
       incarnation: journal.incarnation,
       number: Math.max(0, number),
       final,
       turns,
-      stoppedMs: nowMs === null || !final ? null : Math.max(0, Math.round(nowMs - stoppedAgoMs)),
+      stoppedMs: nowMs === null || !final ? null : Math.max(0, Math.round(nowMs - left.stoppedAgoMs)),
       kept: encoded,
       waiting: final ? this.#waitingFor(instance) : [],
       app,
       module,
       home,
-      move: journal.move(instance),
+      move: unbegun ? left.move : move,
+      unbegun: unbegun || null,
     })
     return { number, bytes, fits: encoded !== null }
   }

@@ -71,7 +71,8 @@ export class Checkpoints {
       before !== null && before.node === node && bytesEqual(before.incarnation, incarnation) && before.number > number
     if (!older) this.#keep(node, said, now)
     if (!final) return { letGo: false, queued, events }
-    const lost = said.kept === null ? `it keeps more than can go from ${node} to another node` : null
+    const lost =
+      said.kept === null && said.unbegun !== true ? `it keeps more than can go from ${node} to another node` : null
     store.handovers.put({ ...holder, status: 'free', since: now, lost })
     store.handovers.depart(node, instance, { incarnation, number })
     return { letGo: true, queued, events }

@@ -2,6 +2,7 @@ import { fromHex } from '@hypha/core/bytes/text.ts'
 import type { Release, ReleaseModule } from '@hypha/core/trust/release.ts'
 import { bareName } from '@hypha/core/wasm/versions.ts'
 import { instanceName } from '@hypha/core/wire/ids.ts'
+import { kept } from '@hypha/core/wire/messages/checkpoint.ts'
 import type { HeldBy } from '../direct/input.ts'
 import { nextStep } from '../handover/machine.ts'
 import type { Plan, PlannedInstance } from '../plan.ts'
@@ -142,6 +143,8 @@ function give(holder: Holder, to: string, parts: HandoverParts, inputsMoved: Set
   const board = records.get(to)?.tier === 'mcu'
   const stored = board ? null : handovers.checkpoint(holder)
   const handled = stored?.handled ?? 0
+  // Nothing, too, is something to go on from: by it the node knows of the move.
+  const keeps = board ? null : (stored?.kept ?? kept.encode({ app, module, home, ...keepsNothing }))
   const missing = board ? `${to} is a board, which takes nothing over` : holder.lost
   // What was handled is still to be reported by who did; anything above it is another's now, also where that node comes back and says otherwise.
   if (holder.lost !== null) handovers.depart(from, holder, { above: handled, until: null })
@@ -156,14 +159,16 @@ function give(holder: Holder, to: string, parts: HandoverParts, inputsMoved: Set
     wanted: from === to ? holder.wanted : from,
     lost: missing === null ? null : lostText(missing, stored),
     move: meta.next('move', now),
-    digest: stored === null ? null : contents.put(stored.kept),
-    size: stored?.kept.length ?? 0,
+    digest: keeps === null ? null : contents.put(keeps),
+    size: keeps?.length ?? 0,
     turns: stored?.turns ?? 0,
     origin: from,
     stopped: holder.lost === null ? (stored?.stopped ?? null) : null,
     arrived: false,
   }
 }
+
+const keepsNothing = { state: null, kv: [], handled: [], calls: null }
 
 function lostText(why: string, stored: CheckpointRecord | null): string {
   if (stored === null) return `${why}: nothing is known of what it kept, and it begins anew`

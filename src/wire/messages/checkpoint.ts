@@ -66,6 +66,8 @@ export const checkpoint = message(
     home: [10, nullable(id)],
     /** Of the move that brought the instance to the node; 0 where none did. */
     move: [11, uint()],
+    /** Of a final one: the instance never began here since that move, and what it was given then is still what it keeps. Null for one that did. */
+    unbegun: [12, nullable(bool)],
   }),
   maxCheckpointBytes,
 )

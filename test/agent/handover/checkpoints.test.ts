@@ -110,7 +110,7 @@ describe('What instances keep', () => {
     journal.append(turn({ ...counted(4), input: { source: gatewaySource, number: 7 } }))
     const message = { topic: 't', payload: Uint8Array.of(1), atMs: 1 }
     journal.append(turn({ instance: ledger, messages: [message] }), [[sampler]])
-    await before.letGo([sampler], 200)
+    await before.letGo([{ ...sampler, move: 0 }], 200)
     expect([...journal.kv(sampler)]).toEqual([])
     expect(journal.pendingMessages()).toEqual([])
     before.close()
@@ -125,6 +125,24 @@ describe('What instances keep', () => {
     checkpoints.close()
   })
 
+  it('is said also of an instance that leaves with nothing, or never began; of that no more than so, for it keeps what it was given', async () => {
+    const checkpoints = await start()
+    await checkpoints.letGo([{ ...sampler, move: 0 }], 0)
+    await pass(1)
+    expect(sent).toMatchObject([{ final: true, move: 0, unbegun: null }])
+    expect(kept.decode(sent[0]!.kept!)).toMatchObject({ ...sampler, state: null, kv: [], handled: [] })
+    acknowledge(checkpoints)
+    await checkpoints.letGo([{ ...sampler, move: 4 }], 0)
+    await pass(1)
+    expect(sent[1]).toMatchObject({ final: true, move: 4, unbegun: true, kept: null })
+    acknowledge(checkpoints)
+    journal.moveIn(sampler, { move: 5, turns: 0, kept: sent[0]!.kept! })
+    await checkpoints.letGo([{ ...sampler, move: 5 }], 0)
+    await pass(1)
+    expect(sent[2]).toMatchObject({ final: true, move: 5, unbegun: null })
+    checkpoints.close()
+  })
+
   it('goes in pieces where it is larger than a packet; more than may be sent is told once, and leaves without it', async () => {
     const checkpoints = await start()
     journal.append(turn(counted(1, 200_000)))
@@ -134,7 +152,7 @@ describe('What instances keep', () => {
     journal.append(turn(counted(2, 5 * 1024 * 1024)))
     for (let time = 0; time < 3; time++) await pass(100_000)
     expect([counts(), told]).toEqual([[1], ['checkpoint-too-large']])
-    await checkpoints.letGo([sampler], 0)
+    await checkpoints.letGo([{ ...sampler, move: 0 }], 0)
     await pass(1)
     expect(sent.at(-1)).toMatchObject({ final: true, kept: null })
     checkpoints.close()

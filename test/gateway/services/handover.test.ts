@@ -54,6 +54,7 @@ interface Said {
   readonly count?: number
   readonly move?: number
   readonly turns?: number
+  readonly unbegun?: true
   readonly waiting?: readonly { number: number; topic: string; payload: Uint8Array; publisher: string | null }[]
 }
 
@@ -73,9 +74,10 @@ function says(gateway: TestGateway, node: string, said: Said): void {
     final: said.final ?? true,
     turns: said.turns ?? 0,
     stoppedMs: null,
-    kept: kept.encode(keeps),
+    kept: said.unbegun ? null : kept.encode(keeps),
     waiting: said.waiting ?? [],
     move: said.move ?? 0,
+    unbegun: said.unbegun ?? null,
   })
   const piece = { digest: crypto.sha256(whole), size: whole.length, offset: 0, bytes: whole }
   const answer = gateway.reports.checkpoints.piece(node, checkpointPiece.encode(piece))
@@ -142,7 +144,8 @@ test('A node that is there and does not let go is waited for, and no longer than
   gateway.clock.advance(19_000)
   expect(told(gateway, 'a-edge').instances).toEqual([])
   gateway.clock.advance(1_000)
-  expect(told(gateway, 'a-edge')).toEqual({ instances: ['ledger'], states: null })
+  expect(told(gateway, 'a-edge').instances).toEqual(['ledger'])
+  expect(handed(gateway, 'a-edge')).toMatchObject({ count: undefined, turns: 0 })
   arrives(gateway, 'a-edge')
   expect((await lastEvent(gateway))?.text).toMatch(/did not let go of it within 20 s: nothing is known .* begins anew/)
 })
@@ -155,7 +158,21 @@ test('A last word that comes too late changes nothing of what runs by now; but w
   for (let time = 0; time < 2; time++) says(gateway, 'gw-edge', { count: 8, number: 5, waiting: [note] })
   expect(waiting(gateway, 'a-edge')).toEqual([1, 2, 3, 9])
   expect(gateway.store.handovers.holder(ledger)).toMatchObject({ node: 'a-edge', status: 'held' })
-  expect(handed(gateway, 'a-edge')).toBeNull()
+  expect(handed(gateway, 'a-edge')).toMatchObject({ count: undefined })
+})
+
+test('A node that never began what it was given lets go of it at once: it goes on elsewhere from what it was to begin with there.', async () => {
+  const gateway = await moving()
+  says(gateway, 'gw-edge', { count: 7 })
+  const { move } = handed(gateway, 'a-edge')!
+  // Before it has come: the other one is the better place again.
+  reports(gateway, 'a-edge', 'edge', { inventory: inventoryOf('edge', { interfaces: [] }) })
+  reports(gateway, 'gw-edge', 'edge')
+  gateway.clock.advance(200)
+  expect(told(gateway, 'a-edge').instances).toEqual([])
+  says(gateway, 'a-edge', { unbegun: true, move })
+  expect(handed(gateway, 'gw-edge')).toMatchObject({ count: 7, turns: 0 })
+  expect(gateway.store.handovers.holder(ledger)).toMatchObject({ node: 'gw-edge', lost: null })
 })
 
 test('An instance that comes home brings what it kept elsewhere, under a higher move.', async () => {

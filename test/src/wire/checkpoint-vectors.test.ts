@@ -29,6 +29,7 @@ const said: Checkpoint = {
   kept: kept.encode(keeps),
   waiting: [{ number: 40, topic: 'limit', payload: Uint8Array.of(7), publisher: 'pi-7' }],
   move: 3,
+  unbegun: null,
 }
 const piece = { digest: new Uint8Array(32).fill(6), size: 200_000, offset: maxPieceBytes, bytes: Uint8Array.of(1, 2) }
 const ack = { digest: piece.digest, outcome: 'unwanted' } as const
