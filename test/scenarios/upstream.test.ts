@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { readUpstream, writeUpstream } from '../../gateway/uplink/upstream-file.ts'
-import { CutProxy } from '../support/cut-proxy.ts'
+import type { CutProxy } from '../support/cut-proxy.ts'
 import { eventually, Fleet } from '../support/fleet.ts'
 import { ask, lastValue, type ValueLine, writeApp } from './support.ts'
+import { cloudIsOnline, type SiteLine, throughProxy, uplinkOf } from './upstream-support.ts'
 
 // A site with one device, whose app needs what only its upstream's machine has; the uplink is cut, and both sides are killed.
 
@@ -50,24 +50,7 @@ let upstream: Fleet
 let site: Fleet
 let proxy: CutProxy
 
-interface SiteLine {
-  name: string
-  online: boolean
-  agent: boolean
-  revokedAt: number | null
-}
 const siteOf = () => ask<SiteLine>(upstream, '/v1/sites/north')
-const uplinkOf = async () =>
-  (await ask<{ upstream: { online: boolean; waiting: number; problem: string | null } | null }>(site, '/v1/upstream'))
-    .upstream
-const nodeOf = (fleet: Fleet, id: string) =>
-  ask<{ id: string; online: boolean }[]>(fleet, '/v1/nodes').then((nodes) => nodes.find((node) => node.id === id))
-const isOnline = (online: boolean) =>
-  eventually(`the cloud node is ${online ? 'online' : 'offline'}`, async () => {
-    const node = await nodeOf(site, 'cloud')
-    return node?.online === online ? node : undefined
-  })
-
 interface Point {
   at: number
   mean: number
@@ -88,10 +71,9 @@ const counted = (fleet: Fleet, beyond: number) =>
 beforeAll(async () => {
   upstream = await Fleet.start({ name: 'company' })
   site = await Fleet.start({ name: 'garden' })
-  proxy = await CutProxy.to(upstream.mqttPort)
 })
 afterAll(async () => {
-  proxy.close()
+  proxy?.close()
   await site.stop()
   await upstream.stop()
 })
@@ -99,7 +81,7 @@ afterAll(async () => {
 test('A gateway joins another, which runs a cloud node for it that is placed as any other', async () => {
   const { url } = await upstream.json<{ url: string }>(['site', 'invite', 'north', '--memory', '64MiB'])
   await site.hypha(['join-upstream', url])
-  await isOnline(true)
+  await cloudIsOnline(site, true)
   expect((await site.tryHypha(['join-upstream', url])).stderr).toMatch(/join-token-used/)
   const another = await upstream.json<{ url: string }>(['site', 'invite', 'south'])
   expect((await site.tryHypha(['join-upstream', another.url])).stderr).toMatch(/upstream-joined/)
@@ -107,11 +89,8 @@ test('A gateway joins another, which runs a cloud node for it that is placed as 
   expect(await site.hypha(['status'])).toMatch(/upstream +company at 127\.0\.0\.1/)
 
   // From here on through a line that can be cut.
-  const file = join(site.folder, 'hypha/gateway/upstream')
-  await site.gateway!.end()
-  writeUpstream(file, { ...readUpstream(file)!, port: proxy.port })
-  await site.startGateway()
-  await isOnline(true)
+  proxy = await throughProxy(site, upstream)
+  await cloudIsOnline(site, true)
 })
 
 test('A module that needs what only the upstream’s machine has runs there, and is called as any other', async () => {
@@ -155,14 +134,14 @@ test('While the uplink is cut the site goes on alone, and afterwards all of it i
   const before = (await counted(site, 0)).value
   proxy.hold()
   proxy.cut()
-  await isOnline(false)
+  await cloudIsOnline(site, false)
   await eventually('the upstream knows', async () => ((await siteOf()).online ? undefined : true))
   await counted(site, before + 3)
   await lastValue(site, { app: 'garden', metric: 'failed' })
-  expect((await uplinkOf())!.waiting).toBeGreaterThan(0)
+  expect((await uplinkOf(site))!.waiting).toBeGreaterThan(0)
   proxy.letGo()
   proxy.cut()
-  await isOnline(true)
+  await cloudIsOnline(site, true)
   const { at } = await lastValue(site, { app: 'garden', metric: 'failed' })
   await lastValue(site, { app: 'garden', metric: 'advised' }, (value) => value.at > at)
   await same(before + 3)
@@ -184,20 +163,20 @@ test('Either side may be killed: what the other has goes on, and nothing is lost
   await site.gateway!.end('SIGKILL')
   await eventually('the upstream knows', async () => ((await siteOf()).online ? undefined : true))
   await site.startGateway()
-  await isOnline(true)
+  await cloudIsOnline(site, true)
   value = (await counted(site, value + 3)).value
   await upstream.gateway!.end('SIGKILL')
-  await isOnline(false)
+  await cloudIsOnline(site, false)
   await counted(site, value + 3)
   await upstream.startGateway()
-  await isOnline(true)
+  await cloudIsOnline(site, true)
   const { at } = await lastValue(site, { app: 'garden', metric: 'count' })
   await lastValue(site, { app: 'garden', metric: 'advised' }, (advised) => advised.at > at)
   await same(value + 3)
 
   // At rest, all of both sides is the same.
   await site.agents.get('pi-1')!.end()
-  await eventually('all is forwarded', async () => ((await uplinkOf())!.waiting === 0 ? true : undefined))
+  await eventually('all is forwarded', async () => ((await uplinkOf(site))!.waiting === 0 ? true : undefined))
   for (const metric of ['count', 'advised', 'failed'])
     expect(await forwarded(metric)).toEqual(await history(site, metric))
   expect(await lines(upstream, { site: 'north' })).toEqual(await lines(site))
@@ -207,26 +186,27 @@ test('A site that is revoked is cut off at once, with what runs for it, and what
   const had = await forwarded('count')
   await upstream.hypha(['site', 'revoke', 'north'])
   expect(await siteOf()).toMatchObject({ online: false, agent: false, revokedAt: expect.any(Number) })
-  await isOnline(false)
+  await cloudIsOnline(site, false)
   await eventually('the site knows why', async () =>
-    /revoked/.test((await uplinkOf())!.problem ?? '') ? true : undefined,
+    /revoked/.test((await uplinkOf(site))!.problem ?? '') ? true : undefined,
   )
   expect(await forwarded('count')).toEqual(had)
   // The upstream can't be told any more.
   expect(await site.json(['leave-upstream'])).toEqual({ told: false })
-  expect(await uplinkOf()).toBeNull()
-  expect(await nodeOf(site, 'cloud')).toBeUndefined()
+  expect(await uplinkOf(site)).toBeNull()
+  const nodes = await ask<{ id: string }[]>(site, '/v1/nodes')
+  expect(nodes.map(({ id }) => id)).not.toContain('cloud')
 })
 
 test('It comes back when it is invited again, and leaves by itself', async () => {
   const { url } = await upstream.json<{ url: string }>(['site', 'invite', 'north', '--replace'])
   await site.hypha(['join-upstream', url])
-  await isOnline(true)
+  await cloudIsOnline(site, true)
   // With new keys, in place of those that it has.
   const again = await upstream.json<{ url: string }>(['site', 'invite', 'north', '--replace'])
   await site.hypha(['join-upstream', again.url])
-  await isOnline(true)
-  await eventually('the uplink is back', async () => ((await uplinkOf())!.online ? true : undefined))
+  await cloudIsOnline(site, true)
+  await eventually('the uplink is back', async () => ((await uplinkOf(site))!.online ? true : undefined))
   expect(await site.json(['leave-upstream'])).toEqual({ told: true })
   await eventually('nothing runs for it', async () => ((await siteOf()).agent ? undefined : true))
   expect(await upstream.hypha(['sites'])).toMatch(/north +has left/)
