@@ -15,11 +15,13 @@ export interface ActionState {
   readonly earlierOp: number
   /** Number of the body that is coded. */
   readonly body: number
+  /** Whether the last immediate is expected to change, and how sure that is. */
+  readonly sure: number
 }
 
 /** One action; `wanted` is the encoder's. */
 export function codeAction(numbers: NumberCoder, wanted: number, was: Instruction, state: ActionState): number {
-  const { history, last, wasOp, earlierOp, body } = state
+  const { history, last, wasOp, earlierOp, body, sure } = state
   const kind = was.count === 0 ? 0 : was.count > 7 ? 31 : was.kind[was.count - 1]!
   const { contexts } = numbers.coder
   const low = was.count === 0 ? 0 : was.low[was.count - 1]!
@@ -30,7 +32,9 @@ export function codeAction(numbers: NumberCoder, wanted: number, was: Instructio
   const seen = Math.imul(low, 0x165667b1) ^ ((wasOp << 5) | kind)
   contexts[4] = quickContext(0x27d4eb2f, seen)
   contexts[5] = quickContext(0x3c2d1e0f, (seen + Math.imul(body, 0x9e3779b1)) | 0)
-  if (numbers.coder.mix(6, 0, history & 15, wanted === Action.copy ? 1 : 0) === 1) return Action.copy
+  contexts[6] = quickContext(0x5a17c3e9, (sure << 13) | (wasOp << 2) | (history & 3))
+  contexts[7] = quickContext(0x6f4b29d1, (sure << 13) | (kind << 8) | (history & 0xff))
+  if (numbers.coder.mix(8, 0, history & 15, wanted === Action.copy ? 1 : 0) === 1) return Action.copy
   if (numbers.flag(context(Place.action, last, history & 3, 8), wanted === Action.insert)) return Action.insert
   if (was.count === 0) return Action.delete
   return numbers.flag(context(Place.action, last, kind, 9), wanted === Action.delete) ? Action.delete : Action.field

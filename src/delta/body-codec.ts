@@ -14,6 +14,7 @@ import { LocalsMap } from './locals-map.ts'
 import type { Maps } from './maps.ts'
 import type { Module, Span } from './module.ts'
 import type { NumberCoder } from './numbers.ts'
+import { NumbersMap } from './numbers-map.ts'
 import { endOpcode, isWide, Kind, opensBlock } from './opcodes.ts'
 import { Sink } from './sink.ts'
 
@@ -45,6 +46,7 @@ export class BodyCodec {
   readonly #frame = { locals: new LocalsMap(), blocks: new BlockStack() }
   /** What the encoder needs to see whether a block could be taken over. */
   readonly #savedBlocks = new BlockStack()
+  readonly #known = new NumbersMap()
   readonly #trial: Sink
   readonly #memory: CodeMemory
   readonly #walk: (instructions: number) => void
@@ -78,6 +80,7 @@ export class BodyCodec {
     const { locals, blocks } = this.#frame
     locals.clear()
     blocks.clear()
+    this.#known.begin()
     this.#memory.begin(reader?.at ?? 0, reference?.end ?? 0)
     const was = this.#was
     const now = this.#now
@@ -122,7 +125,14 @@ export class BodyCodec {
       if (have) {
         this.#predict()
         const wanted = this.#wanted(source, target?.script?.[step] ?? Action.insert)
-        action = codeAction(this.#numbers, wanted, was, { history, last, wasOp, earlierOp, body: this.#memory.body })
+        action = codeAction(this.#numbers, wanted, was, {
+          history,
+          last,
+          wasOp,
+          earlierOp,
+          body: this.#memory.body,
+          sure: this.#sure(),
+        })
       }
       step++
       streak = action === Action.copy ? streak + 1 : Math.min(streak, 0)
@@ -137,11 +147,13 @@ export class BodyCodec {
       source?.instruction(now)
       if (action === Action.copy && this.#copy(fetchedAt, reader!.at, sink)) {
         this.#immediates.remember(was)
+        this.#confirm()
         this.#enter(was.op, action)
         fetch()
         continue
       }
       if (action === Action.field) this.#codeFields()
+      else if (action === Action.copy) this.#confirm()
       else if (action === Action.insert) yield* this.#immediates.insert(now, have ? wasOp : -1)
       writeInstruction(sink, now)
       this.#immediates.remember(now)
@@ -176,6 +188,28 @@ export class BodyCodec {
     if (next < 0) throw malformed('it takes over code that refers to what is gone')
     this.#walk(this.#mapper.walked)
     return next
+  }
+
+  /** What is known of the last immediate that is expected. */
+  #sure(): number {
+    const was = this.#was
+    if (was.count === 0) return 0
+    const last = was.count - 1
+    const moved = was.low[last] === this.#expected[last] ? 0 : 4
+    if (was.kind[last] === Kind.local) return moved + this.#frame.locals.trust(was.low[last]!)
+    if (!this.#isNumber(last)) return moved
+    const known = this.#known
+    known.suggest(was.kind[last]!, was.low[last]!)
+    return 8 + known.firstSure * 3 + known.secondSure
+  }
+
+  /** Whether an immediate is a number that is no address. */
+  #isNumber(i: number): boolean {
+    const { kind, low } = this.#was
+    const value = low[i]!
+    return (
+      (kind[i] === Kind.i32 || kind[i] === Kind.offset) && (value < this.#maps.lowest || value >= this.#maps.highest)
+    )
   }
 
   #enter(op: number, action: number): void {
@@ -244,6 +278,14 @@ export class BodyCodec {
     return false
   }
 
+  #confirm(): void {
+    const was = this.#was
+    for (let i = 0; i < was.count; i++) {
+      if (was.kind[i] === Kind.local) this.#frame.locals.confirm(was.low[i]!)
+      else if (this.#isNumber(i)) this.#known.learn(was.kind[i]!, was.low[i]!, was.low[i]!)
+    }
+  }
+
   /** One immediate as it is expected. */
   #expect(i: number): void {
     const was = this.#was
@@ -275,6 +317,12 @@ export class BodyCodec {
       }
       changed++
       now.kind[i] = kind
+      if (this.#isNumber(i)) {
+        this.#known.suggest(kind, was.low[i]!)
+        this.#immediates.changeNumber(now, i, was.low[i]!, this.#known)
+        this.#known.learn(kind, was.low[i]!, now.low[i]!)
+        continue
+      }
       this.#immediates.change(now, i, this.#expected[i]!, was.low[i]!)
       this.#learn(kind, was.low[i]!, now.low[i]!)
     }

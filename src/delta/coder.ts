@@ -6,14 +6,16 @@ export const maxInputs = 8
 
 /** Sets of weights that a mixer chooses from. */
 const weightSets = 256
-const initialWeight = 15_000 // 0.23 in 16.16
-const learningRate = 14
+const initialWeight = 16_000 // 0.24 in 16.16
+const learningRate = 10
+
+const knots = 33
 
 /** A probability stays this far from 0 and 1, of 65,536. */
 const leastChance = 24
 
 /** How fast a cell learns, by how often it was used: 65536 / (uses + 1.5), at most as for `slowest` uses [D 3.3]. */
-const slowest = 60
+const slowest = 15
 const rates = Int32Array.from({ length: 256 }, (_, uses) => Math.floor(655_360 / (Math.min(uses, slowest) * 10 + 15)))
 
 /** Bytes of zeros that a decoder may take after the end of a patch; the encoder leaves zeros at the end away [D 3.5]. */
@@ -55,6 +57,11 @@ export class Coder {
   readonly #cells: Int32Array
   readonly #found = new Int32Array(maxInputs)
   readonly #weights: Int32Array
+  /** For each set: what a guess at every 128th place of the logistic domain has come to mean. */
+  readonly #meant = Int32Array.from(
+    { length: weightSets * knots },
+    (_, i) => squash[Math.min(4095, (i % knots) * 128)]! * 16 + 8,
+  )
   readonly #mask: number
   // 32 bits unsigned, held as signed integers: the engine would put others on the heap, one for each bit.
   #low = 0
@@ -72,7 +79,7 @@ export class Coder {
     this.#mask = (1 << bits) - 1
     this.encoding = encoding
     this.#cells = learnt?.cells ?? new Int32Array(1 << bits).fill(freshCell)
-    this.#weights = learnt?.weights ?? new Int32Array(weightSets * maxInputs).fill(initialWeight)
+    this.#weights = learnt?.weights ?? initialWeights()
     this.#bytes = new Uint8Array(1024)
     this.#ended = encoding
     this.#begun = encoding
@@ -172,8 +179,7 @@ export class Coder {
   bit(context: number, given: number): number {
     const at = this.#find(context)
     const chance = this.#cells[at]! >>> 16
-    const kept = chance < leastChance ? leastChance : Math.min(chance, 65_536 - leastChance)
-    const bit = this.code(kept, given)
+    const bit = this.code(clamped(chance), given)
     learn(this.#cells, at, bit)
     this.observer?.(context, bit)
     return bit
@@ -186,23 +192,46 @@ export class Coder {
     const found = this.#found
     const first = (set & (weightSets - 1)) * maxInputs
     for (let i = 0; i < count; i++) found[i] = this.#find((this.contexts[i]! + node) | 0)
+    // The contexts that were used before choose a set of their own.
+    let known = 1
+    for (let i = 0; i < count; i++) known = (known << 1) | ((cells[found[i]!]! & usesBits) > 1 ? 1 : 0)
+    const second = (weightSets + known) * maxInputs
     let sum = 0
     for (let i = 0; i < count; i++) {
       const cell = cells[found[i]!]!
-      if ((cell & usesBits) !== 0) sum += (stretch[cell >>> 20]! * weights[first + i]!) >> 8
+      if ((cell & usesBits) !== 0) sum += (stretch[cell >>> 20]! * (weights[first + i]! + weights[second + i]!)) >> 8
     }
     sum >>= 8
-    // Never nearer to a certain bit than `leastChance`: that is what 12 bits can say.
-    const guess = squash[sum > 2047 ? 4095 : sum < -2047 ? 1 : sum + 2048]!
-    const bit = this.code(guess * 16 + 8, given)
+    const place = Math.max(1, Math.min(4095, sum + 2048))
+    const guess = squash[place]!
+    const bit = this.code(this.#refined(set, place, guess), given)
+    this.#refine(set, place, bit)
     const error = ((bit << 12) - guess) * learningRate
     for (let i = 0; i < count; i++) {
       const cell = cells[found[i]!]!
-      if ((cell & usesBits) !== 0) weights[first + i]! += (stretch[cell >>> 20]! * error + 0x2000) >> 14
+      if ((cell & usesBits) !== 0) {
+        const moved = (stretch[cell >>> 20]! * error + 0x2000) >> 14
+        weights[first + i]! += moved
+        weights[second + i]! += moved
+      }
       learn(cells, found[i]!, bit)
       this.observer?.((this.contexts[i]! + node) | 0, bit)
     }
     return bit
+  }
+
+  /** What a guess has come to mean where a set was chosen, half and half with the guess itself. */
+  #refined(set: number, place: number, guess: number): number {
+    const at = (set & (weightSets - 1)) * knots + (place >> 7)
+    const part = place & 127
+    const meant = (this.#meant[at]! * (128 - part) + this.#meant[at + 1]! * part) >> 7
+    return clamped((guess * 16 + 8 + meant) >> 1)
+  }
+
+  #refine(set: number, place: number, bit: number): void {
+    const at = (set & (weightSets - 1)) * knots + ((place + 64) >> 7)
+    const meant = this.#meant[at]!
+    this.#meant[at] = meant + (((bit === 1 ? 65_535 : 0) - meant) >> 6)
   }
 
   /** Has the tree of a context learn a number of `bits` bits that isn't coded. */
@@ -230,6 +259,14 @@ export class Coder {
     while (end > least && this.#bytes[end - 1] === 0) end--
     return this.#bytes.slice(0, end)
   }
+}
+
+const clamped = (chance: number): number =>
+  chance < leastChance ? leastChance : Math.min(chance, 65_536 - leastChance)
+
+/** Of all sets: those that the place names, and behind them those that the contexts name which were used before. */
+function initialWeights(): Int32Array {
+  return new Int32Array((weightSets + (2 << maxInputs)) * maxInputs).fill(initialWeight, 0, weightSets * maxInputs)
 }
 
 /** A cell moves towards a bit. */

@@ -4,6 +4,7 @@ import { context, Place, quickContext } from './contexts.ts'
 import { copyImmediates, type Instruction, sameImmediates, shape, shapeSteps } from './instruction.ts'
 import type { Maps } from './maps.ts'
 import type { NumberCoder } from './numbers.ts'
+import type { NumbersMap } from './numbers-map.ts'
 import { isFixed, Kind, prefixed, prefixOf } from './opcodes.ts'
 
 /** How many things of a kind the new module has: an index needs as many bits [D 5.8]. */
@@ -31,6 +32,9 @@ export class ImmediateCoder {
   /** The last three opcodes, ten bits each. */
   #opcodes = 0
   #local = 0
+  #before = 0
+  /** How far the last address moved that no run told. */
+  #shift = 0
   #constant = 0
   #offset = 0
 
@@ -49,8 +53,10 @@ export class ImmediateCoder {
     this.#opcodes = ((this.#opcodes << 10) | instruction.op) & 0x3fffffff
     for (let i = 0; i < instruction.count; i++) {
       const kind = instruction.kind[i]!
-      if (kind === Kind.local) this.#local = instruction.low[i]!
-      else if (kind === Kind.i32) this.#constant = instruction.low[i]!
+      if (kind === Kind.local) {
+        this.#before = ((this.#local << 11) | instruction.low[i]!) & 0xfffffff
+        this.#local = instruction.low[i]!
+      } else if (kind === Kind.i32) this.#constant = instruction.low[i]!
       else if (kind === Kind.offset) this.#offset = instruction.low[i]!
     }
   }
@@ -135,15 +141,56 @@ export class ImmediateCoder {
     const given = this.#numbers.encoding ? now.low[i]! : 0
     if (kind === Kind.i32 || kind === Kind.offset) {
       const stays = old !== expected && this.#numbers.flag(context(Place.immediate, kind, 0), given === old)
-      now.low[i] = stays
-        ? old
-        : (expected + this.#numbers.sint(context(Place.immediate, kind, 1), (given - expected) | 0)) | 0
+      now.low[i] = stays ? old : this.#otherAddress(kind, given, expected, old)
       this.#pad(now, i)
     } else if (kind === Kind.local) {
-      now.low[i] = this.#codeLocal(now.op, given, expected)
+      now.low[i] = this.#codeLocal(now.op, given, expected, old)
       this.#pad(now, i)
     } else if (kind === Kind.func || kind === Kind.global || kind === Kind.type) this.#field(now, i)
     else this.#plain(now, i, context(Place.immediate, kind, 2))
+  }
+
+  /** An address that isn't where the runs have it: mostly it moved as far as the last such one. */
+  #otherAddress(kind: number, given: number, expected: number, old: number): number {
+    const numbers = this.#numbers
+    const near = (old + this.#shift) | 0
+    if (near !== expected && near !== old && numbers.flag(context(Place.immediate, kind, 8), given === near))
+      return near
+    const to = (expected + numbers.sint(context(Place.immediate, kind, 9), (given - expected) | 0)) | 0
+    this.#shift = (to - old) | 0
+    return to
+  }
+
+  /** A number that is no address, and changes. */
+  changeNumber(now: Instruction, i: number, old: number, known: NumbersMap): void {
+    const numbers = this.#numbers
+    const kind = now.kind[i]!
+    const given = numbers.encoding ? now.low[i]! : 0
+    const { first, second, firstSure, secondSure } = known
+    if (
+      firstSure > 0 &&
+      first !== old &&
+      numbers.flag(context(Place.immediate, firstSure, secondSure, 5), given === first)
+    )
+      now.low[i] = first
+    else if (
+      secondSure > 0 &&
+      second !== old &&
+      (firstSure === 0 || first !== second) &&
+      numbers.flag(context(Place.immediate, firstSure, kind, 6), given === second)
+    )
+      now.low[i] = second
+    else {
+      now.low[i] =
+        (old +
+          numbers.mixedSint(
+            context(Place.immediate, kind, 1),
+            context(Place.immediate, now.op, 7),
+            (given - old) | 0,
+          )) |
+        0
+    }
+    this.#pad(now, i)
   }
 
   /** An immediate of an inserted instruction. */
@@ -154,7 +201,7 @@ export class ImmediateCoder {
     const { op } = now
     switch (kind) {
       case Kind.local:
-        now.low[i] = this.#codeLocal(op, given, -1)
+        now.low[i] = this.#codeLocal(op, given, -1, -1)
         break
       case Kind.func:
       case Kind.global:
@@ -208,7 +255,7 @@ export class ImmediateCoder {
   }
 
   /** A local that isn't as expected; -1 where none is. */
-  #codeLocal(op: number, given: number, expected: number): number {
+  #codeLocal(op: number, given: number, expected: number, old: number): number {
     const { contexts } = this.#coder
     contexts[0] = quickContext(0x7feb352d, op)
     contexts[1] = quickContext(0x68e31da4, (this.#local << 11) | op)
@@ -216,7 +263,13 @@ export class ImmediateCoder {
     contexts[3] = quickContext(0x0c2b2ae3, expected)
     contexts[4] = quickContext(0x5851f42d, Math.imul(expected, 0x165667b1) ^ this.#local)
     contexts[5] = ownLocal(this.#memory.body, this.#local, op)
-    const local = this.#numbers.mixedTree(6, 32, 8, given >>> 0 >= manyLocals ? manyLocals : given)
+    const { body } = this.#memory
+    contexts[6] = quickContext(
+      0x2f6b8d31,
+      ((old < 0 ? this.#opcodes & 0xfffff : old + 0x100000) + Math.imul(body, 0x9e3779b1)) | 0,
+    )
+    contexts[7] = quickContext(0x1d872b41, old < 0 ? this.#before : (old << 10) ^ expected)
+    const local = this.#numbers.mixedTree(8, 32, 8, given >>> 0 >= manyLocals ? manyLocals : given)
     return local < manyLocals
       ? local
       : manyLocals + (this.#numbers.uint(context(Place.local, 0, 3), given - manyLocals) | 0)

@@ -178,6 +178,7 @@ function* codeBodies(parts: Parts, target: ModuleTarget | null, watcher: Watcher
   const editor = new BodyCodec(numbers, old, maps, immediates, mapper, memory, walk, sink.limit)
   const body = new Sink(sink.limit, 65_536)
   let history = 0
+  let last = -1
   sink.uleb(count)
   for (let i = 0; i < count; i++) {
     while (coder.starved) yield
@@ -192,7 +193,8 @@ function* codeBodies(parts: Parts, target: ModuleTarget | null, watcher: Watcher
         span !== undefined &&
         mapper.writeBody(reference, body) &&
         bytesEqual(body.view(), now!.bytes.subarray(span.start, span.end))
-      same = numbers.flag(context(Place.same, history & 7), equal)
+      same = codeSame(numbers, history, reference.end - reference.start, last, index, equal)
+      last = index
       history = (history << 1) | (same ? 1 : 0)
     }
     if (same) {
@@ -209,6 +211,25 @@ function* codeBodies(parts: Parts, target: ModuleTarget | null, watcher: Watcher
     const change = same ? 'same' : reference === null ? 'added' : 'edited'
     watcher.body?.({ index: plan.importedFunctions + i, reference: index + imported, change }, coder.spent - spent)
   }
+}
+
+/** Whether a body is the old one as mapped: short ones are more often, and their neighbours tell. */
+function codeSame(
+  numbers: NumberCoder,
+  history: number,
+  length: number,
+  last: number,
+  index: number,
+  given: boolean,
+): boolean {
+  const { contexts } = numbers.coder
+  const size = 32 - Math.clz32(length)
+  const step = index === last + 1 ? 1 : 0
+  contexts[0] = context(Place.same, history & 7)
+  contexts[1] = context(Place.same, size, history & 1, 1)
+  contexts[2] = context(Place.same, history & 255, step, 2)
+  contexts[3] = context(Place.same, size >> 1, ((history & 3) << 1) | step, 3)
+  return numbers.coder.mix(4, 0, 82, given ? 1 : 0) === 1
 }
 
 function hasPadding(module: Module): boolean {

@@ -1,7 +1,9 @@
 import { context, Place } from './contexts.ts'
+import { malformed, walkPerByte } from './limits.ts'
 import { codeBytes, codeCount, type Parts } from './parts.ts'
-import { bytesOf, type NamePart } from './section-tables.ts'
+import { bytesOf, latin1, type NamePart } from './section-tables.ts'
 import { Sink } from './sink.ts'
+import { SymbolHashes } from './symbol-hashes.ts'
 
 /** The name section: names follow the things that they name [D 4.9]. */
 export function* codeNames(
@@ -42,7 +44,12 @@ function* codeMap(parts: Parts, id: number, was: Names, now: Names | null, sink:
   const old = new Map(was.map(({ index, name }) => [index, name]))
   const references = id === 1 ? plan.functions : id === 7 ? plan.globals : id === 9 ? plan.segments : null
   sink.uleb(size)
+  const hashes = new SymbolHashes(numbers)
   let next = 0
+  let history = 0
+  let last = ''
+  // A name may be followed often without being written.
+  let left = walkPerByte * (parts.old.bytes.length + sink.limit)
   for (let i = 0; i < size; i++) {
     while (numbers.coder.starved) yield
     const given = now?.[i]
@@ -50,16 +57,28 @@ function* codeMap(parts: Parts, id: number, was: Names, now: Names | null, sink:
     next = index + 1
     const before = old.get(references === null ? index : (references[index] ?? -1))
     sink.uleb(index)
-    const kept = before !== undefined && numbers.flag(context(Place.names, 7), given?.name === before)
-    const bytes = bytesOf(before ?? '')
-    if (kept) {
+    left -= (before ?? last).length
+    if (left < 0) throw malformed('it reads the old names too often')
+    const { name: expected, known } = hashes.expected(before ?? '')
+    const kept =
+      before !== undefined &&
+      numbers.flag(context(Place.names, 7, known ? 4 : history, expected === before ? 0 : 1), given?.name === expected)
+    history = ((history << 1) | (kept ? 0 : 1)) & 3
+    if (kept) hashes.keep(before)
+    const told = kept ? expected : hashes.code(before ?? last, given?.name ?? null)
+    if (told !== null) {
+      const bytes = bytesOf(told)
       sink.uleb(bytes.length)
       sink.put(bytes)
+      last = told
       continue
     }
     const name = given === undefined ? null : bytesOf(given.name)
+    const bytes = bytesOf(before === undefined ? last : expected)
     const length = codeCount(parts, Place.names, 8, bytes.length, name?.length ?? 0, sink.limit)
     sink.uleb(length)
+    const from = sink.length
     yield* codeBytes(parts, bytes, name, length, sink)
+    last = latin1(sink.view().subarray(from))
   }
 }

@@ -25,6 +25,13 @@ export class NumberCoder {
     return this.coder.bit(ctx, given ? 1 : 0) === 1
   }
 
+  /** 32 bits of which nothing is expected. */
+  even(given: number): number {
+    let number = 0
+    for (let i = 31; i >= 0; i--) number = (number << 1) | this.coder.code(32_768, (given >>> i) & 1)
+    return number >>> 0
+  }
+
   /** A number of `bits` bits, the highest first. */
   tree(ctx: number, bits: number, given: number): number {
     let node = 1

@@ -35,7 +35,10 @@ export function* codePlan(
   return { types, functions, importedFunctions, globals, importedGlobals, segments, runs }
 }
 
-/** For each new index the old one that it follows, or -1: mostly the one behind the last. */
+/** A gap that is older than so many things gives way to a new one. */
+const oldGap = 6
+
+/** For each new index the old one that it follows, or -1: mostly the first behind the last that none follows; where some were passed over, those come soon [D 4.3]. */
 function* codeReferences(
   numbers: NumberCoder,
   place: number,
@@ -44,24 +47,65 @@ function* codeReferences(
   given: Int32Array | undefined,
 ): Generator<void, Int32Array, void> {
   const references = new Int32Array(count)
+  const free = new Free(oldCount)
   let next = 0
   let history = 0
+  let gap = oldCount
+  let age = 0
   for (let i = 0; i < count; i++) {
     while (numbers.coder.starved) yield
     const wanted = given?.[i] ?? 0
-    const hit = next < oldCount && numbers.flag(context(place, history & 7), wanted === next)
+    next = free.from(next)
+    gap = free.from(gap)
+    age = Math.min(oldGap + 1, age + 1)
+    const open = gap < oldCount && gap !== next ? Math.min(4, age) : 0
+    const hit = next < oldCount && numbers.flag(context(place, history & 7, 0, open), wanted === next)
     history = (history << 1) | (hit ? 1 : 0)
     if (!hit) {
-      if (numbers.flag(context(place, history & 3, 1), wanted < 0)) {
+      if (open > 0 && numbers.flag(context(place, age, 3, history & 3), wanted === gap)) {
+        next = gap
+        gap = oldCount
+      } else if (numbers.flag(context(place, history & 3, 1), wanted < 0)) {
         references[i] = -1
         continue
+      } else {
+        const from = next
+        next += numbers.sint(context(place, open > 0 ? 1 : 0, 2), wanted - next)
+        if (next < 0 || next >= oldCount) throw malformed('it refers to what the old module lacks')
+        if (next > from && (open === 0 || age > oldGap)) {
+          gap = from
+          age = 0
+        }
       }
-      next += numbers.sint(context(place, 0, 2), wanted - next)
-      if (next < 0 || next >= oldCount) throw malformed('it refers to what the old module lacks')
     }
-    references[i] = next++
+    references[i] = next
+    free.take(next)
   }
   return references
+}
+
+/** Old things that none follows yet. */
+class Free {
+  readonly #next: Int32Array
+
+  constructor(count: number) {
+    this.#next = Int32Array.from({ length: count + 1 }, (_, i) => i)
+  }
+
+  /** The first at or behind `at`; their count where there is none. */
+  from(at: number): number {
+    const next = this.#next
+    let found = at
+    while (next[found] !== found) {
+      next[found] = next[next[found]!]!
+      found = next[found]!
+    }
+    return found
+  }
+
+  take(at: number): void {
+    this.#next[at] = at + 1
+  }
 }
 
 function* codeRuns(

@@ -4,7 +4,7 @@ import { Unsupported } from './limits.ts'
 import { type Module, readConstant, type Section } from './module.ts'
 
 /** Bytes of a name, one character each: names are compared and copied, never shown. */
-const latin1 = (bytes: Uint8Array): string => {
+export const latin1 = (bytes: Uint8Array): string => {
   let text = ''
   for (let at = 0; at < bytes.length; at += 4096) text += String.fromCharCode(...bytes.subarray(at, at + 4096))
   return text

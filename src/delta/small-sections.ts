@@ -1,4 +1,5 @@
 import { context, Place } from './contexts.ts'
+import { ExportIndices } from './export-indices.ts'
 import { writeImmediate } from './instruction.ts'
 import { malformed } from './limits.ts'
 import { Kind, signatures } from './opcodes.ts'
@@ -29,6 +30,7 @@ export function* codeExports(
   const { numbers, maps, sink } = parts
   const count = codeCount(parts, Place.exports, 0, was.length, now?.length ?? 0, sink.limit)
   sink.uleb(count)
+  const indices = new ExportIndices(parts, was)
   let next = 0
   for (let i = 0; i < count; i++) {
     while (numbers.coder.starved) yield
@@ -43,16 +45,16 @@ export function* codeExports(
     ) {
       next++
       const expected = old.kind === 0 ? maps.func(old.index) : old.kind === 3 ? maps.global(old.index) : old.index
-      const hit = expected >= 0 && numbers.flag(context(Place.exports, 3), given?.index === expected)
-      const index = hit ? expected : numbers.uint(context(Place.exports, 4), given?.index ?? 0)
+      const index = indices.code(old.kind, expected, given?.index ?? 0)
       writeExport(sink, { name: old.name, kind: old.kind, index })
     } else {
       const name = given === null ? null : bytesOf(given.name)
       const length = codeCount(parts, Place.exports, 5, 0, name?.length ?? 0, sink.limit)
       sink.uleb(length)
       yield* codeBytes(parts, new Uint8Array(), name, length)
-      sink.byte(numbers.tree(context(Place.exports, 6), 3, given?.kind ?? 0))
-      sink.uleb(numbers.uint(context(Place.exports, 7), given?.index ?? 0))
+      const kind = numbers.tree(context(Place.exports, 6), 3, given?.kind ?? 0)
+      sink.byte(kind)
+      sink.uleb(indices.code(kind, -1, given?.index ?? 0))
     }
   }
 }

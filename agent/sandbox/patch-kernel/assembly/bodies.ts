@@ -7,7 +7,9 @@ import {
   closeBoth,
   closeNew,
   closeOld,
+  confirmLocal,
   learnLocal,
+  localTrust,
   mapLabel,
   mapLocal,
   openBlocks,
@@ -15,7 +17,7 @@ import {
   openNew,
   openOld,
 } from './frame'
-import { change, insert, remember } from './immediates'
+import { change, changeNumber, insert, remember } from './immediates'
 import {
   countOf,
   highOf,
@@ -32,9 +34,10 @@ import {
 import { func, global, i32Const, label, local, offset } from './kinds'
 import { codeLocals } from './locals'
 import { walked, writeMapped } from './mapper'
-import { learnMap, predict } from './maps'
+import { highestAddress, learnMap, lowestAddress, predict } from './maps'
 import { fail, here, open, put, take } from './memory'
 import { context, flag, quick } from './numbers'
+import { beginNumbers, beginNumbersOfBody, firstSure, learnNumber, secondSure, suggest } from './numbers-map'
 import { expectedPad, writeInstruction } from './write-instruction'
 
 const actionPlace = 13
@@ -60,6 +63,7 @@ export function beginBodies(): void {
   was = makeInstruction()
   now = makeInstruction()
   expected = take(4 * 4096)
+  beginNumbers()
 }
 
 function fetch(): void {
@@ -83,6 +87,7 @@ export function codeBody(from: usize, to: usize): void {
   at = codeLocals(from, to)
   end = to
   clearFrame()
+  beginNumbersOfBody()
   beginBody(at, end)
   let history: u32 = 0xff
   let last = copyAction
@@ -120,16 +125,45 @@ export function codeBody(from: usize, to: usize): void {
     }
     if (action === copyAction && copyAsItWas()) {
       remember(was)
+      confirm()
       enter(wasOp, true)
       fetch()
       continue
     }
     if (action === fieldAction) codeFields()
+    else if (action === copyAction) confirm()
     else if (action === insertAction) insert(now, have ? wasOp : -1)
     writeInstruction(now)
     remember(now)
     enter(opOf(now), action !== insertAction)
     if (action !== insertAction) fetch()
+  }
+}
+
+/** Whether an immediate of the old instruction is a number that is no address. */
+function isNumber(i: i32): bool {
+  const kind = kindOf(was, i)
+  const value = lowOf(was, i)
+  return (kind === i32Const || kind === offset) && (value < lowestAddress() || value >= highestAddress())
+}
+
+/** What is known of the last immediate that is expected. */
+function sure(): u32 {
+  const last = countOf(was) - 1
+  if (last < 0) return 0
+  const moved: u32 = lowOf(was, last) === load<i32>(expected + 4 * last) ? 0 : 4
+  if (kindOf(was, last) === local) return moved + localTrust(lowOf(was, last))
+  if (!isNumber(last)) return moved
+  suggest(kindOf(was, last), lowOf(was, last))
+  return 8 + firstSure() * 3 + secondSure()
+}
+
+/** All immediates went where they were expected. */
+function confirm(): void {
+  const count = countOf(was)
+  for (let i = 0; i < count; i++) {
+    if (kindOf(was, i) === local) confirmLocal(lowOf(was, i))
+    else if (isNumber(i)) learnNumber(kindOf(was, i), lowOf(was, i), lowOf(was, i))
   }
 }
 
@@ -155,7 +189,10 @@ function codeAction(history: u32, last: i32): i32 {
   setContext(3, quick(0x4cf5ad43, (op << 12) | ((<u32>earlierOp) << 1) | (history & 1)))
   setContext(4, quick(0x27d4eb2f, seen))
   setContext(5, quick(0x3c2d1e0f, seen + bodyId() * 0x9e3779b1))
-  if (mix(6, 0, history & 15) === 1) return copyAction
+  const known = sure()
+  setContext(6, quick(0x5a17c3e9, (known << 13) | (op << 2) | (history & 3)))
+  setContext(7, quick(0x6f4b29d1, (known << 13) | (kind << 8) | (history & 0xff)))
+  if (mix(8, 0, history & 15) === 1) return copyAction
   if (flag(context(actionPlace, last, history & 3, 8))) return insertAction
   if (count === 0) return deleteAction
   return flag(context(actionPlace, last, kind, 9)) ? deleteAction : fieldAction
@@ -210,6 +247,12 @@ function codeFields(): void {
     changed++
     setField(now, i, kind, 0, 0, 0)
     const old = lowOf(was, i)
+    if (isNumber(i)) {
+      suggest(kind, old)
+      changeNumber(now, i, old)
+      learnNumber(kind, old, lowOf(now, i))
+      continue
+    }
     change(now, i, load<i32>(expected + 4 * i), old)
     const to = lowOf(now, i)
     if (kind === local) learnLocal(old, to)

@@ -4,7 +4,10 @@ import { fail, take } from './memory'
 
 const maxInputs = 8
 const leastChance: u32 = 24
-const slowest: u32 = 60
+const slowest: u32 = 15
+/** Sets of weights that a place names, and knots of what guesses mean. */
+const weightSets = 256
+const knotsOfSet = 33
 
 /** Cells are held with the upper bit of their chance turned over, so that zeros are fresh ones. */
 const turned: u32 = 0x80000000
@@ -12,6 +15,7 @@ const turned: u32 = 0x80000000
 let cells: usize = 0
 let mask: u32 = 0
 let weights: usize = 0
+let meant: usize = 0
 let found: usize = 0
 let contexts: usize = 0
 let rates: usize = 0
@@ -53,8 +57,11 @@ export function beginCoder(bits: u32, prior: usize, priorEnd: usize, patch: usiz
   logistic()
   cells = take(4 << bits)
   mask = (1 << bits) - 1
-  weights = take(256 * maxInputs * 4)
-  for (let i = 0; i < 256 * maxInputs; i++) store<i32>(weights + 4 * i, 15000)
+  weights = take((weightSets + (2 << maxInputs)) * maxInputs * 4)
+  for (let i = 0; i < weightSets * maxInputs; i++) store<i32>(weights + 4 * i, 16000)
+  meant = take(4 * weightSets * knotsOfSet)
+  for (let i = 0; i < knotsOfSet; i++) store<i32>(meant + 4 * i, load<i16>(squashes + 2 * min(4095, i * 128)) * 16 + 8)
+  for (let i = 1; i < weightSets; i++) memory.copy(meant + 4 * knotsOfSet * i, meant, 4 * knotsOfSet)
   rates = take(256)
   for (let uses = 0; uses < 64; uses++) store<i32>(rates + 4 * uses, 655360 / (min<i32>(uses, slowest) * 10 + 15))
   found = take(4 * maxInputs)
@@ -120,10 +127,14 @@ function learn(at: usize, bit: u32): void {
   store<u32>(at, ((moved << 16) | (cell & 0xffc0) | (uses < slowest ? uses + 1 : uses)) ^ turned)
 }
 
+function clamped(chance: u32): u32 {
+  return max(leastChance, min(chance, 65536 - leastChance))
+}
+
 export function bit(context: u32): u32 {
   const at = find(context)
   const chance = (load<u32>(at) ^ turned) >>> 16
-  const is = code(max(leastChance, min(chance, 65536 - leastChance)))
+  const is = code(clamped(chance))
   learn(at, is)
   return is
 }
@@ -133,27 +144,40 @@ export function setContext(i: i32, context: u32): void {
 }
 
 export function mix(count: i32, node: u32, set: i32): u32 {
-  const first = weights + 4 * maxInputs * (set & 255)
-  let sum = 0
+  const first = weights + 4 * maxInputs * set
+  let known = 1
   for (let i = 0; i < count; i++) {
     const at = find(load<u32>(contexts + 4 * i) + node)
     store<u32>(found + 4 * i, at)
   }
+  // Only now, since one context may take over another's cell.
+  for (let i = 0; i < count; i++) known = (known << 1) | ((load<u32>(load<u32>(found + 4 * i)) & 63) > 1 ? 1 : 0)
+  const second = weights + 4 * maxInputs * (weightSets + known)
+  let sum = 0
   for (let i = 0; i < count; i++) {
     const cell = load<u32>(load<u32>(found + 4 * i)) ^ turned
-    if (cell & 63) sum += (<i32>load<i16>(stretches + 2 * (cell >>> 20)) * load<i32>(first + 4 * i)) >> 8
+    if (cell & 63)
+      sum +=
+        (<i32>load<i16>(stretches + 2 * (cell >>> 20)) * (load<i32>(first + 4 * i) + load<i32>(second + 4 * i))) >> 8
   }
   sum >>= 8
-  const guess: i32 = load<i16>(squashes + 2 * (sum > 2047 ? 4095 : sum < -2047 ? 1 : sum + 2048))
-  const is = code(guess * 16 + 8)
-  const error = (((<i32>is) << 12) - guess) * 14
+  const place = max(1, min(4095, sum + 2048))
+  const guess: i32 = load<i16>(squashes + 2 * place)
+  const knot = meant + 4 * (set * knotsOfSet + (place >> 7))
+  const part = place & 127
+  const refined = (load<i32>(knot) * (128 - part) + load<i32>(knot + 4) * part) >> 7
+  const is = code(clamped((guess * 16 + 8 + refined) >> 1))
+  const nearest = meant + 4 * (set * knotsOfSet + ((place + 64) >> 7))
+  const was = load<i32>(nearest)
+  store<i32>(nearest, was + (((is ? 65535 : 0) - was) >> 6))
+  const error = (((<i32>is) << 12) - guess) * 10
   for (let i = 0; i < count; i++) {
     const at = load<u32>(found + 4 * i)
     const cell = load<u32>(at) ^ turned
     if (cell & 63) {
-      const weight = first + 4 * i
       const moved = (<i32>load<i16>(stretches + 2 * (cell >>> 20)) * error + 0x2000) >> 14
-      store<i32>(weight, load<i32>(weight) + moved)
+      store<i32>(first + 4 * i, load<i32>(first + 4 * i) + moved)
+      store<i32>(second + 4 * i, load<i32>(second + 4 * i) + moved)
     }
     learn(at, is)
   }

@@ -8,6 +8,7 @@ const mostBlocks = 65536
 
 let seen: usize = 0
 let shift: usize = 0
+let trust: usize = 0
 let localCount = 0
 let heights: usize = 0
 let blocks = 0
@@ -16,11 +17,13 @@ let height = 0
 export function beginFrames(): void {
   seen = take(4 * mappedLocals)
   shift = take(4 * mappedLocals)
+  trust = take(mappedLocals)
   heights = take(4 * mostBlocks)
 }
 
 export function clearFrame(): void {
   localCount = 0
+  memory.fill(trust, 0, mappedLocals)
   blocks = 1
   store<i32>(heights, 0)
   height = 0
@@ -32,23 +35,36 @@ export function openBlocks(): i32 {
 
 export function mapLocal(local: i32): i32 {
   if (local < 0 || local >= mappedLocals) return local
+  if (load<u8>(trust + local) > 0) return local + load<i32>(shift + 4 * local)
   let at = localCount - 1
   while (at >= 0 && load<i32>(seen + 4 * at) > local) at--
-  return at < 0 ? local : local + load<i32>(shift + 4 * at)
+  return at < 0 ? local : local + load<i32>(shift + 4 * load<i32>(seen + 4 * at))
+}
+
+/** 0 for one that wasn't seen, then up to 3. */
+export function localTrust(local: i32): u32 {
+  return local < 0 || local >= mappedLocals ? 0 : load<u8>(trust + local)
+}
+
+/** One that went where it was expected. */
+export function confirmLocal(local: i32): void {
+  if (local < 0 || local >= mappedLocals) return
+  const sure = load<u8>(trust + local)
+  if (sure === 0) learnLocal(local, mapLocal(local))
+  else if (sure < 3) store<u8>(trust + local, sure + 1)
 }
 
 export function learnLocal(from: i32, to: i32): void {
   if (from < 0 || from >= mappedLocals) return
-  let at = localCount
-  while (at > 0 && load<i32>(seen + 4 * (at - 1)) >= from) at--
-  if (at === localCount || load<i32>(seen + 4 * at) !== from) {
-    const rest = 4 * (localCount - at)
-    memory.copy(seen + 4 * at + 4, seen + 4 * at, rest)
-    memory.copy(shift + 4 * at + 4, shift + 4 * at, rest)
+  if (load<u8>(trust + from) === 0) {
+    let at = localCount
+    while (at > 0 && load<i32>(seen + 4 * (at - 1)) > from) at--
+    memory.copy(seen + 4 * at + 4, seen + 4 * at, 4 * (localCount - at))
     store<i32>(seen + 4 * at, from)
     localCount++
   }
-  store<i32>(shift + 4 * at, to - from)
+  store<i32>(shift + 4 * from, to - from)
+  store<u8>(trust + from, 1)
 }
 
 function push(value: i32): void {

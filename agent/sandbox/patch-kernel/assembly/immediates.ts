@@ -1,6 +1,6 @@
 // Opcodes and immediates that no prediction tells, from the instructions before them [D 5.8, 5.9].
 
-import { expectNext, expectedBy, learnOp, lengthOf, ownLocal, ownOpcodes, pushTrail } from './code-memory'
+import { bodyId, expectNext, expectedBy, learnOp, lengthOf, ownLocal, ownOpcodes, pushTrail } from './code-memory'
 import { mix, setContext } from './coder'
 import {
   add,
@@ -43,6 +43,7 @@ import {
 import { newFunctions, newGlobals, newTypes } from './maps'
 import { fail } from './memory'
 import { context, flag, mixedSint, mixedTree, mixedUint, quick, sint, tree, uint } from './numbers'
+import { firstNumber, firstSure, secondNumber, secondSure } from './numbers-map'
 import { isFixed } from './write-instruction'
 
 const opcodePlace = 15
@@ -57,13 +58,17 @@ const most = 4096
 let padded = false
 let opcodes: u32 = 0
 let lastLocal: i32 = 0
+let localsBefore: u32 = 0
 let constant: i32 = 0
+/** How far the last address moved that no run told. */
+let shift: i32 = 0
 let lastOffset: i32 = 0
 
 export function beginImmediates(withPadding: bool): void {
   padded = withPadding
   opcodes = 0
-  lastLocal = constant = lastOffset = 0
+  lastLocal = constant = lastOffset = shift = 0
+  localsBefore = 0
 }
 
 /** What an instruction tells for the next ones. */
@@ -73,8 +78,10 @@ export function remember(ins: usize): void {
   const count = countOf(ins)
   for (let i = 0; i < count; i++) {
     const kind = kindOf(ins, i)
-    if (kind === local) lastLocal = lowOf(ins, i)
-    else if (kind === i32Const) constant = lowOf(ins, i)
+    if (kind === local) {
+      localsBefore = ((lastLocal << 11) | lowOf(ins, i)) & 0xfffffff
+      lastLocal = lowOf(ins, i)
+    } else if (kind === i32Const) constant = lowOf(ins, i)
     else if (kind === offset) lastOffset = lowOf(ins, i)
   }
 }
@@ -168,13 +175,43 @@ export function change(ins: usize, i: i32, expected: i32, old: i32): void {
   const kind = kindOf(ins, i)
   if (kind === i32Const || kind === offset) {
     const stays = old !== expected && flag(context(immediatePlace, kind, 0))
-    setLow(ins, i, stays ? old : expected + sint(context(immediatePlace, kind, 1)))
+    setLow(ins, i, stays ? old : otherAddress(kind, expected, old))
     codePad(ins, i)
   } else if (kind === local) {
-    setLow(ins, i, codeLocal(opOf(ins), expected))
+    setLow(ins, i, codeLocal(opOf(ins), expected, old))
     codePad(ins, i)
   } else if (kind === func || kind === global || kind === type) field(ins, i)
   else simple(ins, i, context(immediatePlace, kind, 2))
+}
+
+/** An address that isn't where the runs have it: mostly it moved as far as the last such one. */
+function otherAddress(kind: i32, expected: i32, old: i32): i32 {
+  const near = old + shift
+  if (near !== expected && near !== old && flag(context(immediatePlace, kind, 8))) return near
+  const to = expected + sint(context(immediatePlace, kind, 9))
+  shift = to - old
+  return to
+}
+
+/** A number that is no address, and changes. */
+export function changeNumber(ins: usize, i: i32, old: i32): void {
+  const kind = kindOf(ins, i)
+  const first = firstNumber()
+  const second = secondNumber()
+  const one = firstSure()
+  const two = secondSure()
+  let to = 0
+  if (one > 0 && first !== old && flag(context(immediatePlace, one, two, 5))) to = first
+  else if (
+    two > 0 &&
+    second !== old &&
+    (one === 0 || first !== second) &&
+    flag(context(immediatePlace, one, kind, 6))
+  )
+    to = second
+  else to = old + mixedSint(context(immediatePlace, kind, 1), context(immediatePlace, opOf(ins), 7))
+  setLow(ins, i, to)
+  codePad(ins, i)
 }
 
 /** An immediate of an inserted instruction. */
@@ -183,7 +220,7 @@ function field(ins: usize, i: i32): void {
   const op = opOf(ins)
   switch (kind) {
     case local:
-      setLow(ins, i, codeLocal(op, -1))
+      setLow(ins, i, codeLocal(op, -1, -1))
       break
     case func:
     case global:
@@ -231,14 +268,16 @@ function codePad(ins: usize, i: i32): void {
   setPad(ins, i, flag(context(padPlace, kind, opOf(ins))) ? tree(context(padPlace, kind, 0, 1), 4) : 0)
 }
 
-function codeLocal(op: i32, expected: i32): i32 {
+function codeLocal(op: i32, expected: i32, old: i32): i32 {
   setContext(0, quick(0x7feb352d, op))
   setContext(1, quick(0x68e31da4, ((<u32>lastLocal) << 11) | op))
   setContext(2, quick(0x1b56c4e9, opcodes & 0xfffff))
   setContext(3, quick(0x0c2b2ae3, expected))
   setContext(4, quick(0x5851f42d, (<u32>expected * 0x165667b1) ^ lastLocal))
   setContext(5, ownLocal(lastLocal, op))
-  const told = mixedTree(6, 32, 8)
+  setContext(6, quick(0x2f6b8d31, (old < 0 ? opcodes & 0xfffff : <u32>old + 0x100000) + bodyId() * 0x9e3779b1))
+  setContext(7, quick(0x1d872b41, old < 0 ? localsBefore : <u32>((old << 10) ^ expected)))
+  const told = mixedTree(8, 32, 8)
   return told < 255 ? told : 255 + uint(context(localPlace, 0, 3))
 }
 

@@ -3,7 +3,7 @@
 import { beginBodies, codeBody } from './bodies'
 import { codeBytes } from './byte-codec'
 import { beginMemory } from './code-memory'
-import { beginCoder, usedUp } from './coder'
+import { beginCoder, mix, setContext, usedUp } from './coder'
 import { codeData, readImage } from './data-section'
 import { codeElements, readElements } from './elements'
 import { beginFrames } from './frame'
@@ -171,6 +171,7 @@ function codeBodies(): void {
   const padded = flag(context(padPlace))
   beginImmediates(padded)
   let history: u32 = 0
+  let last = -1
   putUleb(many, 0)
   for (let i = 0; i < many; i++) {
     const index = functionReference(imported + i) - oldImportedFunctions()
@@ -179,7 +180,8 @@ function codeBodies(): void {
     writeAt(body, body, body + length + 32)
     let same = false
     if (known) {
-      same = flag(context(samePlace, history & 7))
+      same = codeSame(history, <u32>(bodyEnd(index) - bodyStart(index)), index === last + 1 ? 1 : 0)
+      last = index
       history = (history << 1) | (same ? 1 : 0)
     }
     const from: usize = known ? bodyStart(index) : 0
@@ -194,4 +196,14 @@ function codeBodies(): void {
     putUleb(<u32>(end - body), 0)
     put(body, end)
   }
+}
+
+/** Whether a body is the old one as mapped: short ones are more often, and their neighbours tell. */
+function codeSame(history: u32, length: u32, step: u32): bool {
+  const size = 32 - <u32>clz(length)
+  setContext(0, context(samePlace, history & 7))
+  setContext(1, context(samePlace, size, history & 1, 1))
+  setContext(2, context(samePlace, history & 255, step, 2))
+  setContext(3, context(samePlace, size >> 1, ((history & 3) << 1) | step, 3))
+  return mix(4, 0, 82) === 1
 }

@@ -19,6 +19,8 @@ const countsPlace = 1
 const runsPlace = 6
 const mostThings = 1000000
 const mostRuns: u32 = 4096
+/** A gap that is older than so many things gives way to a new one. */
+const oldGap: u32 = 6
 
 // For each new thing the old one that it follows, or -1.
 let functions: usize = 0
@@ -118,23 +120,54 @@ export function codePlan(most: i32): void {
   learntTo = take(4 * 4096)
 }
 
+/** Where the next thing is that none follows yet, by way of others. */
+let free: usize = 0
+
+function freeFrom(at: i32): i32 {
+  let found = at
+  for (let next = load<i32>(free + 4 * found); next !== found; next = load<i32>(free + 4 * found)) {
+    const after = load<i32>(free + 4 * next)
+    store<i32>(free + 4 * found, after)
+    found = after
+  }
+  return found
+}
+
 function references(place: u32, oldCount: i32, count: i32): usize {
   const all = take(4 * count)
+  free = take(4 * oldCount + 4)
+  for (let i = 0; i <= oldCount; i++) store<i32>(free + 4 * i, i)
   let next = 0
   let history: u32 = 0
+  let gap = oldCount
+  let age: u32 = 0
   for (let i = 0; i < count; i++) {
-    const hit = next < oldCount && flag(context(place, history & 7))
+    next = freeFrom(next)
+    gap = freeFrom(gap)
+    age = min(oldGap + 1, age + 1)
+    const open: u32 = gap < oldCount && gap !== next ? min(4, age) : 0
+    const hit = next < oldCount && flag(context(place, history & 7, 0, open))
     history = (history << 1) | (hit ? 1 : 0)
     if (!hit) {
-      if (flag(context(place, history & 3, 1))) {
+      if (open > 0 && flag(context(place, age, 3, history & 3))) {
+        next = gap
+        gap = oldCount
+      } else if (flag(context(place, history & 3, 1))) {
         store<i32>(all + 4 * i, -1)
         continue
+      } else {
+        const from = next
+        const told = <i64>next + <i64>sint(context(place, open > 0 ? 1 : 0, 2))
+        if (told < 0 || told >= <i64>oldCount) fail()
+        next = <i32>told
+        if (next > from && (open === 0 || age > oldGap)) {
+          gap = from
+          age = 0
+        }
       }
-      const told = <i64>next + <i64>sint(context(place, 0, 2))
-      if (told < 0 || told >= <i64>oldCount) fail()
-      next = <i32>told
     }
-    store<i32>(all + 4 * i, next++)
+    store<i32>(all + 4 * i, next)
+    store<i32>(free + 4 * next, next + 1)
   }
   return all
 }

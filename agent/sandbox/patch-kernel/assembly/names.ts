@@ -4,6 +4,7 @@ import { codeBytes } from './byte-codec'
 import { functionReference, globalReference, newFunctions, newGlobals, newSegments, segmentReference } from './maps'
 import {
   byte,
+  fail,
   here,
   isBroken,
   jump,
@@ -20,6 +21,8 @@ import {
   written,
 } from './memory'
 import { context, count, flag, tree, uint } from './numbers'
+import { oldLength } from './old-module'
+import { allKnown, anyMoved, beginHashes, codeHashes, keepHashes, look, putExpected } from './symbol-hashes'
 
 const place = 26
 
@@ -27,6 +30,7 @@ let partCount = 0
 /** Of each part: id, where it begins and ends, how many names it has, or -1 for another form. */
 let parts: usize = 0
 let inside: usize = 0
+let apart: usize = 0
 /** Of each name of the part at hand: index, start, end. */
 let names: usize = 0
 
@@ -118,6 +122,7 @@ export function codeNames(most: i32, outStart: usize, outEnd: usize): void {
   putByte(0x65)
   const many = count(place, 0, partCount, most)
   inside = take(most + 64)
+  apart = take(most + 64)
   for (let i = 0; i < many; i++) {
     const known = i < partCount
     const before = parts + 16 * i
@@ -154,22 +159,48 @@ export function codeNames(most: i32, outStart: usize, outEnd: usize): void {
 function codeMap(id: i32, oldNames: i32, most: i32): void {
   const size = count(place, 5, oldNames, most)
   putUleb(size, 0)
+  beginHashes()
   let next: u64 = 0
+  let history: u32 = 0
+  let last: usize = 0
+  let lastEnd: usize = 0
+  let left: i64 = 8 * (<i64>oldLength() + <i64>most)
   for (let i = 0; i < size; i++) {
     const index = next + uint(context(place, 6))
     next = index + 1
     const before = findName(reference(id, index), oldNames)
     putUleb(<u32>index, 0)
-    const from: usize = before === 0 ? 0 : load<u32>(before + 4)
-    const to: usize = before === 0 ? 0 : load<u32>(before + 8)
-    if (before !== 0 && flag(context(place, 7))) {
-      putUleb(<u32>(to - from), 0)
-      put(from, to)
-      continue
+    const known = before !== 0
+    const from: usize = known ? load<usize>(before + 4) : last
+    const to: usize = known ? load<usize>(before + 8) : lastEnd
+    left -= <i64>(to - from)
+    if (left < 0) fail()
+    let kept = false
+    if (known) {
+      look(from, to)
+      kept = flag(context(place, 7, allKnown ? 4 : history, anyMoved ? 1 : 0))
     }
-    const length = count(place, 8, <i32>(to - from), most)
+    history = ((history << 1) | (kept ? 0 : 1)) & 3
+    // The name is put together apart: its length goes before it.
+    const out = written()
+    writeAt(apart, apart, apart + most + 32)
+    let told = kept
+    if (kept) {
+      putExpected(from, to)
+      keepHashes(from, to)
+    } else told = codeHashes(from, to)
+    if (!told) {
+      if (known) putExpected(from, to)
+      else put(from, to)
+    }
+    const end = written()
+    writeAt(inside, out, inside + most + 32)
+    const length = told ? <i32>(end - apart) : count(place, 8, <i32>(end - apart), most)
     putUleb(length, 0)
-    codeBytes(from, to, 0, length)
+    last = written()
+    if (told) put(apart, end)
+    else codeBytes(apart, end, 0, length)
+    lastEnd = written()
   }
 }
 

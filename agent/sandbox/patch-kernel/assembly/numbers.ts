@@ -23,6 +23,13 @@ export function flag(at: u32): bool {
   return bit(at) === 1
 }
 
+/** 32 bits of which nothing is expected. */
+export function even(): u32 {
+  let number: u32 = 0
+  for (let i = 0; i < 32; i++) number = (number << 1) | code(32768)
+  return number
+}
+
 export function tree(at: u32, bits: i32): u32 {
   let node: u32 = 1
   for (let i = bits; i > 0; i--) node = (node << 1) | bit(at + node)

@@ -17,7 +17,7 @@ import {
 } from './maps'
 import { byte, fail, here, isBroken, limit, open, plainUleb, put, putByte, putUleb, skip, take } from './memory'
 import { context, count, flag, sint, tree, uint } from './numbers'
-import { oldFunctionType, oldImportedFunctions, oldImportedGlobals } from './old-module'
+import { oldBodies, oldFunctionType, oldImportedFunctions, oldImportedGlobals } from './old-module'
 import { writeImmediate } from './write-instruction'
 
 const functionsPlace = 10
@@ -63,6 +63,7 @@ export function readExports(from: usize, to: usize): bool {
 export function codeExports(most: i32): void {
   const many = count(exportsPlace, 0, exportCount, most)
   putUleb(many, 0)
+  beginExported()
   let next: u64 = 0
   for (let i = 0; i < many; i++) {
     next += uint(context(exportsPlace, 1))
@@ -72,8 +73,7 @@ export function codeExports(most: i32): void {
       const kind = load<i32>(old + 8)
       const was = load<i32>(old + 12)
       const expected: i64 = kind === 0 ? mapFunction(was) : kind === 3 ? mapGlobal(was) : <i64>(<u32>was)
-      const hit = expected >= 0 && flag(context(exportsPlace, 3))
-      const index = hit ? <u32>expected : uint(context(exportsPlace, 4))
+      const index = codeExported(kind, expected)
       const name = load<u32>(old)
       const end = load<u32>(old + 4)
       putUleb(end - name, 0)
@@ -84,10 +84,80 @@ export function codeExports(most: i32): void {
       const length = count(exportsPlace, 5, 0, most)
       putUleb(length, 0)
       codeBytes(0, 0, 0, length)
-      putByte(tree(context(exportsPlace, 6), 3))
-      putUleb(uint(context(exportsPlace, 7)), 0)
+      const kind = tree(context(exportsPlace, 6), 3)
+      putByte(kind)
+      putUleb(codeExported(kind, -1), 0)
     }
   }
+}
+
+/** Old exports that are passed over at once, looking for one of a function that is still there. */
+const farthestSkip = 8
+
+/** The old export of each old function, or -1; the new functions that follow none. */
+let places: usize = 0
+let added: usize = 0
+let addedCount = 0
+let nextExported: u32 = 0
+let lastWay: u32 = 0
+
+function beginExported(): void {
+  const olds = oldImportedFunctions() + oldBodies()
+  places = take(4 * olds)
+  memory.fill(places, 0xff, 4 * olds)
+  for (let i: u32 = 0; i < exportCount; i++) {
+    const at = exports + 16 * i
+    const index = load<u32>(at + 12)
+    if (load<i32>(at + 8) === 0 && index < <u32>olds) store<i32>(places + 4 * index, i)
+  }
+  added = take(4 * newFunctions())
+  for (let i = 0; i < newFunctions(); i++) if (functionReference(i) < 0) store<i32>(added + 4 * addedCount++, i)
+}
+
+function bitsFor(count: i32): i32 {
+  return max(1, 32 - <i32>clz(count - 1))
+}
+
+/** What is exported [D 4.7]: what the old export of that name exported, or what came behind the last one, or another. */
+function codeExported(kind: i32, expected: i64): u32 {
+  if (expected >= 0 && flag(context(exportsPlace, 3, lastWay))) {
+    lastWay = 0
+    follow(kind, <u32>expected)
+    return <u32>expected
+  }
+  if (kind !== 0) return uint(context(exportsPlace, 7))
+  const behind = exportedBehind()
+  if (behind >= 0 && behind !== expected && flag(context(exportsPlace, 8, lastWay))) {
+    lastWay = 1
+    follow(kind, <u32>behind)
+    return <u32>behind
+  }
+  let index: u32 = 0
+  if (addedCount > 0 && flag(context(exportsPlace, 9))) {
+    const told = <i32>tree(context(exportsPlace, 10), bitsFor(addedCount))
+    if (told >= addedCount) fail()
+    index = load<u32>(added + 4 * told)
+  } else index = tree(context(exportsPlace, 4), bitsFor(newFunctions()))
+  follow(kind, index)
+  return index
+}
+
+function exportedBehind(): i64 {
+  const end = min(exportCount, nextExported + farthestSkip)
+  for (; nextExported < end; nextExported++) {
+    const at = exports + 16 * nextExported
+    const to = load<i32>(at + 8) === 0 ? mapFunction(load<i32>(at + 12)) : -1
+    if (to >= 0) return to
+  }
+  return -1
+}
+
+function follow(kind: i32, index: u32): void {
+  if (kind !== 0 || index >= <u32>newFunctions()) return
+  const reference = functionReference(index)
+  if (reference < 0) return
+  const place = load<i32>(places + 4 * reference)
+  if (place >= 0) nextExported = place + 1
 }
 
 let globalCount: u32 = 0
