@@ -1,5 +1,6 @@
 import { asHyphaError, type HyphaError } from '@hypha/core/errors.ts'
 import type { InstanceState } from '@hypha/core/wire/messages/state.ts'
+import { shortageIn } from '@hypha/core/wire/shortage.ts'
 import type { LeaseGate } from '../lease-gate.ts'
 import { failed } from '../linked-calls.ts'
 import type { PendingCall } from '../pending-call.ts'
@@ -444,7 +445,7 @@ export class Cell {
     this.#begin()
   }
 
-  /** All instances end; the input that was tried is tried once more in the new ones, then given up. [P 9.6] */
+  /** All instances end; the input that was tried is tried again in the new ones, and one day given up. [P 9.6] */
   #fail(error: HyphaError, job: Job | null): void {
     if (error.code === 'turn-deadline') this.#counts.deadlines++
     else if (isModulesFault(error)) this.#counts.traps++
@@ -463,8 +464,8 @@ export class Cell {
 
   #failInput(error: HyphaError, job: Extract<Job, { kind: 'deliver' }>): void {
     const attempted = isModulesFault(error)
-    if (!attempted || job.attempt === 1) {
-      this.#queue.putBack(attempted ? { ...job, attempt: 2 } : job)
+    if (!attempted || job.attempt < triesAfter(error)) {
+      this.#queue.putBack(attempted ? { ...job, attempt: job.attempt + 1 } : job)
       return
     }
     try {
@@ -475,7 +476,7 @@ export class Cell {
       return
     }
     this.#counts.failedInputs++
-    const what = `an input on "${job.input.topic}" failed twice and is given up`
+    const what = `an input on "${job.input.topic}" failed ${job.attempt} times and is given up`
     this.#event('input-failed', what, this.spec.instances[job.instance]!.key)
   }
 
@@ -544,6 +545,13 @@ const settled = (work: Promise<unknown>): Promise<void> =>
 /** Whether it is the module that ended its turn, and not the node. */
 const isModulesFault = ({ code }: HyphaError): boolean =>
   code === 'turn-trapped' || code === 'turn-deadline' || code === 'cell-died'
+
+/**
+ * How often an input is tried here whose turn ended so. One that a stronger node might handle waits for its instance to be moved there, which takes three failures, and goes along: given up at once it would
+ * be lost for want of a node.
+ */
+const triesAfter = ({ code, message }: HyphaError): number =>
+  code === 'turn-deadline' || shortageIn(message) !== null ? 6 : 2
 
 function eventCode({ code }: HyphaError): string {
   if (code === 'turn-trapped') return 'trapped'

@@ -1,3 +1,4 @@
+import { shortageIn } from '@hypha/core/wire/shortage.ts'
 import type { FaultCause, Instance } from './bar.ts'
 
 /** Something that went wrong in an instance and might not on a stronger node. */
@@ -31,9 +32,6 @@ export function faultOf({ at, node, app, module, home, code, text }: Told): Faul
     return { ...fault, module: /, in module "([a-z0-9-]{1,40})"/.exec(text)?.[1] ?? module, cause: 'deadline' }
   if (code === 'throttled') return { ...fault, cause: 'quota' }
   if (code !== 'trapped') return null
-  const full =
-    /module "([a-z0-9-]{1,40})" has (?:taken all its memory|less than \d{1,12} bytes left of its memory) of (\d{1,12}) bytes/.exec(
-      text,
-    )
-  return full === null ? null : { ...fault, module: full[1]!, cause: 'memory', limitBytes: Number(full[2]) }
+  const shortage = shortageIn(text)
+  return shortage && { ...fault, ...shortage, cause: 'memory' }
 }

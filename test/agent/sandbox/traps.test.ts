@@ -57,6 +57,33 @@ test('A trap discards the turn but its log lines; the input is tried once more a
   expect(app.deliver(instance, inputOf(1))).toBe('done')
 })
 
+test('An input whose turn finds no memory is tried more often, so that it is still there when its instance is moved.', async () => {
+  const clock = new FakeClock()
+  const { sandbox, journal, events } = testSandbox(clock)
+  const greedy = {
+    exports: {
+      'module/inbox#deliver': '(loop $l (br_if $l (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))) unreachable',
+    },
+  }
+  const app = await sandbox.prepare(sectionOf([await guestModule('greedy', greedy)]), journal)
+  running.push(app)
+  await app.activate()
+  app.deliver(instanceOf('greedy'), inputOf(1))
+  const traps = () => events.filter(({ code }) => code === 'trapped').length
+  for (const times of [1, 2, 3, 4, 5]) {
+    await expect.poll(traps, { timeout: 20_000 }).toBe(times)
+    expect(journal.turns).toEqual([])
+    clock.advance(1_000 * 2 ** (times - 1))
+  }
+  await expect
+    .poll(() => events.at(-1), { timeout: 20_000 })
+    .toMatchObject({
+      code: 'input-failed',
+      text: 'an input on "topic" failed 6 times and is given up',
+    })
+  expect(journal.turns).toMatchObject([{ input: { number: 1 }, outcome: 'failed' }])
+})
+
 test('What a turn wrote to kv is there for the next turn, and after a trap as it was journaled.', async () => {
   const clock = new FakeClock()
   const { sandbox, journal, event } = testSandbox(clock)
