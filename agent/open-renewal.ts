@@ -1,7 +1,7 @@
+import { type AuthorityTrust, believes, renewByRoot } from '@hypha/core/platform/authority.ts'
 import { systemClock } from '@hypha/core/platform/clock.ts'
 import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
 import type { Log } from '@hypha/core/platform/log.ts'
-import { type AuthorityTrust, believes, renewByRoot } from './authority.ts'
 import { type Identity, replaceIdentity } from './home.ts'
 import { Renewal, type RenewalPorts } from './renewal.ts'
 import { through } from './through.ts'

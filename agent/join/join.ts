@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { toHex } from '@hypha/core/bytes/text.ts'
 import { HyphaError } from '@hypha/core/errors.ts'
-import { fetchPinnedAuthority, getUnbelieved, type HttpsTarget, post } from '@hypha/core/platform/pinned-https.ts'
+import { fetchPinnedAuthority, get, type HttpsTarget, post } from '@hypha/core/platform/pinned-https.ts'
 import type { JoinUrl } from '@hypha/core/wire/join-url.ts'
 import {
   type JoinAnswer,
@@ -81,7 +81,7 @@ export interface RenewFrom {
 /** Root metadata as whoever answers at the gateway's address gives it: it is to be followed by the rules. Throws `join-unreachable`, and what malformed bytes throw. */
 export async function askRootChain(from: Pick<RenewFrom, 'host' | 'port' | 'path'>): Promise<readonly Uint8Array[]> {
   const target: HttpsTarget = { ...from, timeoutMs: defaultTimeoutMs }
-  return rootChain.decode(await getUnbelieved(target, '/v1/root-chain')).envelopes
+  return rootChain.decode(await get(target, null, '/v1/root-chain')).envelopes
 }
 
 /** The CA certificate (PEM) with one of the digests, of those that the gateway shows. Nothing is believed by it yet. Throws `join-unreachable`, `join-ca-mismatch`. */

@@ -6,7 +6,7 @@ import type { Store } from '../store/store.ts'
 export interface UplinksDeps {
   readonly fleet: string
   readonly store: Store
-  readonly authority: Pick<Authority, 'fingerprint' | 'issueSite'>
+  readonly authority: Pick<Authority, 'certificate' | 'fingerprint' | 'issueSite'>
   /** SHA-256 of the envelope of the first root metadata, lower-case hex. */
   readonly rootDigest: string
   /** Where this gateway is reached, and where its listeners are. */

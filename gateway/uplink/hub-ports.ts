@@ -1,5 +1,6 @@
 import type { HyphaError } from '@hypha/core/errors.ts'
 import type { Rate } from '../broker/bucket.ts'
+import type { Authority } from '../enrol/ca.ts'
 import type { SiteStore } from '../store/sites.ts'
 import type { StreamLimits } from './site-streams.ts'
 
@@ -9,6 +10,8 @@ export interface HubPorts {
   readonly sites: Pick<SiteStore, 'get' | 'hello' | 'take' | 'left' | 'certified'>
   /** ms since 1970. */
   now(): number
+  /** Who vouches for this gateway now. */
+  readonly authority: Pick<Authority, 'certificate'>
   /** A certificate for the key of a site that has shown it. */
   certify(site: string, publicKey: Uint8Array): Promise<{ readonly certificate: string; readonly expiresAt: number }>
   /** Whether the agent that runs for the site has yet to join it. */

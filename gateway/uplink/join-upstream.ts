@@ -4,6 +4,7 @@ import { fetchPinnedAuthority, post } from '@hypha/core/platform/pinned-https.ts
 import { parseJoinUrl } from '@hypha/core/wire/join-url.ts'
 import { siteJoinAnswer, siteJoinProof, siteJoinRequest } from '@hypha/core/wire/messages/site-join.ts'
 import type { Upstream } from './upstream-file.ts'
+import { firstRootOf } from './upstream-trust.ts'
 
 const timeoutMs = 15_000
 
@@ -24,5 +25,6 @@ export async function joinUpstream(urlText: string, node: string, seed: Uint8Arr
   if (fleet !== url.fleet) {
     throw new HyphaError('join-root-mismatch', `The join URL is for fleet ${url.fleet}, the gateway's is ${fleet}`)
   }
-  return { fleet, site: url.node, host, port, ca, certificate, seed, joinedMs: nowMs, node }
+  const root = await firstRootOf(target, ca, url.root, fleet)
+  return { fleet, site: url.node, host, port, ca, certificate, seed, joinedMs: nowMs, node, httpPort: url.port, root }
 }

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { bytesEqual } from '@hypha/core/bytes/text.ts'
@@ -24,6 +25,8 @@ type SiteChannel = Channel<SiteWord, UpstreamWord>
 interface Control {
   readonly channel: SiteChannel
   readonly incarnation: Uint8Array
+  /** Of the authority by which the site has believed this gateway (PEM). */
+  readonly authority: string
 }
 
 /**
@@ -138,7 +141,7 @@ export class SiteHub {
   ): Control {
     const { site } = identity
     const { sites, now } = this.#ports
-    const control = { channel, incarnation }
+    const control = { channel, incarnation, authority: this.#ports.authority.certificate }
     const before = this.#controls.get(site)
     // Whoever has the key and comes later is the site: the one before may be a connection that nobody knows to be cut.
     this.#controls.set(site, control)
@@ -148,9 +151,10 @@ export class SiteHub {
     return control
   }
 
-  async #welcome({ site, publicKey, expiresAt }: SiteIdentity, control: Control, upTo: number): Promise<void> {
+  async #welcome(identity: SiteIdentity, control: Control, upTo: number): Promise<void> {
+    const { site, publicKey } = identity
     let certificate: string | null = null
-    if (expiresAt - this.#ports.now() < renewBeforeMs) {
+    if (this.#isOutdated(identity)) {
       const issued = await this.#ports.certify(site, publicKey)
       certificate = issued.certificate
       this.#ports.sites.certified(site, issued.expiresAt)
@@ -161,11 +165,21 @@ export class SiteHub {
     this.#ports.changed(site, true)
   }
 
+  /** Little is left of the certificate, or an authority of before has issued it. */
+  #isOutdated({ certificate, expiresAt }: SiteIdentity): boolean {
+    const { authority, now } = this.#ports
+    return (
+      expiresAt - now() < renewBeforeMs || !certificate.verify(new X509Certificate(authority.certificate).publicKey)
+    )
+  }
+
   #heard(site: string, control: Control, word: SiteWord): void {
-    const { channel, incarnation } = control
+    const { channel, incarnation, authority } = control
     switch (word.kind) {
       case 'ping':
-        channel.send({ kind: 'pong' })
+        // It believes this gateway by what vouches for it no more: as it connects anew it finds out by what does. [P 14.9]
+        if (authority === this.#ports.authority.certificate) channel.send({ kind: 'pong' })
+        else channel.end()
         return
       case 'batch': {
         const taken = this.#controls.get(site) === control ? this.#take(site, incarnation, word) : null

@@ -6,7 +6,8 @@ export interface SiteIdentity {
   readonly site: string
   /** Ed25519, 32 bytes. */
   readonly publicKey: Uint8Array
-  /** When the certificate ends, in milliseconds since 1970. */
+  readonly certificate: X509Certificate
+  /** When it ends, in milliseconds since 1970. */
   readonly expiresAt: number
 }
 
@@ -23,6 +24,7 @@ export function identifySite(socket: TLSSocket, fleet: string): SiteIdentity | n
   const der = publicKey.export({ type: 'spki', format: 'der' })
   return {
     site: CN,
+    certificate,
     publicKey: new Uint8Array(der.subarray(der.length - keyBytes)),
     expiresAt: Date.parse(certificate.validTo),
   }

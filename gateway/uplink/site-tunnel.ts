@@ -31,7 +31,7 @@ const maxStreams = 32
 export class SiteTunnel {
   readonly #dial: () => TLSSocket
   readonly #ports: Readonly<Record<TunnelTarget, number>>
-  #count = 0
+  readonly #ends = new Set<() => void>()
 
   constructor(dialUpstream: () => TLSSocket, ports: Readonly<Record<TunnelTarget, number>>) {
     this.#dial = dialUpstream
@@ -39,26 +39,28 @@ export class SiteTunnel {
   }
 
   get count(): number {
-    return this.#count
+    return this.#ends.size
+  }
+
+  /** Ends all streams: they were opened to who is believed no more. */
+  cut(): void {
+    for (const end of [...this.#ends]) end()
   }
 
   /** As the upstream asks; beyond the bound it asks in vain. */
   open(stream: Uint8Array, target: TunnelTarget): void {
-    if (this.#count >= maxStreams) return
-    this.#count++
+    if (this.count >= maxStreams) return
     const far = this.#dial()
     const near = connectPlain({ host: '127.0.0.1', port: this.#ports[target] })
-    let done = false
     const end = () => {
-      if (done) return
-      done = true
-      this.#count--
+      this.#ends.delete(end)
       far.destroy()
       near.destroy()
     }
+    this.#ends.add(end)
     for (const socket of [far, near]) socket.once('error', end).once('close', end)
     far.once('secureConnect', () => {
-      if (done || far.alpnProtocol !== uplinkProtocol) {
+      if (!this.#ends.has(end) || far.alpnProtocol !== uplinkProtocol) {
         end()
         return
       }

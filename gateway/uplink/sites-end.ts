@@ -34,6 +34,7 @@ export function sitesEnd(deps: UplinksDeps) {
     fleet,
     sites: store.sites,
     now,
+    authority,
     certify,
     wantsInvite: (site) => agents.wantsInvite(site),
     invited: (site, url) => void agents.join(site, url),

@@ -8,8 +8,10 @@ import { Forwarder } from './forwarder.ts'
 import { joinUpstream } from './join-upstream.ts'
 import { readUpstream, removeUpstream, type Upstream, writeUpstream } from './upstream-file.ts'
 import { UpstreamLink } from './upstream-link.ts'
+import { followUpstream } from './upstream-trust.ts'
 
 const defaultNode = 'cloud'
+const followTimeoutMs = 15_000
 /** Of whom the node that the upstream runs has joined once: one that was removed since is not invited again. */
 const joinedKey = 'uplink joined'
 
@@ -53,10 +55,13 @@ export function upstreamEnd(deps: UplinksDeps) {
       forwarder,
       local: { api: httpPort, broker: mqttPort },
       invite,
-      keep: (certificate) => {
-        upstream = { ...upstream!, certificate }
-        writeUpstream(file, upstream)
+      keep: (changed) => {
+        if (changed.ca !== upstream?.ca)
+          log.info(`another certificate authority vouches for ${joined.fleet}, by root metadata`)
+        upstream = changed
+        writeUpstream(file, changed)
       },
+      follow: (from) => followUpstream(from, followTimeoutMs, onProblem),
       changed: (online) => log.info(`the uplink to ${joined.fleet} as ${joined.site} is ${online ? 'there' : 'cut'}`),
       onProblem,
     })

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
-import { bytes, message, record, type TypeOf, text, uint } from '@hypha/core/wire/codec.ts'
+import { maxRootBytes } from '@hypha/core/trust/snapshot.ts'
+import { bytes, message, nullable, record, type TypeOf, text, uint } from '@hypha/core/wire/codec.ts'
 import { id } from '@hypha/core/wire/ids.ts'
 
 const codec = message(
@@ -20,6 +21,9 @@ const codec = message(
     joinedMs: [8, uint()],
     /** The node of this fleet that the upstream runs. */
     node: [9, id],
+    /** Where the upstream's API is, and the newest root metadata of its fleet (an envelope), verified from the one that the join URL pinned on. Null: its authority can't be followed. */
+    httpPort: [10, nullable(uint(65_535, 1))],
+    root: [11, nullable(bytes({ max: maxRootBytes }))],
   }),
   32_768,
 )

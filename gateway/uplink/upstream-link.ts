@@ -1,4 +1,5 @@
 import { asHyphaError, type ErrorCode, errorTable, HyphaError } from '@hypha/core/errors.ts'
+import { isUnproven } from '@hypha/core/platform/pinned-https.ts'
 import type { ForwardBatch } from '@hypha/core/wire/messages/forward.ts'
 import {
   type SiteWord,
@@ -19,8 +20,10 @@ export interface UpstreamLinkPorts {
   readonly local: Readonly<Record<TunnelTarget, number>>
   /** A join URL for the node that the upstream runs; null where there is to be none. */
   invite(): Promise<string | null>
-  /** A fresh certificate: to be kept. */
-  keep(certificate: string): void
+  /** With a fresh certificate, or by another authority: to be kept. */
+  keep(upstream: Upstream): void
+  /** Whom to believe by today's root metadata of the upstream's fleet. Throws `join-ca-mismatch`, `join-unreachable`. */
+  follow(upstream: Upstream): Promise<Upstream>
   changed(online: boolean): void
   onProblem(error: HyphaError): void
   readonly timing?: Partial<UplinkTiming>
@@ -33,6 +36,7 @@ export interface UplinkTiming {
   readonly pingMs: number
   readonly leaveMs: number
   readonly inviteEveryMs: number
+  readonly followEveryMs: number
 }
 
 const defaultTiming: UplinkTiming = {
@@ -42,6 +46,7 @@ const defaultTiming: UplinkTiming = {
   pingMs: 10_000,
   leaveMs: 5_000,
   inviteEveryMs: 20_000,
+  followEveryMs: 3_600_000,
 }
 type UpstreamChannel = Channel<UpstreamWord, SiteWord>
 
@@ -60,6 +65,8 @@ export class UpstreamLink {
   #problem: HyphaError | null = null
   #inviting = false
   #invitedAt = Number.NEGATIVE_INFINITY
+  #following = false
+  #followedAt = Number.NEGATIVE_INFINITY
   #left: () => void = () => undefined
 
   constructor(upstream: Upstream, ports: UpstreamLinkPorts) {
@@ -86,8 +93,10 @@ export class UpstreamLink {
   #connect(): void {
     this.#retry = null
     const socket = dial(this.#upstream, this.#timing.connectTimeoutMs)
-    const failed = (cause: Error) =>
+    const failed = (cause: Error) => {
       this.#lost(new HyphaError('uplink-offline', `The upstream can't be reached: ${cause.message}`, { cause }))
+      if (isUnproven(cause)) void this.#follow()
+    }
     socket.once('error', failed)
     socket.once('secureConnect', () => {
       socket.off('error', failed)
@@ -117,10 +126,7 @@ export class UpstreamLink {
   #heard(channel: UpstreamChannel, word: UpstreamWord): void {
     switch (word.kind) {
       case 'welcome':
-        if (word.certificate !== null) {
-          this.#upstream = { ...this.#upstream, certificate: word.certificate }
-          this.#ports.keep(word.certificate)
-        }
+        if (word.certificate !== null) this.#keep({ certificate: word.certificate })
         if (!this.#ports.forwarder.welcome(word.upTo)) {
           channel.end()
           return
@@ -130,6 +136,7 @@ export class UpstreamLink {
         this.#online = true
         this.#ports.changed(true)
         if (word.wants) void this.#invite(channel)
+        if (performance.now() - this.#followedAt > this.#timing.followEveryMs) void this.#follow()
         return
       case 'ack':
         // Nobody waits for it: whoever says so is not in step.
@@ -150,6 +157,34 @@ export class UpstreamLink {
       }
       case 'pong':
         return
+    }
+  }
+
+  #keep(change: Partial<Upstream>): void {
+    this.#upstream = { ...this.#upstream, ...change }
+    this.#ports.keep(this.#upstream)
+  }
+
+  /** The upstream couldn't prove itself by the authority that is believed, or it is time to ask whether that is still the one. [P 14.9] */
+  async #follow(): Promise<void> {
+    if (this.#following || this.#closed || this.#upstream.root === null) return
+    this.#following = true
+    try {
+      const before = this.#upstream
+      const { ca, root } = await this.#ports.follow(before)
+      this.#followedAt = performance.now()
+      if (this.#closed) return
+      if (root !== before.root) this.#keep({ ca, root })
+      if (ca !== before.ca) {
+        this.#failures = 0
+        // Whoever holds the authority of before may be its thief.
+        this.#channel?.end()
+        this.#tunnel.cut()
+      }
+    } catch (thrown) {
+      this.#ports.onProblem(asHyphaError(thrown))
+    } finally {
+      this.#following = false
     }
   }
 

@@ -71,9 +71,9 @@ export const post = (target: HttpsTarget, ca: string, path: string, body: Uint8A
     body,
   )
 
-/** One GET from whoever answers there, and is not believed: only for what proves itself. */
-export const getUnbelieved = (target: HttpsTarget, path: string): Promise<Uint8Array> =>
-  send(target, { method: 'GET', rejectUnauthorized: false }, path, new Uint8Array())
+/** One GET from the server that `ca` (PEM) vouches for; null: from whoever answers there, and is not believed, only for what proves itself. */
+export const get = (target: HttpsTarget, ca: string | null, path: string): Promise<Uint8Array> =>
+  send(target, { method: 'GET', ...(ca === null ? { rejectUnauthorized: false } : { ca }) }, path, new Uint8Array())
 
 type Sent = Pick<RequestOptions, 'method' | 'ca' | 'headers' | 'rejectUnauthorized'>
 
@@ -140,11 +140,13 @@ function parseErrorJson(text: string): { code: ErrorCode; message: string } | nu
   return { code: code as ErrorCode, message: typeof message === 'string' ? message.slice(0, 1_000) : code }
 }
 
+/** Whether a connection failed because the server couldn't prove itself. Codes of Node's and OpenSSL's verification: wrong chain, wrong name, expired. */
+export const isUnproven = ({ code }: Error & { code?: string }): boolean =>
+  /^(ERR_TLS_CERT|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|INVALID_)/.test(code ?? '')
+
 function asJoinError(target: HttpsTarget, cause: Error & { code?: string }): HyphaError {
   if (cause instanceof HyphaError) return cause
-  // Codes of Node's and OpenSSL's verification: wrong chain, wrong name, expired.
-  const unverified = /^(ERR_TLS_CERT|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|INVALID_)/.test(cause.code ?? '')
-  return unverified ? mismatch(target, cause.message, cause) : unreachable(target, cause.message, cause)
+  return isUnproven(cause) ? mismatch(target, cause.message, cause) : unreachable(target, cause.message, cause)
 }
 
 /** SNI carries names only (RFC 6066, 3); an address is checked against the certificate's addresses. */

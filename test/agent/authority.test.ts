@@ -1,9 +1,10 @@
 import { toHex } from '@hypha/core/bytes/text.ts'
 import { HyphaError } from '@hypha/core/errors.ts'
+import { type AskedGateway, believes, renewByRoot } from '@hypha/core/platform/authority.ts'
 import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
 import { trustFirstRoot } from '@hypha/core/trust/rules.ts'
 import { beforeAll, beforeEach, expect, test } from 'vitest'
-import { type AskedGateway, believes, renewByRoot } from '../../agent/authority.ts'
+import type { Renewed } from '../../agent/renewal.ts'
 import { Verifier } from '../../agent/verify/verifier.ts'
 import { type Authority, createAuthority } from '../../gateway/enrol/ca.ts'
 import { keys, makeRoot, signRoot, startMs } from '../support/signed.ts'
@@ -41,7 +42,7 @@ const mismatch = () => new HyphaError('join-ca-mismatch', 'Another one')
 /** Who answers: holds the key of one authority, may show the certificates of others, and gives a chain. */
 function gatewayOf(holds: Authority, chain: readonly Uint8Array[], shows: readonly Authority[] = [holds]) {
   const asked: string[] = []
-  const gateway: AskedGateway = {
+  const gateway: AskedGateway<Renewed> = {
     async renew(ca) {
       if (ca !== holds.certificate) throw mismatch()
       asked.push('renew')
@@ -60,7 +61,7 @@ function gatewayOf(holds: Authority, chain: readonly Uint8Array[], shows: readon
   return { gateway, asked }
 }
 
-const renew = (gateway: AskedGateway) =>
+const renew = (gateway: AskedGateway<Renewed>) =>
   renewByRoot(
     { ca: joinedBy.certificate },
     {

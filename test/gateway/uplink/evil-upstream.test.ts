@@ -73,6 +73,8 @@ async function start(
     seed,
     joinedMs: t0,
     node: 'cloud',
+    httpPort: null,
+    root: null,
   }
   const link = new UpstreamLink(upstream, {
     forwarder: {
@@ -87,6 +89,7 @@ async function start(
     local: ports,
     invite: async () => `hypha://invitation ${++invited}`,
     keep: () => undefined,
+    follow: async (from) => from,
     changed: () => undefined,
     onProblem: ({ code, message }) => problems.push(`${code}: ${message}`),
     timing: { firstBackoffMs: 5, maxBackoffMs: 20, connectTimeoutMs: 5_000 },

@@ -41,6 +41,7 @@ export async function startUpstream(limits: Partial<HubLimits> = {}) {
     fleet: 'company',
     sites: store.sites,
     now: () => t0,
+    authority,
     certify: (site, publicKey) => authority.issueSite({ site, publicKey }),
     wantsInvite: () => true,
     invited: (site, url) => asked.push(`${site} invites ${url}`),

@@ -1,9 +1,9 @@
 import { createHash, X509Certificate } from 'node:crypto'
-import { toHex } from '@hypha/core/bytes/text.ts'
-import { asHyphaError, type HyphaError } from '@hypha/core/errors.ts'
-import { mayVouch, type RootMetadata } from '@hypha/core/trust/root.ts'
-import type { Identity } from './home.ts'
-import type { Renewed } from './renewal.ts'
+import { toHex } from '../bytes/text.ts'
+import { asHyphaError, type HyphaError } from '../errors.ts'
+import { mayVouch, type RootMetadata } from '../trust/root.ts'
+
+// Whom a node believes to be its gateway, and a site its upstream, when the certificate authority by which it joined was replaced.
 
 /** What a node knows of whom to believe, and how it learns more. */
 export interface AuthorityTrust {
@@ -15,7 +15,7 @@ export interface AuthorityTrust {
 }
 
 /** Of the gateway where the node joined. */
-export interface AskedGateway {
+export interface AskedGateway<Renewed> {
   /** A certificate by proof of the node's key, from a server that the CA (PEM) vouches for. Throws `join-ca-mismatch` for another. */
   renew(ca: string): Promise<Renewed>
   /** Root metadata from whoever answers: it proves itself. */
@@ -33,10 +33,10 @@ export const believes = (root: RootMetadata, ca: string): boolean =>
  * answers is believed once it shows, and holds, a CA that the root's keys have signed for. Who has only stolen the CA before, or made another, has no such root metadata, and
  * the error stays `join-ca-mismatch`. [P 5.9]
  */
-export async function renewByRoot(
-  { ca }: Pick<Identity, 'ca'>,
+export async function renewByRoot<Renewed>(
+  { ca }: { readonly ca: string },
   trust: AuthorityTrust,
-  gateway: AskedGateway,
+  gateway: AskedGateway<Renewed>,
 ): Promise<Renewed> {
   if (believes(trust.root(), ca)) {
     try {
@@ -54,7 +54,7 @@ export async function renewByRoot(
 }
 
 /** What is refused of it changes nothing: what is held decides. */
-async function followGiven(trust: AuthorityTrust, gateway: AskedGateway): Promise<void> {
+async function followGiven(trust: AuthorityTrust, gateway: Pick<AskedGateway<unknown>, 'rootChain'>): Promise<void> {
   try {
     await trust.follow(await gateway.rootChain())
   } catch (thrown) {
