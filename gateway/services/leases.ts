@@ -24,6 +24,7 @@ export class Leases {
   readonly #deps: GatewayDeps
   readonly #planner: Planner
   readonly #feeds: Feeds
+  readonly #onLost: (node: string) => void
   readonly #table: LeaseTable
   readonly #asks = new Buckets(askRate)
   readonly #told = new Map<string, { readonly version: number; readonly told: Told }>()
@@ -35,7 +36,9 @@ export class Leases {
   readonly #startedAt: number
   #leasingOf: { readonly plans: Planner['plans']; readonly nodes: ReadonlySet<string> }
 
-  constructor(deps: GatewayDeps, planner: Planner, feeds: Feeds) {
+  /** `onLost` is called before plans take it in. */
+  constructor(deps: GatewayDeps, planner: Planner, feeds: Feeds, onLost: (node: string) => void) {
+    this.#onLost = onLost
     this.#deps = deps
     this.#planner = planner
     this.#feeds = feeds
@@ -151,6 +154,11 @@ export class Leases {
     }
     this.#lost.add(node)
     this.#tell(node, 'node-lost', `${node} is away and its lease has run out: what can run elsewhere is moved`)
+    try {
+      this.#onLost(node)
+    } catch (error) {
+      this.#deps.onFailure(error)
+    }
     this.#planner.replanInBackground()
   }
 

@@ -17,6 +17,7 @@ import { type Learned, learn } from './proof.ts'
 import { Pushes } from './pushes.ts'
 import { Releases } from './releases.ts'
 import { epochFloorKey, replan, tryPlace, type Workshop } from './replan.ts'
+import { takeBackFrom } from './rollout-again.ts'
 import type { Rollout } from './rollout-record.ts'
 import { Rollouts } from './rollouts.ts'
 import { Secrets } from './secrets.ts'
@@ -51,7 +52,11 @@ export class Pipeline {
     const settles = (node: string) => this.leases.settles(node)
     this.#shop = { store, crypto, clock, signer, root, releases, transfers, refusals, secrets, lost, settles }
     this.planner = new Planner(deps, feeds, this.#shop)
-    this.leases = new Leases(deps, this.planner, feeds)
+    this.leases = new Leases(deps, this.planner, feeds, (node) => {
+      takeBackFrom(node, deps, this.planner)
+      // It looks at what it has of the node.
+      this.rollouts.presence(node, false)
+    })
     this.rollouts = new Rollouts(deps, this.planner, feeds)
     this.escalation = new Escalation(deps, this.planner, deps.escalation)
     this.pushes = new Pushes(deps, this.planner, this.rollouts)
