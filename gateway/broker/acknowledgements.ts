@@ -2,7 +2,7 @@ import type { Client } from 'aedes'
 
 /** What of aedes and its parser this file steps into; tests on the wire hold it to that. */
 interface Inside {
-  readonly conn: { read(size?: number | null): Buffer | null }
+  readonly conn: { readonly readableLength: number; push(bytes: Buffer | null): boolean }
   /** What has come of a packet whose rest hasn't, and how far the parser is with it. */
   readonly _parser: { readonly _list: { readonly length: number }; readonly _stateCounter: number }
   /** After CONNACK and all that the session's queue held. */
@@ -17,18 +17,19 @@ const puback = 0x40
 const pubackBytes = 4
 
 /**
- * Takes PUBACKs off the front of what a client sends, before aedes parses them: of those that `acknowledge` says yes to it never hears. Each of ten thousand nodes answers a broadcast with
- * one, and a packet object, an event and a promise for each would cost more than the sending. A client can't flood this way: a packet id is acknowledged once, and any other goes the way of all
- * packets, with its limits.
+ * Takes PUBACKs off the front of what a client sends, before they are put where aedes reads: of those that `acknowledge` says yes to it never hears. Each of ten thousand nodes answers a broadcast
+ * with one, and a stream's turn, a packet object, an event and a promise for each would cost more than the sending. A client can't flood this way: a packet id is acknowledged once, and any other
+ * goes the way of all packets, with its limits.
  */
 export function takeAcknowledgements(client: Client, acknowledge: (messageId: number) => boolean): void {
   const inside = client as unknown as Inside
   const { conn, _parser: parser } = inside
-  const read = conn.read
-  conn.read = (size) => {
-    const bytes = read.call(conn, size)
-    const isPacket = parser._stateCounter === 0 && parser._list.length === 0
-    if (bytes === null || bytes[0] !== puback || !isPacket || !inside.connected || inside.closed) return bytes
+  const push = conn.push
+  conn.push = (bytes) => {
+    const isPacket = conn.readableLength === 0 && parser._stateCounter === 0 && parser._list.length === 0
+    if (bytes === null || bytes[0] !== puback || !isPacket || !inside.connected || inside.closed) {
+      return push.call(conn, bytes)
+    }
     let at = 0
     while (
       at + pubackBytes <= bytes.length &&
@@ -38,9 +39,8 @@ export function takeAcknowledgements(client: Client, acknowledge: (messageId: nu
     ) {
       at += pubackBytes
     }
-    if (at === 0) return bytes
     // As any packet shows that it is alive [MQTT-3.1.2-24].
-    if ((inside._keepaliveInterval ?? 0) > 0) inside._keepaliveTimer?.refresh()
-    return at === bytes.length ? null : bytes.subarray(at)
+    if (at > 0 && (inside._keepaliveInterval ?? 0) > 0) inside._keepaliveTimer?.refresh()
+    return at === bytes.length || push.call(conn, at === 0 ? bytes : bytes.subarray(at))
   }
 }

@@ -214,7 +214,8 @@ export class BrokerPersistence {
    * send it by. Null where there is none.
    */
   async enqueueForAll(topic: string, payload: Uint8Array): Promise<SharedDelivery | null> {
-    const clients = new Set(this.#filters.match(topic).map(({ clientId }) => clientId))
+    const clients = new Set<string>()
+    for (const { clientId } of this.#filters.match(topic)) clients.add(clientId)
     return clients.size === 0 ? null : this.#queues.enqueueShared(clients, topic, payload)
   }
 

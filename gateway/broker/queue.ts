@@ -27,6 +27,8 @@ export interface Shared {
 
 interface Entry {
   readonly id: number
+  /** In the queue. */
+  readonly key: string
   readonly bytes: number
   /** Where the message waits for others too. */
   readonly shared: Shared | null
@@ -63,8 +65,9 @@ export class SessionQueue {
   /** Returns those that were dropped to make room. */
   add(id: number, packet: QueuedPacket): readonly Removed[] {
     const bytes = packet.payload.length + packet.topic.length
-    return this.#add(keyOf(packet), {
+    return this.#add({
       id,
+      key: keyOf(packet),
       bytes,
       shared: null,
       messageId: packet.messageId,
@@ -76,19 +79,19 @@ export class SessionQueue {
   /** The same for one that waits for others too. */
   addShared(shared: Shared): readonly Removed[] {
     const { id, key, bytes } = shared
-    return this.#add(key, { id, bytes, shared, messageId: undefined, original: null, packet: null })
+    return this.#add({ id, key, bytes, shared, messageId: undefined, original: null, packet: null })
   }
 
-  #add(key: string, entry: Entry): readonly Removed[] {
-    this.#entries.set(key, entry)
+  #add(entry: Entry): readonly Removed[] {
+    this.#entries.set(entry.key, entry)
     this.#bytes += entry.bytes
     const { maxQueuedMessages, maxQueuedBytes } = this.#limits
     const isOver = () => this.#entries.size > maxQueuedMessages || this.#bytes > maxQueuedBytes
     if (!isOver()) return nothing
     const dropped: Removed[] = []
-    for (const [key, oldest] of this.#entries) {
+    for (const oldest of this.#entries.values()) {
       if (!isOver()) break
-      this.#remove(key, oldest)
+      this.#remove(oldest)
       dropped.push(oldest)
     }
     return dropped
@@ -117,7 +120,7 @@ export class SessionQueue {
 
   remove(key: string): void {
     const entry = this.#entries.get(key)
-    if (entry) this.#remove(key, entry)
+    if (entry) this.#remove(entry)
   }
 
   /** Puts the release of a QoS 2 message in the place of the message; what to store, or null if it isn't queued (any more). */
@@ -133,30 +136,28 @@ export class SessionQueue {
 
   /** Removes what a message id acknowledges, with its packet. */
   acknowledge(messageId: number | undefined): (Removed & { readonly packet: QueuedPacket }) | null {
-    const found = this.#sentWith(messageId)
-    if (found === null) return null
-    const [key, entry] = found
-    this.#remove(key, entry)
+    const entry = this.#sentWith(messageId)
+    if (entry === null) return null
+    this.#remove(entry)
     return { id: entry.id, shared: entry.shared, packet: packetOf(entry) }
   }
 
   /** The same for one that waits for others too; null for any other, which stays. */
   acknowledgeShared(messageId: number): Shared | null {
-    const found = this.#sentWith(messageId)
-    if (found === null) return null
-    const [key, entry] = found
-    if (entry.shared !== null) this.#remove(key, entry)
+    const entry = this.#sentWith(messageId)
+    if (entry === null) return null
+    if (entry.shared !== null) this.#remove(entry)
     return entry.shared
   }
 
   /** Clients acknowledge in order, so the search ends at the first as a rule. */
-  #sentWith(messageId: number | undefined): [string, Entry] | null {
-    for (const found of this.#entries) if (found[1].messageId === messageId) return found
+  #sentWith(messageId: number | undefined): Entry | null {
+    for (const entry of this.#entries.values()) if (entry.messageId === messageId) return entry
     return null
   }
 
-  #remove(key: string, entry: Entry): void {
-    this.#entries.delete(key)
+  #remove(entry: Entry): void {
+    this.#entries.delete(entry.key)
     this.#bytes -= entry.bytes
   }
 

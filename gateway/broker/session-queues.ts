@@ -14,6 +14,7 @@ const settleEveryMs = 1_000
 export class SessionQueues {
   readonly #options: SessionQueuesOptions
   readonly #commit: GroupCommit
+  /** An empty one stays: the next broadcast fills it again. */
   readonly #queues = new Map<string, SessionQueue>()
   #nextDelivery = 1
   /** Of which some clients have acknowledged since it was written. */
@@ -28,7 +29,7 @@ export class SessionQueues {
   /** What a former run left. */
   restore({ deliveries, broadcasts }: Pick<BrokerContents, 'deliveries' | 'broadcasts'>): void {
     const shared = [...broadcasts].map((stored) =>
-      this.#shared({ ...stored, payload: Buffer.from(stored.payload) }, stored.clients),
+      this.#shared({ ...stored, payload: Buffer.from(stored.payload) }, new Set(stored.clients)),
     )
     for (const next of [...deliveries, ...shared].sort((a, b) => a.id - b.id)) {
       this.#nextDelivery = Math.max(this.#nextDelivery, next.id + 1)
@@ -50,8 +51,8 @@ export class SessionQueues {
     if (written) await written
   }
 
-  /** One message for all of them, with one entry in the store; resolves when that is durable. */
-  async enqueueShared(clients: ReadonlySet<string>, topic: string, payload: Uint8Array): Promise<SharedDelivery> {
+  /** One message for all of them, with one entry in the store; resolves when that is durable. From now on the set is the delivery's own. */
+  async enqueueShared(clients: Set<string>, topic: string, payload: Uint8Array): Promise<SharedDelivery> {
     const delivery = this.#shared({ id: this.#nextDelivery++, topic, payload: Buffer.from(payload) }, clients)
     this.#enqueueFor(clients, delivery)
     await this.#commit.add(delivery.toWrite('broadcast'))
@@ -74,7 +75,6 @@ export class SessionQueues {
     const queue = this.#queues.get(client)
     const cleared = queue?.acknowledge(messageId)
     if (!cleared) return undefined
-    if (queue?.size === 0) this.#queues.delete(client)
     this.#dequeue(client, cleared)
     return cleared.packet
   }
@@ -84,7 +84,6 @@ export class SessionQueues {
     const queue = this.#queues.get(client)
     const shared = queue?.acknowledgeShared(messageId)
     if (!shared) return false
-    if (queue?.size === 0) this.#queues.delete(client)
     shared.settle(client)
     return true
   }
@@ -114,7 +113,7 @@ export class SessionQueues {
     return queue
   }
 
-  #shared(message: { id: number; topic: string; payload: Buffer }, clients: Iterable<string>): SharedDelivery {
+  #shared(message: { id: number; topic: string; payload: Buffer }, clients: Set<string>): SharedDelivery {
     return new SharedDelivery(message, clients, {
       queueOf: (client) => this.#queues.get(client),
       onSettled: (settled) => this.#settle(settled),
@@ -122,7 +121,7 @@ export class SessionQueues {
   }
 
   #enqueueFor(clients: Iterable<string>, delivery: SharedDelivery): void {
-    for (const client of [...clients]) this.#drop(client, this.#queueOf(client).addShared(delivery))
+    for (const client of clients) this.#drop(client, this.#queueOf(client).addShared(delivery))
   }
 
   #drop(client: string, dropped: readonly Removed[]): void {

@@ -28,13 +28,13 @@ export class SharedDelivery implements Shared {
 
   constructor(
     message: { readonly id: number; readonly topic: string; readonly payload: Buffer },
-    clients: Iterable<string>,
+    waiting: Set<string>,
     ports: SharedDeliveryPorts,
   ) {
     this.id = message.id
     this.topic = message.topic
     this.payload = message.payload
-    this.#waiting = new Set(clients)
+    this.#waiting = waiting
     this.key = sharedKey(this.id)
     this.messageId = firstCommonId + (this.id % commonIds)
     this.bytes = message.payload.length + message.topic.length
