@@ -133,13 +133,17 @@ export function preparingWave(state: RolloutState): number | null {
   return state.at === 'paused' && state.before.at === 'preparing' ? state.before.wave : null
 }
 
+/** So long after an instant the gateway looks at it: at the instant itself nobody has told of it yet, and whoever shares a machine with the gateway is to have that machine. */
+const quietMs = 100
+
 /** When something happens by itself at the latest; null for what has ended. */
 export function dueMs(state: RolloutState, nowMs: number): number | null {
   if (hasEnded(state)) return null
-  if (state.at === 'committed' && !state.settled) {
-    return nowMs < state.instantMs ? state.instantMs : state.instantMs + rolloutDefaults.settleMs
+  if ((state.at === 'committed' && !state.settled) || (state.at === 'restoring' && state.instantMs !== null)) {
+    const quietUntilMs = state.instantMs! + quietMs
+    if (nowMs < quietUntilMs) return quietUntilMs
+    if (state.at === 'committed') return state.instantMs + rolloutDefaults.settleMs
   }
-  if (state.at === 'restoring' && state.instantMs !== null && nowMs < state.instantMs) return state.instantMs
   if (state.at === 'window' && state.opensAtMs !== null && state.opensAtMs > nowMs)
     return Math.min(state.opensAtMs, state.untilMs)
   return state.untilMs

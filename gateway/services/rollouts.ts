@@ -19,12 +19,21 @@ import type { Plan } from '../plan.ts'
 import type { GatewayDeps } from './deps.ts'
 import type { Feeds } from './feeds.ts'
 import { notFound } from './not-found.ts'
+import { tryPlace } from './place-apps.ts'
 import type { Planner } from './planner.ts'
 import type { StoredRelease } from './releases.ts'
-import { choose, type Outcome, replan, tryPlace } from './replan.ts'
+import { choose, type Outcome, replan } from './replan.ts'
 import { healthEveryMs, RolloutContexts } from './rollout-context.ts'
 import { drawWaves, nextEpoch } from './rollout-draft.ts'
-import { advanced, asDirected, currentRollout, type Rollout, type RolloutRecord, supersede } from './rollout-record.ts'
+import {
+  advanced,
+  asDirected,
+  currentRollout,
+  lastCommit,
+  type Rollout,
+  type RolloutRecord,
+  supersede,
+} from './rollout-record.ts'
 import type { Voters } from './rollout-voters.ts'
 import { saysOf, shownOf } from './rollout-words.ts'
 
@@ -240,7 +249,8 @@ export class Rollouts implements RolloutServices {
       store.transaction(() => store.rollouts.put(rollout))
       outlet.commit(app, rollout.commit)
       // From its instant on what runs is another plan, by which inputs are routed. The commit is on its way by half the time.
-      this.#planner.replanIn(Math.max(0, ((dueMs(state, nowMs) ?? nowMs) - nowMs) / 2))
+      const { instantMs } = lastCommit(store, app)!
+      this.#planner.replanIn(Math.max(0, (instantMs - nowMs) / 2))
       return
     }
     let events: readonly EventLine[] = []

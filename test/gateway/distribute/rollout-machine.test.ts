@@ -450,6 +450,13 @@ describe('a release that is taken back', () => {
     const early = committed({ instantMs: t0 + 1 })
     expect(next(early, abort, contextOf({ voters: [voter('a', 'confirmed')] })).state.at).toBe('rolled-back')
   })
+
+  it('is left alone at its instant, as a commit is: the gateway looks when nodes have had time to tell of it', () => {
+    for (const state of [committed({ instantMs: t0 + 60 }), restoring({ instantMs: t0 + 60 })]) {
+      expect(dueMs(state, t0)).toBeGreaterThan(t0 + 100)
+      expect(dueMs(state, t0 + 60)).toBe(dueMs(state, t0))
+    }
+  })
 })
 
 test('Left alone, every rollout ends', () => {
