@@ -10,6 +10,9 @@ import type { Swapped } from './sandbox/sandbox.ts'
 const folder = 'receipts'
 /** Of one app: an offline node that flips again and again tells of the last ones. */
 const maxPerApp = 4
+/** So long after a flip, and up to so much longer, nothing of it is written down or told. */
+const leastLullMs = 20
+const moreLullMs = 40
 
 /** A release has taken over: what is known of it at that moment, and what will be of its inputs. */
 export interface Flip extends Pick<Swapped, 'carried' | 'before'> {
@@ -72,9 +75,11 @@ export class Receipts {
 
   /**
    * Signs, keeps and sends a receipt once it is known what became of the inputs that were carried over. Until then one without that lies on the disk: the next start of the agent sends it
-   * where this one ends before. Resolves when the one or the other lies there.
+   * where this one ends before. Resolves when the one or the other lies there. All of that waits for a moment: at the instant itself every node has better to do, and a gateway that hears of it
+   * from a whole fleet at once, too.
    */
   async flipped(flip: Flip): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, leastLullMs + Math.random() * moreLullMs))
     const of = { app: flip.app, epoch: flip.to.epoch, acknowledged: false }
     try {
       // What was written down at the flip says more.
