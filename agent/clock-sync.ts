@@ -25,8 +25,8 @@ export interface GatewayClockPorts {
   readonly link: Pick<Link, 'state' | 'onState' | 'publish' | 'subscribe'>
   readonly clock: Pick<Clock, 'monotonic' | 'after'>
   readonly onProblem: (error: HyphaError) => void
-  /** Calls back in a moment, a tenth of a millisecond or so. */
-  readonly soon?: (run: () => void) => void
+  /** Calls back in a moment, a tenth of a millisecond or so; what it waits for is `leftMs` away. */
+  readonly soon?: (run: () => void, leftMs: number) => void
 }
 
 const sleeper = new Int32Array(new SharedArrayBuffer(4))
@@ -192,14 +192,15 @@ class MeasuredClock implements GatewayClock {
     let cancelled = false
     const look = () => {
       if (cancelled) return
-      if (clock.monotonic() < due) return soon(look)
+      const leftMs = due - clock.monotonic()
+      if (leftMs > 0) return soon(look, leftMs)
       this.#waiting.delete(waiting)
       waiting.run()
     }
-    const coarseMs = due - clock.monotonic() - fineMs
+    const leftMs = due - clock.monotonic()
     let cancelTimer: () => void = () => undefined
-    if (coarseMs > 0) cancelTimer = clock.after(coarseMs, look)
-    else soon(look)
+    if (leftMs > fineMs) cancelTimer = clock.after(leftMs - fineMs, look)
+    else soon(look, Math.max(0, leftMs))
     waiting.cancel = () => {
       cancelled = true
       cancelTimer()

@@ -3,6 +3,9 @@ import { join } from 'node:path'
 import { eventually } from '../../test/support/fleet.ts'
 import type { Activation, Begin, Told } from './messages.ts'
 
+/** Hundreds of nodes make garbage for hundreds of processes: it is collected as seldom as in one of those. */
+const execArgv = [...process.execArgv, '--max-semi-space-size=128', '--min-semi-space-size=128']
+
 /** Light nodes in some processes, and what they tell. */
 export class Crowd {
   readonly #children: ChildProcess[]
@@ -15,7 +18,7 @@ export class Crowd {
   constructor(begin: Begin, processes: number) {
     this.#told = Array.from({ length: processes }, () => ({ online: 0, problems: [], activations: [] }))
     this.#children = this.#told.map((_, index) => {
-      const child = fork(join(import.meta.dirname, 'nodes.ts'))
+      const child = fork(join(import.meta.dirname, 'nodes.ts'), { execArgv })
       child.on('message', (told: Told) => {
         this.#told[index] = told
         for (const activation of told.activations) this.#note(activation)

@@ -20,12 +20,9 @@ import { applyPatchWithin } from '../../agent/sandbox/worker/apply-patch.ts'
 import { Verifier } from '../../agent/verify/verifier.ts'
 import { LossyFiles } from '../../test/support/lossy-files.ts'
 import { type LightActivation, type LightApp, receiptOf, stateOf } from './light-words.ts'
-import { soon, Turns } from './turns.ts'
+import { soon, Turns, whenCalm } from './turns.ts'
 
 const stateDelayMs = 20
-/** After a flip it says so when those that share its process have flipped, too: what it does then would hold them up, as it does on no machine of its own. */
-const leastTellMs = 50
-const toldWithinMs = 500
 /** A release message that doesn't come: then by chunks. */
 const releaseWaitMs = 2_000
 
@@ -281,13 +278,13 @@ export class LightNode {
             rttMs: estimate.rttMs,
             late: by.late,
           }
-    this.#options.onActive({ app: section.app, epoch: section.epoch, at, commit })
     const tell = () => {
+      this.#options.onActive({ app: section.app, epoch: section.epoch, at, commit })
       this.#changed()
       if (commit !== null) this.#sendReceipt(section, before, commit)
     }
     if (commit === null) tell()
-    else this.#options.clock.after(leastTellMs + Math.random() * toldWithinMs, tell)
+    else whenCalm(tell)
   }
 
   #sendReceipt(section: Section, before: Section | null, commit: NonNullable<LightActivation['commit']>): void {

@@ -46,15 +46,37 @@ export class Turns {
 /** As close as that they look at the clock. */
 const napMs = 0.05
 const sleeper = new Int32Array(new SharedArrayBuffer(4))
-let waiting: (() => void)[] = []
+/** The next first. */
+const due: { readonly at: number; readonly run: () => void }[] = []
+let waking = false
 
-/** As an agent naps before its instant; all that share this process together. */
-export function soon(run: () => void): void {
-  if (waiting.push(run) > 1) return
-  setImmediate(() => {
-    Atomics.wait(sleeper, 0, 0, napMs)
-    const woken = waiting
-    waiting = []
-    for (const look of woken) look()
-  })
+/** As an agent naps before its instant; all that share this process together, each woken when it is its turn: that all look at the clock would make all late. */
+export function soon(run: () => void, leftMs: number): void {
+  const at = performance.now() + leftMs
+  const before = due.findLastIndex((each) => each.at <= at)
+  due.splice(before + 1, 0, { at, run })
+  if (!waking) setImmediate(wake)
+  waking = true
+}
+
+function wake(): void {
+  Atomics.wait(sleeper, 0, 0, Math.max(0, Math.min(napMs, due[0]!.at - performance.now())))
+  while (due.length > 0 && due[0]!.at <= performance.now()) due.shift()!.run()
+  waking = due.length > 0
+  if (waking) setImmediate(wake)
+}
+
+/** When all who share this process have flipped, for sure; and from then on so long, one after the other. */
+const calmMs = 50
+const toldWithinMs = 500
+let toTell: (() => void)[] = []
+
+/** What a node does after its flip: at once it would hold up those that share its process, as it does on no machine of its own, and so would a timer for each. */
+export function whenCalm(tell: () => void): void {
+  if (toTell.push(tell) > 1) return
+  setTimeout(() => {
+    const telling = toTell
+    toTell = []
+    for (const each of telling) setTimeout(each, Math.random() * toldWithinMs)
+  }, calmMs)
 }
