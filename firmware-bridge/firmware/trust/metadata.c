@@ -3,79 +3,102 @@
 #include "ed25519.h"
 #include "schema.h"
 
-static const shape role_threshold = {.type = is_uint, .count = 1, .most = 16};
-static const shape text_4096 = {.type = is_text, .most = 4096};
+// By their places here. What a board doesn't read is passed over, whatever it is: what stands in links, which it serves none of, and settings that only an agent can open.
+enum {
+  s_any, s_id, s_digest, s_from_1, s_uint, s_bool, s_one_word, s_two_words, s_three_words, s_text_4096,
+  s_threshold, s_role_keys, s_role, s_authorities, s_root,
+  s_setting_plain, s_setting, s_settings, s_links, s_instance, s_instances, s_content_bytes, s_transfer, s_content, s_contents, s_wave, s_section, s_sections, s_directive,
+  s_artifact, s_period, s_turn_ms, s_per_second, s_memory_bytes, s_topic, s_filters, s_texts, s_limits, s_spec, s_module, s_modules,
+  s_file_text, s_arch_text, s_file, s_files, s_u32, s_release,
+};
 
-LIST_OF(role_keys, shape_digest, most_keys);
-RECORD(role_shape, {1, false, &role_threshold}, {2, false, &role_keys});
-LIST_OF(authorities, shape_digest, 4);
-RECORD(root_shape, {root_fleet, false, &shape_id}, {root_version, false, &shape_u32_from_1}, {3, false, &shape_uint}, {root_root, false, &role_shape},
-       {root_release, false, &role_shape}, {root_gateway, false, &role_shape}, {root_authorities, true, &authorities});
+static const field role_fields[] = {{1, false, s_threshold}, {2, false, s_role_keys}};
+static const field root_fields[] = {{root_fleet, false, s_id}, {root_version, false, s_from_1}, {3, false, s_uint}, {root_root, false, s_role},
+                                    {root_release, false, s_role}, {root_gateway, false, s_role}, {root_authorities, true, s_authorities}};
 
-static const shape interface_shape = {.type = is_interface};
-static const shape empty_record = {.type = is_record};
-RECORD(provider_instance, {1, false, &shape_id}, {2, false, &shape_id}, {3, true, &shape_id});
-RECORD(provider_device, {1, false, &shape_id});
-UNION(provider, {0, false, &empty_record}, {0, false, &provider_instance}, {0, false, &provider_device});
-RECORD(link_shape, {1, false, &interface_shape}, {2, false, &provider});
-LIST_OF(links, link_shape, 128);
+static const field setting_plain_fields[] = {{1, false, s_text_4096}};
+static const field setting_cases[] = {{0, false, s_setting_plain}, {0, false, s_any}};
+static const field instance_fields[] = {{instance_module, false, s_id}, {instance_home, true, s_id}, {instance_form, false, s_two_words},
+                                        {instance_links, false, s_links}, {instance_config, false, s_settings}};
+static const field transfer_fields[] = {{1, false, s_three_words}, {2, true, s_digest}, {3, false, s_digest}, {4, false, s_content_bytes}, {5, true, s_one_word}};
+static const field content_fields[] = {{content_digest, false, s_digest}, {content_size, false, s_content_bytes}, {3, false, s_transfer}};
+static const field section_fields[] = {{section_app, false, s_id}, {section_epoch, false, s_from_1}, {section_release, false, s_digest},
+                                       {section_envelope, false, s_digest}, {section_phase, false, s_two_words}, {section_instances, false, s_instances},
+                                       {section_contents, false, s_contents}, {section_chosen, true, s_uint}, {section_wave, true, s_wave}};
+static const field directive_fields[] = {{directive_fleet, false, s_id}, {directive_node, false, s_id}, {directive_version, false, s_from_1},
+                                         {directive_issued, false, s_uint}, {directive_expires, false, s_uint}, {directive_sections, false, s_sections},
+                                         {directive_leave, false, s_bool}};
 
-static const shape nonce = {.type = is_exactly, .most = 24};
-static const shape box = {.type = is_bytes, .most = 4200};
-RECORD(setting_plain, {1, false, &text_4096});
-RECORD(setting_sealed, {1, false, &shape_digest}, {2, false, &nonce}, {3, false, &box});
-UNION(setting, {0, false, &setting_plain}, {0, false, &setting_sealed});
-static const shape settings = {.type = is_dictionary, .count = 64, .item = &setting};
-
-static const shape two_words = {.type = is_one_of, .count = 2};
-static const shape three_words = {.type = is_one_of, .count = 3};
-static const shape one_word = {.type = is_one_of, .count = 1};
-static const shape wave = {.type = is_uint, .most = 63};
-static const shape content_bytes = {.type = is_uint, .most = 64 * 1024 * 1024};
-RECORD(instance_shape, {instance_module, false, &shape_id}, {instance_home, true, &shape_id}, {instance_form, false, &two_words},
-       {instance_links, false, &links}, {instance_config, false, &settings});
-LIST_OF(instances, instance_shape, 256);
-RECORD(transfer_shape, {1, false, &three_words}, {2, true, &shape_digest}, {3, false, &shape_digest}, {4, false, &content_bytes}, {5, true, &one_word});
-RECORD(content_shape, {content_digest, false, &shape_digest}, {content_size, false, &content_bytes}, {3, false, &transfer_shape});
-LIST_OF(contents, content_shape, 257);
-// Keys 10 and 11 say who else is there; a board serves no links and passes over them.
-RECORD(section_shape, {section_app, false, &shape_id}, {section_epoch, false, &shape_u32_from_1}, {section_release, false, &shape_digest},
-       {section_envelope, false, &shape_digest}, {section_phase, false, &two_words}, {section_instances, false, &instances},
-       {section_contents, false, &contents}, {section_chosen, true, &shape_uint}, {section_wave, true, &wave});
-LIST_OF(sections, section_shape, 64);
-RECORD(directive_shape, {directive_fleet, false, &shape_id}, {directive_node, false, &shape_id}, {directive_version, false, &shape_u32_from_1},
-       {directive_issued, false, &shape_uint}, {directive_expires, false, &shape_uint}, {directive_sections, false, &sections}, {directive_leave, false, &shape_bool});
-
-RECORD(artifact_shape, {artifact_digest, false, &shape_digest}, {artifact_size, false, &content_bytes});
-static const shape period = {.type = is_uint, .count = 1, .most = 31u * 86400000u};
-static const shape turn_ms = {.type = is_uint, .count = 1, .most = 3600000};
-static const shape per_second = {.type = is_uint, .most = 1000000};
-static const shape memory_bytes = {.type = is_uint, .most = 0xffff0000};
-static const shape topic = {.type = is_text, .most = 512};
-LIST_OF(filters, topic, 32);
-static const shape texts = {.type = is_dictionary, .count = 64, .item = &text_4096};
-RECORD(limits_shape, {limits_memory, false, &memory_bytes}, {limits_turn, false, &turn_ms}, {limits_telemetry, false, &per_second},
-       {limits_messages, false, &per_second}, {limits_kv, false, &content_bytes});
-RECORD(spec_shape, {spec_timer, true, &period}, {spec_subscribe, false, &filters}, {spec_publish, false, &filters}, {spec_config, false, &texts}, {spec_limits, false, &limits_shape});
+static const field artifact_fields[] = {{artifact_digest, false, s_digest}, {artifact_size, false, s_content_bytes}};
+static const field limits_fields[] = {{limits_memory, false, s_memory_bytes}, {limits_turn, false, s_turn_ms}, {limits_telemetry, false, s_per_second},
+                                      {limits_messages, false, s_per_second}, {limits_kv, false, s_content_bytes}};
+static const field spec_fields[] = {{spec_timer, true, s_period}, {spec_subscribe, false, s_filters}, {spec_publish, false, s_filters},
+                                    {spec_config, false, s_texts}, {spec_limits, false, s_limits}};
 // A module's world, memory and features are what the gateway places by; the board reads them from the module itself.
-RECORD(module_shape, {module_name, false, &shape_id}, {module_component, false, &artifact_shape}, {module_core, true, &artifact_shape}, {module_spec, false, &spec_shape});
-LIST_OF(modules, module_shape, 128);
-static const shape file_text = {.type = is_text, .most = 64}, arch_text = {.type = is_text, .most = 20};
-RECORD(file_shape, {file_name, false, &file_text}, {file_arch, true, &arch_text}, {file_artifact, false, &artifact_shape});
-LIST_OF(files, file_shape, 16);
-static const shape number_or_none = {.type = is_uint, .most = 0xffffffff};
+static const field module_fields[] = {{module_name, false, s_id}, {module_component, false, s_artifact}, {module_core, true, s_artifact}, {module_spec, false, s_spec}};
+static const field file_fields[] = {{file_name, false, s_file_text}, {file_arch, true, s_arch_text}, {file_artifact, false, s_artifact}};
 // How a release is brought to the fleet (key 9) is the gateway's business.
-RECORD(release_shape, {release_fleet, false, &shape_id}, {release_app, false, &shape_id}, {release_number, false, &shape_u32_from_1}, {5, false, &shape_uint},
-       {release_floor, false, &number_or_none}, {release_modules, false, &modules}, {release_files, true, &files});
+static const field release_fields[] = {{release_fleet, false, s_id}, {release_app, false, s_id}, {release_number, false, s_from_1}, {5, false, s_uint},
+                                       {release_floor, false, s_u32}, {release_modules, false, s_modules}, {release_files, true, s_files}};
 
-static code decode(span payload, const shape *of) {
+static const shape shapes[] = {
+    [s_any] = {.type = is_any},
+    [s_id] = {.type = is_id},
+    [s_digest] = {.type = is_exactly, .most = 32},
+    [s_from_1] = SHAPE_U32_FROM_1,
+    [s_u32] = SHAPE_U32,
+    [s_uint] = {.type = is_uint},
+    [s_bool] = {.type = is_bool},
+    [s_one_word] = {.type = is_one_of, .count = 1},
+    [s_two_words] = {.type = is_one_of, .count = 2},
+    [s_three_words] = {.type = is_one_of, .count = 3},
+    [s_text_4096] = {.type = is_text, .most = 4096},
+    [s_threshold] = {.type = is_uint, .count = 1, .most = 16},
+    [s_role_keys] = LIST_OF(s_digest, most_keys),
+    [s_role] = RECORD_OF(role_fields),
+    [s_authorities] = LIST_OF(s_digest, 4),
+    [s_root] = RECORD_OF(root_fields),
+    [s_setting_plain] = RECORD_OF(setting_plain_fields),
+    [s_setting] = UNION_OF(setting_cases),
+    [s_settings] = DICTIONARY_OF(s_setting, 64),
+    [s_links] = LIST_OF(s_any, 128),
+    [s_instance] = RECORD_OF(instance_fields),
+    [s_instances] = LIST_OF(s_instance, 256),
+    [s_content_bytes] = {.type = is_uint, .most = 64 * 1024 * 1024},
+    [s_transfer] = RECORD_OF(transfer_fields),
+    [s_content] = RECORD_OF(content_fields),
+    [s_contents] = LIST_OF(s_content, 257),
+    [s_wave] = {.type = is_uint, .most = 63},
+    [s_section] = RECORD_OF(section_fields),
+    [s_sections] = LIST_OF(s_section, 64),
+    [s_directive] = RECORD_OF(directive_fields),
+    [s_artifact] = RECORD_OF(artifact_fields),
+    [s_period] = {.type = is_uint, .count = 1, .most = 31u * 86400000u},
+    [s_turn_ms] = {.type = is_uint, .count = 1, .most = 3600000},
+    [s_per_second] = {.type = is_uint, .most = 1000000},
+    [s_memory_bytes] = {.type = is_uint, .most = 0xffff0000},
+    [s_topic] = {.type = is_text, .most = 512},
+    [s_filters] = LIST_OF(s_topic, 32),
+    [s_texts] = DICTIONARY_OF(s_text_4096, 64),
+    [s_limits] = RECORD_OF(limits_fields),
+    [s_spec] = RECORD_OF(spec_fields),
+    [s_module] = RECORD_OF(module_fields),
+    [s_modules] = LIST_OF(s_module, 128),
+    [s_file_text] = {.type = is_text, .most = 64},
+    [s_arch_text] = {.type = is_text, .most = 20},
+    [s_file] = RECORD_OF(file_fields),
+    [s_files] = LIST_OF(s_file, 16),
+    [s_release] = RECORD_OF(release_fields),
+};
+
+static code decode(span payload, uint8_t of) {
   TRY(cbor_check(payload, CBOR_NO_TAG));
-  return check_shape(payload.at, of);
+  return check_shape(payload.at, shapes, of);
 }
 
-code root_decode(span payload) { return decode(payload, &root_shape); }
-code directive_decode(span payload) { return decode(payload, &directive_shape); }
-code release_decode(span payload) { return decode(payload, &release_shape); }
+code root_decode(span payload) { return decode(payload, s_root); }
+code directive_decode(span payload) { return decode(payload, s_directive); }
+code release_decode(span payload) { return decode(payload, s_release); }
 
 role role_of(cbor root, uint32_t which) {
   cbor read = cbor_get(root, which), keys = cbor_get(read, 2);
@@ -147,7 +170,6 @@ static code check_section_alone(cbor section) {
       if (before-- == 0) break;
       if (same_instance(item, other)) return code_metadata_invalid;
     }
-    if (has_twice(cbor_get(item, instance_links), 1)) return code_metadata_invalid;
   }
   return has_twice(cbor_get(section, section_contents), content_digest) ? code_metadata_invalid : code_ok;
 }

@@ -1,12 +1,5 @@
 #include "schema.h"
 
-const shape shape_id = {.type = is_id};
-const shape shape_digest = {.type = is_exactly, .most = 32};
-const shape shape_u32 = {.type = is_uint, .most = 0xffffffff};
-const shape shape_u32_from_1 = {.type = is_uint, .count = 1, .most = 0xffffffff};
-const shape shape_uint = {.type = is_uint};
-const shape shape_bool = {.type = is_bool};
-
 static bool is_word_byte(uint8_t byte) { return (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') || byte == '-'; }
 
 static bool is_well_formed_id(span text) {
@@ -16,74 +9,42 @@ static bool is_well_formed_id(span text) {
   return true;
 }
 
-/** At least one byte of a word that begins with a letter. */
-static uint32_t take_word(span text, uint32_t at) {
-  if (at >= text.length || text.at[at] < 'a' || text.at[at] > 'z') return 0;
-  while (at < text.length && is_word_byte(text.at[at])) at++;
-  return at;
-}
-
-static uint32_t take_digits(span text, uint32_t at) {
-  uint32_t from = at;
-  while (at < text.length && text.at[at] >= '0' && text.at[at] <= '9') at++;
-  return at == from ? 0 : at;
-}
-
-/** Such as hypha:host/sensor@0.1.0; the version may be absent. */
-static bool is_interface_name(span text) {
-  if (text.length > 128) return false;
-  uint32_t at = take_word(text, 0);
-  if (at == 0 || at == text.length || text.at[at] != ':') return false;
-  at = take_word(text, at + 1);
-  if (at == 0 || at == text.length || text.at[at] != '/') return false;
-  at = take_word(text, at + 1);
-  if (at == 0) return false;
-  if (at == text.length) return true;
-  if (text.at[at] != '@') return false;
-  for (int part = 0; part < 3; part++) {
-    if (part > 0 && (at >= text.length || text.at[at] != '.')) return false;
-    at = take_digits(text, at + 1);
-    if (at == 0) return false;
-  }
-  return at == text.length;
-}
-
-static code check_all(cbor list, const shape *of) {
-  for EACH(item, list) TRY(check_shape(item, of));
-  return code_ok;
-}
-
-static code check_record(cbor item, const shape *of) {
+static code check_record(cbor item, const shape *table, const shape *of) {
   for (const field *each = of->fields; each < of->fields + of->count; each++) {
     cbor value = cbor_get(item, each->key);
     if (!cbor_there(value)) {
       if (!each->may_be_null) return code_message_malformed;
-    } else TRY(check_shape(value, each->of));
+    } else TRY(check_shape(value, table, each->of));
   }
   return code_ok;
 }
 
-static code check_dictionary(cbor item, const shape *of) {
+/** Of a list, or of a dictionary, in which each item stands behind its name. */
+static code check_items(cbor item, const shape *table, const shape *of) {
+  uint32_t count = cbor_argument(item);
+  if (count > of->count) return code_message_malformed;
   cbor at = cbor_first(item);
-  for (uint32_t count = cbor_argument(item); count > 0; count--) {
-    if (cbor_major(at) != cbor_text || cbor_argument(at) > 128) return code_message_malformed;
-    at = cbor_next(at);
-    TRY(check_shape(at, of->item));
-    at = cbor_next(at);
+  for (; count > 0; count--, at = cbor_next(at)) {
+    if (of->type == is_dictionary) {
+      if (cbor_major(at) != cbor_text || cbor_argument(at) > 128) return code_message_malformed;
+      at = cbor_next(at);
+    }
+    TRY(check_shape(at, table, of->item));
   }
   return code_ok;
 }
 
-static code check_union(cbor item, const shape *of) {
+static code check_union(cbor item, const shape *table, const shape *of) {
   if (cbor_argument(item) != 2) return code_message_malformed;
   cbor kind = cbor_first(item);
   if (cbor_major(kind) != cbor_uint) return code_message_malformed;
   uint64_t index = cbor_wide(kind);
-  return index < of->count ? check_shape(cbor_next(kind), of->fields[index].of) : code_message_malformed;
+  return index < of->count ? check_shape(cbor_next(kind), table, of->fields[index].of) : code_message_malformed;
 }
 
-code check_shape(cbor item, const shape *of) {
-  static const uint8_t majors[] = {cbor_uint, cbor_simple, cbor_text, cbor_bytes, cbor_bytes, cbor_text, cbor_text, cbor_array, cbor_map, cbor_uint, cbor_array, cbor_map};
+code check_shape(cbor item, const shape *table, uint8_t which) {
+  const shape *of = table + which;
+  static const uint8_t majors[] = {cbor_uint, cbor_simple, cbor_text, cbor_bytes, cbor_bytes, cbor_text, cbor_array, cbor_map, cbor_uint, cbor_array, cbor_map};
   if (!cbor_there(item)) return code_message_malformed;
   if (of->type == is_any) return code_ok;
   if (cbor_major(item) != majors[of->type]) return code_message_malformed;
@@ -99,9 +60,6 @@ code check_shape(cbor item, const shape *of) {
     case is_id:
       fits = is_well_formed_id(cbor_content(item));
       break;
-    case is_interface:
-      fits = is_interface_name(cbor_content(item));
-      break;
     case is_exactly:
       fits = argument == of->most;
       break;
@@ -113,13 +71,12 @@ code check_shape(cbor item, const shape *of) {
       fits = argument < of->count;
       break;
     case is_list:
-      return of->count != 0 && argument > of->count ? code_message_malformed : check_all(item, of->item);
     case is_dictionary:
-      return of->count != 0 && argument > of->count ? code_message_malformed : check_dictionary(item, of);
+      return check_items(item, table, of);
     case is_record:
-      return check_record(item, of);
+      return check_record(item, table, of);
     case is_union:
-      return check_union(item, of);
+      return check_union(item, table, of);
   }
   return fits ? code_ok : code_message_malformed;
 }
