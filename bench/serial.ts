@@ -16,8 +16,8 @@ import type { BenchOptions, BenchResult } from './bench.ts'
 const firmware = join(import.meta.dirname, '../firmware-bridge/firmware')
 const program = join(import.meta.dirname, '../dist/firmware/host-plain/wire-peer')
 
-/** What a small board can spare: 8 places of 512 bytes. */
-const board = { payload: 512, places: 8, window: 5 }
+/** What the Cortex-M3 board has: 5 places of 256 bytes. */
+const board = { payload: 256, places: 5, window: 2 }
 const baudRate = 115_200
 /** Start and stop bit included. */
 const bitsPerByte = 10

@@ -6,6 +6,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What a build for a board may have otherwise: the longest payload that it takes, what it keeps to report while its line is down, and bytes that came and weren't looked at. */
+#ifndef BOARD_IN_PAYLOAD
+#define BOARD_IN_PAYLOAD 512
+#endif
+#ifndef BOARD_RING_BYTES
+#define BOARD_RING_BYTES 2048
+#endif
+#ifndef BOARD_LINE_BYTES
+#define BOARD_LINE_BYTES 1024
+#endif
+
 /** Flash that the firmware may write, or what stands for it. Offsets are from its beginning; it can be read by pointer at any time. */
 typedef struct {
   const uint8_t *at;

@@ -10,7 +10,7 @@
 extern uint32_t image_stack[], image_stack_end[], image_data_from[], image_data[], image_data_end[], image_bss[], image_bss_end[];
 int main(void);
 
-enum { ring_bytes = 1024, stack_paint = 0x5ac3e1f0 };
+enum { ring_bytes = BOARD_LINE_BYTES, stack_paint = 0x5ac3e1f0 };
 static volatile uint8_t ring[ring_bytes];
 static volatile uint32_t ring_in, ring_out;
 static volatile uint32_t millis;

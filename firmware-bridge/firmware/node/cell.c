@@ -208,7 +208,7 @@ static bool end_turn(cell *c, enum wasm_error error) {
 
 static bool is_due(uint32_t at) { return (int32_t)(board_millis() - at) >= 0; }
 
-void cell_run(cell *c) {
+__attribute__((noinline)) void cell_run(cell *c) {
   if (c->status == cell_backoff && is_due(c->restart_at)) cell_start(c);
   if (c->status != cell_running) return;
   if (c->period_ms > 0 && is_due(c->next_tick_at)) {

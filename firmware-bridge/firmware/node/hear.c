@@ -7,29 +7,46 @@
 
 /* What came from the bridge. */
 
-static const shape from_1 = {.type = is_uint, .count = 1, .most = 0xffffffff};
-static const shape eight = {.type = is_exactly, .most = 8};
-static const shape sixteen = {.type = is_exactly, .most = 16};
-static const shape any_bytes = {.type = is_bytes, .most = 4096};
-static const shape name_text = {.type = is_text, .most = 64};
-static const shape topic_text = {.type = is_text, .most = 512};
-static const shape four_words = {.type = is_one_of, .count = 4};
-static const shape three_words = {.type = is_one_of, .count = 3};
-static const shape two_words = {.type = is_one_of, .count = 2};
-static const shape anything = {.type = is_any};
+// By their places in the table of shapes; the messages themselves come first, by their kinds.
+enum { s_from_1 = to_kinds, s_u32, s_uint, s_bool, s_id, s_digest, s_eight, s_sixteen, s_bytes, s_name, s_topic, s_two_words, s_three_words, s_four_words, s_any };
 
-RECORD(time_shape, {1, false, &shape_uint});
-RECORD(offer_shape, {1, false, &from_1}, {2, false, &four_words}, {3, false, &shape_digest}, {4, false, &shape_u32}, {5, false, &two_words},
-       {6, true, &shape_digest}, {7, false, &shape_u32});
-RECORD(piece_shape, {1, false, &from_1}, {2, false, &shape_u32}, {3, false, &any_bytes});
-RECORD(abandon_shape, {1, false, &from_1});
-RECORD(activation_shape, {1, false, &three_words}, {2, false, &shape_id}, {3, false, &from_1}, {4, false, &shape_digest});
-RECORD(ack_shape, {1, false, &eight}, {2, false, &shape_uint}, {3, true, &shape_bool});
-RECORD(session_shape, {1, false, &shape_digest}, {2, true, &sixteen});
-RECORD(input_shape, {1, false, &eight}, {2, false, &shape_uint}, {3, false, &shape_id}, {4, false, &shape_id}, {5, true, &shape_id}, {6, false, &topic_text}, {7, false, &any_bytes});
-RECORD(call_shape, {1, false, &from_1}, {2, false, &two_words}, {3, false, &name_text}, {4, true, &anything});
+static const field time_fields[] = {{1, false, s_uint}};
+static const field offer_fields[] = {{1, false, s_from_1}, {2, false, s_four_words}, {3, false, s_digest}, {4, false, s_u32},
+                                     {5, false, s_two_words}, {6, true, s_digest}, {7, false, s_u32}};
+static const field piece_fields[] = {{1, false, s_from_1}, {2, false, s_u32}, {3, false, s_bytes}};
+static const field abandon_fields[] = {{1, false, s_from_1}};
+static const field activation_fields[] = {{1, false, s_three_words}, {2, false, s_id}, {3, false, s_from_1}, {4, false, s_digest}};
+static const field ack_fields[] = {{1, false, s_eight}, {2, false, s_uint}, {3, true, s_bool}};
+static const field session_fields[] = {{1, false, s_digest}, {2, true, s_sixteen}};
+static const field input_fields[] = {{1, false, s_eight}, {2, false, s_uint}, {3, false, s_id}, {4, false, s_id}, {5, true, s_id}, {6, false, s_topic}, {7, false, s_bytes}};
+static const field call_fields[] = {{1, false, s_from_1}, {2, false, s_two_words}, {3, false, s_name}, {4, true, s_any}};
 
-static const shape *const kinds[to_kinds] = {&time_shape, &offer_shape, &piece_shape, &abandon_shape, &activation_shape, &ack_shape, &session_shape, &input_shape, &call_shape};
+static const shape shapes[] = {
+    [to_time] = RECORD_OF(time_fields),
+    [to_offer] = RECORD_OF(offer_fields),
+    [to_piece] = RECORD_OF(piece_fields),
+    [to_abandon] = RECORD_OF(abandon_fields),
+    [to_activation] = RECORD_OF(activation_fields),
+    [to_ack] = RECORD_OF(ack_fields),
+    [to_session] = RECORD_OF(session_fields),
+    [to_input] = RECORD_OF(input_fields),
+    [to_call] = RECORD_OF(call_fields),
+    [s_from_1] = SHAPE_U32_FROM_1,
+    [s_u32] = SHAPE_U32,
+    [s_uint] = {.type = is_uint},
+    [s_bool] = {.type = is_bool},
+    [s_id] = {.type = is_id},
+    [s_digest] = {.type = is_exactly, .most = 32},
+    [s_eight] = {.type = is_exactly, .most = 8},
+    [s_sixteen] = {.type = is_exactly, .most = 16},
+    [s_bytes] = {.type = is_bytes, .most = 4096},
+    [s_name] = {.type = is_text, .most = 64},
+    [s_topic] = {.type = is_text, .most = 512},
+    [s_two_words] = {.type = is_one_of, .count = 2},
+    [s_three_words] = {.type = is_one_of, .count = 3},
+    [s_four_words] = {.type = is_one_of, .count = 4},
+    [s_any] = {.type = is_any},
+};
 
 static void take_time(node *n, cbor fields) {
   n->cell.offset_ms = cbor_wide(cbor_get(fields, 1)) - board_millis();
@@ -118,7 +135,7 @@ static void take_call(node *n, cbor fields) {
   double value = 0;
   int outcome = thing == NULL ? 1 : reads ? thing->read(&value) : thing->set(float_of(cbor_get(fields, 4)));
   cbor_out out;
-  if (!message_begin(n, wire_inputs, from_answer, &out)) return;
+  if (!message_begin(n, wire_inputs, from_answer, most_answer, &out)) return;
   bool with_value = reads && outcome == 0;
   out_map(&out, with_value ? 3 : 2);
   field_uint(&out, 1, number_of(fields, 1));
@@ -169,7 +186,7 @@ static void take(node *n, span payload) {
     return;
   }
   cbor kind = cbor_first(payload.at), fields = cbor_next(kind);
-  if (cbor_major(kind) != cbor_uint || cbor_wide(kind) >= to_kinds || check_shape(fields, kinds[cbor_argument(kind)]) != code_ok) {
+  if (cbor_major(kind) != cbor_uint || cbor_wide(kind) >= to_kinds || check_shape(fields, shapes, (uint8_t)cbor_argument(kind)) != code_ok) {
     n->unread++;
     return;
   }
@@ -188,13 +205,13 @@ static void take(node *n, span payload) {
   }
 }
 
-void node_hear(node *n) {
+__attribute__((noinline)) void node_hear(node *n) {
   for (uint8_t channel = 0; channel < wire_channels; channel++) {
     uint16_t length;
     // Only what can be answered is taken: what waits is held back by the window. [S 6]
     while (n->refusal_count < node_refusals && !n->held_owed && !transfer_is_whole(&n->held)) {
       if (channel == wire_inputs) {
-        if (wire_reserve(&n->wire, wire_inputs) == NULL) break;
+        if (wire_reserve(&n->wire, wire_inputs, most_answer) == NULL) break;
         message_give_up(n);
       }
       const uint8_t *payload = wire_peek(&n->wire, channel, &length);

@@ -12,7 +12,7 @@ static uint32_t wire_random(void *context) {
   return number;
 }
 
-static code open_flash(node *n) {
+static __attribute__((noinline)) code open_flash(node *n) {
   TRY(records_open(&n->held.store));
   TRY(identity_open(&n->held));
   slots before;
@@ -39,6 +39,7 @@ void node_begin(node *n) {
                         .window = node_in_places - wire_channels + 1,
                         .out_payload = node_out_payload,
                         .out_places = node_out_places,
+                        .out_bytes = node_out_bytes,
                         .arena = n->wire_arena,
                         .arena_words = sizeof n->wire_arena / sizeof *n->wire_arena,
                         .random = wire_random};
@@ -73,7 +74,7 @@ static void see_removal(node *n) {
 }
 
 /** What has come as a whole is judged, with the module out of the way if it has to be. */
-static void see_transfer(node *n) {
+static __attribute__((noinline)) void see_transfer(node *n) {
   if (!transfer_is_whole(&n->held)) return;
   uint32_t number = n->held.transfer.number, size = n->held.transfer.offer.wire_size;
   bool in_the_way = transfer_scratch(&n->held) > cell_free_bytes(&n->cell);

@@ -6,10 +6,12 @@
 #include "cell.h"
 
 enum {
-  node_in_payload = 512,
+  node_in_payload = BOARD_IN_PAYLOAD,
   node_in_places = 5,
+  /** The longest: what a board says of itself. */
   node_out_payload = 704,
-  node_out_places = 4,
+  node_out_places = 6,
+  node_out_bytes = 1024,
   node_refusals = 4,
   node_sources = 2,
 };
@@ -27,7 +29,7 @@ typedef struct {
   ring ring;
   cell cell;
   wire wire;
-  uint32_t wire_arena[WIRE_ARENA_WORDS(node_in_payload, node_in_places, node_out_payload, node_out_places)];
+  uint32_t wire_arena[WIRE_ARENA_WORDS(node_in_payload, node_in_places, node_out_places, node_out_bytes)];
   uint32_t openings;
   bool identify_owed, state_owed, held_owed, held_complete, session_owed, firmware_owed;
   uint32_t held_number, held_at;

@@ -5,8 +5,9 @@
 #define HYPHA_RING_H
 
 #include "../base/cbor_out.h"
+#include "../board.h"
 
-enum { ring_bytes = 2048, ring_series = 8, ring_metric = 32 };
+enum { ring_bytes = BOARD_RING_BYTES, ring_series = 8, ring_metric = 32 };
 
 /** What is small comes first, here and in the other big structures: a short instruction reaches no further. */
 typedef struct {

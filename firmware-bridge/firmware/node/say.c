@@ -6,6 +6,9 @@
 
 /* What is owed to the bridge. */
 
+/** A half of what there is: one is under way while the next is written. */
+enum { most_report = node_out_bytes / 2 };
+
 static void names_of(cbor_out *out, uint32_t key, const board_thing *things, uint8_t count) {
   out_key(out, key);
   out_array(out, count);
@@ -18,35 +21,31 @@ static void list_words(cbor_out *out, uint32_t key, const char *const *all, uint
   for (uint32_t i = 0; i < count; i++) out_words(out, all[i]);
 }
 
-static bool send_identify(node *n) {
+static void write_identify(const node *n, cbor_out *out) {
   static const char *const interfaces[] = {"hypha:host/log@0.1.0",    "hypha:host/clock@0.1.0",    "hypha:host/config@0.1.0", "hypha:host/telemetry@0.1.0",
                                            "hypha:host/sensor@0.1.0", "hypha:host/actuator@0.1.0", "hypha:host/kv@0.1.0",     "hypha:host/messages@0.1.0"};
   static const char *const features[] = {"mutable-globals", "sign-extension", "saturating-conversions", "bulk-memory", "multi-value", "reference-types"};
-  cbor_out out;
-  if (!message_begin(n, wire_control, from_identify, &out)) return false;
   trust by = held_trust(&n->held);
   bool fleet = by.root.length > 0, invite = burnt.invite.length > 0;
-  out_map(&out, 16u + fleet + invite);
-  field_text(&out, 1, n->held.id);
-  field_bytes(&out, 2, span_of(n->held.key, 32));
-  if (fleet) field_text(&out, 3, content_of(by.root.at, root_fleet));
-  if (invite) field_bytes(&out, 4, burnt.invite);
-  field_words(&out, 5, image.version);
-  field_words(&out, 6, board.name);
-  field_uint(&out, 7, board.flash_bytes);
-  field_uint(&out, 8, board.ram_bytes);
-  field_uint(&out, 9, flash_slot(0).bytes);
-  field_uint(&out, 10, flash_slots);
-  field_uint(&out, 11, board.arena_bytes);
-  field_uint(&out, 12, flash_inbox().bytes);
-  field_uint(&out, 13, records_room() / 2);
-  list_words(&out, 14, interfaces, sizeof interfaces / sizeof *interfaces);
-  names_of(&out, 15, board.sensors, board.sensor_count);
-  names_of(&out, 16, board.actuators, board.actuator_count);
-  list_words(&out, 17, features, sizeof features / sizeof *features);
-  field_bytes(&out, 18, span_of(n->incarnation, sizeof n->incarnation));
-  message_end(n, &out);
-  return true;
+  out_map(out, 16u + fleet + invite);
+  field_text(out, 1, n->held.id);
+  field_bytes(out, 2, span_of(n->held.key, 32));
+  if (fleet) field_text(out, 3, content_of(by.root.at, root_fleet));
+  if (invite) field_bytes(out, 4, burnt.invite);
+  field_words(out, 5, image.version);
+  field_words(out, 6, board.name);
+  field_uint(out, 7, board.flash_bytes);
+  field_uint(out, 8, board.ram_bytes);
+  field_uint(out, 9, flash_slot(0).bytes);
+  field_uint(out, 10, flash_slots);
+  field_uint(out, 11, board.arena_bytes);
+  field_uint(out, 12, flash_inbox().bytes);
+  field_uint(out, 13, records_room() / 2);
+  list_words(out, 14, interfaces, sizeof interfaces / sizeof *interfaces);
+  names_of(out, 15, board.sensors, board.sensor_count);
+  names_of(out, 16, board.actuators, board.actuator_count);
+  list_words(out, 17, features, sizeof features / sizeof *features);
+  field_bytes(out, 18, span_of(n->incarnation, sizeof n->incarnation));
 }
 
 static void write_slot(const node *n, cbor_out *out, uint8_t which) {
@@ -91,91 +90,76 @@ static void write_risen(const node *n, cbor_out *out) {
   }
 }
 
-static bool send_state(node *n) {
-  cbor_out out;
-  if (!message_begin(n, wire_control, from_state, &out)) return false;
+static void write_state(const node *n, cbor_out *out) {
   const cell *c = &n->cell;
   trust by = held_trust(&n->held);
-  out_map(&out, c->paused_known ? 9 : 8);
-  field_uint(&out, 1, by.root.length > 0 ? number_of(by.root.at, root_version) : 0);
-  field_uint(&out, 2, by.directive.length > 0 ? number_of(by.directive.at, directive_version) : 0);
-  out_key(&out, 3);
-  out_array(&out, flash_slots);
-  for (uint8_t i = 0; i < flash_slots; i++) write_slot(n, &out, i);
-  out_key(&out, 4);
-  write_risen(n, &out);
-  out_key(&out, 5);
+  out_map(out, c->paused_known ? 9 : 8);
+  field_uint(out, 1, by.root.length > 0 ? number_of(by.root.at, root_version) : 0);
+  field_uint(out, 2, by.directive.length > 0 ? number_of(by.directive.at, directive_version) : 0);
+  out_key(out, 3);
+  out_array(out, flash_slots);
+  for (uint8_t i = 0; i < flash_slots; i++) write_slot(n, out, i);
+  out_key(out, 4);
+  write_risen(n, out);
+  out_key(out, 5);
   bool active = n->held.slots.active != no_slot;
-  out_array(&out, active);
+  out_array(out, active);
   if (active) {
-    out_map(&out, c->error != code_ok ? 5 : 4);
-    field_uint(&out, 1, n->held.slots.active);
-    field_uint(&out, 2, c->status);
-    field_uint(&out, 3, c->restarts);
-    field_uint(&out, 4, c->turns);
-    if (c->error != code_ok) field_words(&out, 5, code_text(c->error));
+    out_map(out, c->error != code_ok ? 5 : 4);
+    field_uint(out, 1, n->held.slots.active);
+    field_uint(out, 2, c->status);
+    field_uint(out, 3, c->restarts);
+    field_uint(out, 4, c->turns);
+    if (c->error != code_ok) field_words(out, 5, code_text(c->error));
   }
-  if (c->paused_known) field_uint(&out, 6, c->paused_ms);
-  field_uint(&out, 7, board_millis());
-  field_uint(&out, 8, (uint64_t)(n->ring.counted - n->ring.first));
-  field_uint(&out, 9, n->ring.dropped);
-  message_end(n, &out);
-  return true;
+  if (c->paused_known) field_uint(out, 6, c->paused_ms);
+  field_uint(out, 7, board_millis());
+  field_uint(out, 8, (uint64_t)(n->ring.counted - n->ring.first));
+  field_uint(out, 9, n->ring.dropped);
 }
 
 /** What its slots hold of the firmware itself. */
-static bool send_firmware(node *n) {
-  cbor_out out;
-  if (!message_begin(n, wire_control, from_firmware, &out)) return false;
+static void write_firmware(const node *n, cbor_out *out) {
   firmware_facts facts = firmware_read(&n->held);
   uint8_t runs = n->held.firmware;
-  out_map(&out, 3);
-  field_uint(&out, 1, runs);
-  field_uint(&out, 2, flash_firmware(0).bytes);
-  out_key(&out, 3);
-  out_array(&out, 2);
+  out_map(out, 3);
+  field_uint(out, 1, runs);
+  field_uint(out, 2, flash_firmware(0).bytes);
+  out_key(out, 3);
+  out_array(out, 2);
   for (uint8_t i = 0; i < 2; i++) {
     const firmware_slot *slot = &facts.slot[i];
     uint8_t status = i == runs && n->held.firmware_trial ? slot_trial : slot->status;
     bool known = slot->bytes > 0, released = slot->epoch > 0;
-    out_map(&out, 2 + (known ? 2 : 0) + (released ? 4 : 0));
-    field_uint(&out, 1, i);
-    field_uint(&out, 2, status);
+    out_map(out, 2 + (known ? 2 : 0) + (released ? 4 : 0));
+    field_uint(out, 1, i);
+    field_uint(out, 2, status);
     if (known) {
-      field_bytes(&out, 3, span_of(slot->digest, 32));
-      field_uint(&out, 4, slot->bytes);
+      field_bytes(out, 3, span_of(slot->digest, 32));
+      field_uint(out, 4, slot->bytes);
     }
     if (!released) continue;
-    field_words(&out, 6, "hypha-firmware");
-    field_uint(&out, 8, slot->number);
-    field_bytes(&out, 9, span_of(slot->release, 32));
-    field_uint(&out, 10, slot->epoch);
+    field_words(out, 6, "hypha-firmware");
+    field_uint(out, 8, slot->number);
+    field_bytes(out, 9, span_of(slot->release, 32));
+    field_uint(out, 10, slot->epoch);
   }
-  message_end(n, &out);
-  return true;
 }
 
-static bool send_held(node *n) {
-  cbor_out out;
-  if (!message_begin(n, wire_control, from_held, &out)) return false;
-  out_map(&out, 3);
-  field_uint(&out, 1, n->held_number);
-  field_uint(&out, 2, n->held_at);
-  out_key(&out, 3);
-  out_bool(&out, n->held_complete);
-  message_end(n, &out);
-  return true;
+static void write_held(const node *n, cbor_out *out) {
+  out_map(out, 3);
+  field_uint(out, 1, n->held_number);
+  field_uint(out, 2, n->held_at);
+  out_key(out, 3);
+  out_bool(out, n->held_complete);
 }
 
-static bool send_refusal(node *n, const refusal *what) {
-  cbor_out out;
-  if (!message_begin(n, wire_control, from_refused, &out)) return false;
-  out_map(&out, what->has_number ? 3 : 2);
-  field_uint(&out, 1, what->of);
-  if (what->has_number) field_uint(&out, 2, what->number);
-  field_words(&out, 3, code_text(what->why));
-  message_end(n, &out);
-  return true;
+static void write_refusal(const node *n, cbor_out *out) {
+  const refusal *what = &n->refusals[0];
+  out_map(out, what->has_number ? 3 : 2);
+  field_uint(out, 1, what->of);
+  if (what->has_number) field_uint(out, 2, what->number);
+  field_words(out, 3, code_text(what->why));
 }
 
 /** The first 16 bytes of a MAC under the session key. */
@@ -186,16 +170,12 @@ static void session_mac(const node *n, span bytes, uint8_t out[32]) {
   hmac_end(&mac, out);
 }
 
-static bool send_session(node *n) {
-  cbor_out out;
-  if (!message_begin(n, wire_control, from_session, &out)) return false;
+static void write_session(const node *n, cbor_out *out) {
   uint8_t proof[32];
   session_mac(n, SPAN_TEXT("hypha-board-proof"), proof);
-  out_map(&out, 2);
-  field_bytes(&out, 1, span_of(n->session_peer, 32));
-  field_bytes(&out, 2, span_of(proof, 16));
-  message_end(n, &out);
-  return true;
+  out_map(out, 2);
+  field_bytes(out, 1, span_of(n->session_peer, 32));
+  field_bytes(out, 2, span_of(proof, 16));
 }
 
 static bool send_report(node *n) {
@@ -203,7 +183,7 @@ static bool send_report(node *n) {
   const slot_facts *slot = slots_active(&n->held.slots);
   // Samples are somebody's: those of a module that is gone wait for the next one, or go with the oldest.
   if (!n->has_time || !ring_waits(&n->ring) || (slot == NULL && n->ring.series_count > 0)) return false;
-  if (!message_begin(n, wire_telemetry, from_report, &out)) return false;
+  if (!message_begin(n, wire_telemetry, from_report, most_report, &out)) return false;
   ring_about about = {.incarnation = n->incarnation, .home = n->held.id, .offset_ms = n->cell.offset_ms};
   if (slot != NULL) {
     about.app = slot_app(slot);
@@ -231,19 +211,25 @@ static bool send_report(node *n) {
   return true;
 }
 
-void node_say(node *n) {
-  if (n->identify_owed && send_identify(n)) n->identify_owed = false;
-  if (n->identify_owed) return;
-  if (n->state_owed && board_millis() - n->state_at >= 1000 && send_state(n)) {
-    n->state_owed = false;
+static bool say(node *n, bool *owed, uint32_t kind, void (*write)(const node *n, cbor_out *out)) {
+  if (*owed && message_send(n, kind, write)) *owed = false;
+  return !*owed;
+}
+
+/* Each part of a round keeps its variables off the stack of the others. */
+__attribute__((noinline)) void node_say(node *n) {
+  if (!say(n, &n->identify_owed, from_identify, write_identify)) return;
+  if (n->state_owed && board_millis() - n->state_at >= 1000) {
+    if (!say(n, &n->state_owed, from_state, write_state)) return;
     n->state_at = board_millis();
   }
-  if (firmware_can_change() && n->firmware_owed && send_firmware(n)) n->firmware_owed = false;
-  if (n->held_owed && send_held(n)) n->held_owed = false;
-  if (n->session_owed && send_session(n)) n->session_owed = false;
-  while (n->refusal_count > 0 && send_refusal(n, &n->refusals[0])) {
+  if (firmware_can_change() && !say(n, &n->firmware_owed, from_firmware, write_firmware)) return;
+  if (!say(n, &n->held_owed, from_held, write_held) || !say(n, &n->session_owed, from_session, write_session)) return;
+  while (n->refusal_count > 0) {
+    if (!message_send(n, from_refused, write_refusal)) return;
     n->refusal_count--;
     memmove(n->refusals, n->refusals + 1, n->refusal_count * sizeof *n->refusals);
   }
+  // Only now: reports would take the room that another of these waits for.
   while (send_report(n)) continue;
 }

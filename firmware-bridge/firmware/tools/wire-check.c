@@ -42,7 +42,8 @@ static bool start(void) {
   };
   seed = number(1);
   free(arena);
-  c.arena_words = WIRE_ARENA_WORDS(c.max_payload, c.in_places, c.out_payload, c.out_places);
+  c.out_bytes = (uint16_t)(c.out_places * c.out_payload);
+  c.arena_words = WIRE_ARENA_WORDS(c.max_payload, c.in_places, c.out_places, c.out_bytes);
   /* Exactly as much as is asked for, so that the sanitizer sees one byte beyond. */
   c.arena = arena = malloc(4 * c.arena_words);
   memset(arena, 0xa5, 4 * c.arena_words);

@@ -192,7 +192,7 @@ int main(int count, char **words) {
   state = 0x9e3779b97f4a7c15u ^ given.seed;
   wire_config config = {
       .max_payload = (uint16_t)given.payload, .in_places = (uint8_t)given.places, .window = (uint8_t)given.window,
-      .out_payload = (uint16_t)given.payload, .out_places = (uint8_t)given.places,
+      .out_payload = (uint16_t)given.payload, .out_places = (uint8_t)given.places, .out_bytes = (uint16_t)(given.payload * given.places),
       .arena = arena, .arena_words = most_words, .random = next_incarnation,
   };
   if (given.sink != NULL && (sink = fopen(given.sink, "wb")) == NULL) return perror(given.sink), 1;

@@ -59,7 +59,7 @@ bool send_data(wire *w, uint32_t now);
 /** The frame that went out last is off: what was taken meanwhile is free. */
 void sent_frame(wire *w);
 uint32_t data_wake(const wire *w, uint32_t now);
-static inline uint8_t *out_place(const wire *w, uint8_t place) { return w->out_bytes + (uint32_t)place * w->out_stride; }
+static inline uint8_t *out_place(const wire *w, uint8_t place) { return w->out_bytes + w->outs[place].at; }
 
 /* receiving.c, section 6. */
 void empty_ins(wire *w);

@@ -38,10 +38,23 @@ static uint8_t free_place(const wire *w, uint8_t channel) {
   return left > 0 ? found : no_place;
 }
 
-uint8_t *wire_reserve(wire *w, uint8_t channel) {
+/** The first bytes that nothing lies in, so many together: where they begin, or beyond the last that would do. */
+static uint32_t free_bytes(const wire *w, uint32_t count) {
+  uint32_t at = 0;
+  for (uint8_t i = 0; i < w->config.out_places;) {
+    const wire_out *out = &w->outs[i++];
+    if (out->state == out_free || at >= out->at + (uint32_t)out->length || at + count <= out->at) continue;
+    at = out->at + (uint32_t)out->length;
+    i = 0;
+  }
+  return at;
+}
+
+uint8_t *wire_reserve(wire *w, uint8_t channel, uint16_t most) {
   uint8_t place = w->open && channel < wire_channels ? free_place(w, channel) : no_place;
-  if (place == no_place) return NULL;
-  w->outs[place] = (wire_out){.state = out_reserved, .channel = channel};
+  uint32_t at = free_bytes(w, most);
+  if (place == no_place || at + most > w->config.out_bytes) return NULL;
+  w->outs[place] = (wire_out){.state = out_reserved, .channel = channel, .at = (uint16_t)at, .length = most};
   return out_place(w, place);
 }
 
@@ -56,7 +69,7 @@ void wire_offer_reserved(wire *w, uint16_t length) {
 }
 
 bool wire_offer(wire *w, uint8_t channel, const uint8_t *payload, uint16_t length) {
-  uint8_t *room = length <= wire_max_offer(w) ? wire_reserve(w, channel) : NULL;
+  uint8_t *room = length <= wire_max_offer(w) ? wire_reserve(w, channel, length) : NULL;
   if (room == NULL) return false;
   if (length > 0) memcpy(room, payload, length);
   wire_offer_reserved(w, length);

@@ -7,8 +7,8 @@
 static bool is_usable(const wire_config *c) {
   return c->max_payload >= least_payload && c->max_payload <= most_payload && c->in_places >= wire_channels && c->in_places < no_place &&
          c->window >= 1 && c->window <= most_window && c->out_payload >= least_payload && c->out_payload <= most_payload &&
-         c->out_places >= wire_channels && c->out_places < no_place && c->arena != NULL && c->random != NULL &&
-         c->arena_words >= WIRE_ARENA_WORDS(c->max_payload, c->in_places, c->out_payload, c->out_places);
+         c->out_places >= wire_channels && c->out_places < no_place && c->out_bytes >= c->out_payload && c->arena != NULL && c->random != NULL &&
+         c->arena_words >= WIRE_ARENA_WORDS(c->max_payload, c->in_places, c->out_places, c->out_bytes);
 }
 
 bool wire_init(wire *w, const wire_config *config, uint32_t now_ms) {
@@ -17,7 +17,6 @@ bool wire_init(wire *w, const wire_config *config, uint32_t now_ms) {
   w->config = *config;
   uint32_t *at = config->arena;
   w->in_stride = (uint16_t)(4 * WIRE_WORDS(config->max_payload + wire_overhead));
-  w->out_stride = (uint16_t)(4 * WIRE_WORDS(config->out_payload));
   w->outs = (wire_out *)at;
   at += config->out_places * WIRE_WORDS(sizeof(wire_out));
   w->ins = (wire_in *)at;

@@ -25,9 +25,11 @@ typedef struct {
   uint8_t in_places;
   /** Frames of one channel that may be under way to this side, 1 to 32. */
   uint8_t window;
-  /** The longest payload that this side offers, and places for those that weren't taken at the other end: at least one for each channel. */
+  /** The longest payload that this side offers. */
   uint16_t out_payload;
+  /** How many may be offered that weren't taken at the other end, at least one for each channel, and the bytes that they share. */
   uint8_t out_places;
+  uint16_t out_bytes;
   /** Of WIRE_ARENA_WORDS words; kept as long as the wire. */
   uint32_t *arena;
   uint32_t arena_words;
@@ -43,15 +45,17 @@ typedef struct {
 
 typedef struct {
   uint8_t state, channel, tries;
+  /** Where it lies among the bytes of all. */
+  uint16_t at;
   uint16_t number, length;
   uint32_t order, sent_at;
 } wire_out;
 
 #define WIRE_WORDS(bytes) (((bytes) + 3) / 4)
 /** One place more than are announced is where the next frame comes in. */
-#define WIRE_ARENA_WORDS(max_payload, in_places, out_payload, out_places)                           \
+#define WIRE_ARENA_WORDS(max_payload, in_places, out_places, out_bytes)                             \
   (((in_places) + 1) * (WIRE_WORDS((max_payload) + wire_overhead) + WIRE_WORDS(sizeof(wire_in))) + \
-   (out_places) * (WIRE_WORDS(out_payload) + WIRE_WORDS(sizeof(wire_out))))
+   (out_places) * WIRE_WORDS(sizeof(wire_out)) + WIRE_WORDS(out_bytes))
 
 typedef struct {
   uint32_t dropped[wire_drop_reasons];
@@ -95,7 +99,6 @@ typedef struct {
   const uint8_t *payload;
 
   uint16_t in_stride, got;
-  uint16_t out_stride;
   uint16_t next_in[wire_channels];
   /** Of each channel: the oldest that wasn't taken, the first that wasn't sent, the next to be offered. */
   uint16_t base[wire_channels], unsent[wire_channels], next_out[wire_channels];
@@ -136,10 +139,10 @@ bool wire_is_open(const wire *w);
 uint16_t wire_max_offer(const wire *w);
 
 /**
- * Room for a payload, to be written in place and then offered with its length; NULL: closed, or no place is free. One payload at a time. Each channel keeps
- * a place from the others.
+ * Room for a payload of at most so many bytes, to be written in place and then offered with its length; NULL: closed, or there is none now. One payload at a
+ * time. Each channel keeps a place from the others, but not its bytes.
  */
-uint8_t *wire_reserve(wire *w, uint8_t channel);
+uint8_t *wire_reserve(wire *w, uint8_t channel, uint16_t most);
 void wire_offer_reserved(wire *w, uint16_t length);
 
 /** The same with a copy. */

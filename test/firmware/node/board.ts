@@ -6,6 +6,7 @@ import { toHex, toUtf8 } from '@hypha/core/bytes/text.ts'
 import { rootMetadata } from '@hypha/core/trust/root.ts'
 import { type FromBoard, fromBoard, type ToBoard, toBoard } from '@hypha/core/wire/board/messages.ts'
 import type { Offer } from '@hypha/core/wire/board/offer.ts'
+import { pieceOverhead } from '@hypha/core/wire/board/piece.ts'
 import type { TypeOf } from '@hypha/core/wire/codec.ts'
 import { report } from '@hypha/core/wire/messages/report.ts'
 import { channelOf } from '@hypha/firmware-bridge/boards/channels.ts'
@@ -217,8 +218,9 @@ export class Board {
     if (answer.complete) return 'complete'
     this.lastHeldAt = answer.at
     const end = Math.min(upTo ?? bytes.length, bytes.length)
-    for (let at = answer.at; at < end && !refused(); at += 400)
-      await this.send({ kind: 'piece', transfer, at, bytes: bytes.subarray(at, Math.min(end, at + 400)) })
+    const piece = Math.min(400, (this.#session.agreed?.limits.maxPayload ?? 0) - pieceOverhead)
+    for (let at = answer.at; at < end && !refused(); at += piece)
+      await this.send({ kind: 'piece', transfer, at, bytes: bytes.subarray(at, Math.min(end, at + piece)) })
     if (end < bytes.length) return 'cut'
     const result = await this.until(() => refused() ?? (held()?.complete ? held() : undefined))
     return result.kind === 'refused' ? result.code : 'complete'
