@@ -5,18 +5,13 @@ import { connect, type TLSSocket } from 'node:tls'
 import { ed25519Pkcs8 } from '@hypha/core/bytes/ed25519.ts'
 import type { HyphaError } from '@hypha/core/errors.ts'
 import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
-import {
-  type SiteWord,
-  siteWord,
-  type UpstreamWord,
-  uplinkProtocol,
-  upstreamWord,
-} from '@hypha/core/wire/messages/uplink.ts'
+import { type SiteWord, uplinkProtocol } from '@hypha/core/wire/messages/uplink.ts'
 import { onTestFinished } from 'vitest'
 import { createBroker } from '../../../gateway/broker/aedes-broker.ts'
 import { createAuthority } from '../../../gateway/enrol/ca.ts'
 import type { HubLimits } from '../../../gateway/uplink/hub-ports.ts'
 import { SiteHub } from '../../../gateway/uplink/site-hub.ts'
+import { UplinkSpeaker } from '../../support/uplink-speaker.ts'
 import { t0, temporaryStore } from '../store/support.ts'
 
 export interface Keys {
@@ -113,51 +108,11 @@ export async function startUpstream(limits: Partial<HubLimits> = {}) {
 
 export type TestUpstream = Awaited<ReturnType<typeof startUpstream>>
 
-/** Someone at the site's end who says what a test has them say. */
-export class Speaker {
-  readonly socket: TLSSocket
-  readonly words: UpstreamWord[] = []
-  readonly ended: Promise<unknown>
-  #bytes = Buffer.alloc(0)
-  #wake: () => void = () => undefined
-
+/** As `UplinkSpeaker`, for as long as the test lasts. */
+export class Speaker extends UplinkSpeaker {
   constructor(socket: TLSSocket) {
-    this.socket = socket
-    this.ended = new Promise((resolve) => socket.once('close', resolve))
-    socket.on('error', () => socket.destroy())
-    socket.on('data', (piece: Buffer) => {
-      this.#bytes = Buffer.concat([this.#bytes, piece])
-      while (this.#bytes.length >= 4 && this.#bytes.length >= 4 + this.#bytes.readUInt32BE(0)) {
-        const end = 4 + this.#bytes.readUInt32BE(0)
-        this.words.push(upstreamWord.decode(this.#bytes.subarray(4, end)))
-        this.#bytes = this.#bytes.subarray(end)
-        this.#wake()
-      }
-    })
+    super(socket)
     onTestFinished(() => void socket.destroy())
-  }
-
-  raw(bytes: Uint8Array): void {
-    this.socket.write(bytes)
-  }
-
-  say(word: SiteWord): void {
-    const payload = siteWord.encode(word)
-    const header = Buffer.alloc(4)
-    header.writeUInt32BE(payload.length)
-    this.raw(Buffer.concat([header, payload]))
-  }
-
-  /** The first word of a kind that has come or comes. */
-  async heard<K extends UpstreamWord['kind']>(kind: K): Promise<Extract<UpstreamWord, { kind: K }>> {
-    for (;;) {
-      const found = this.words.find((word) => word.kind === kind)
-      if (found) return found as Extract<UpstreamWord, { kind: K }>
-      await new Promise<void>((resolve, reject) => {
-        this.#wake = resolve
-        this.ended.then(() => reject(new Error(`it ended before it said ${kind}`)))
-      })
-    }
   }
 }
 

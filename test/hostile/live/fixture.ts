@@ -9,12 +9,15 @@ import { joinFleet } from '../../../agent/enrolment.ts'
 import { pushBody } from '../../../gateway/admin/api/push-body.ts'
 import type { ClientMade, TokenMade } from '../../../gateway/admin/api/schemas/access.ts'
 import type { InviteMade } from '../../../gateway/admin/api/schemas/nodes.ts'
+import type { SiteInviteMade } from '../../../gateway/admin/api/schemas/sites.ts'
 import { ApiClient } from '../../../gateway/admin/cli/client.ts'
 import { createAuthority } from '../../../gateway/enrol/ca.ts'
 import { openKeyFile } from '../../../gateway/keys/key-file.ts'
 import { buildApp } from '../../../gateway/push/build/build.ts'
 import { makeRelease, releasePayload, signRelease } from '../../../gateway/push/release.ts'
+import { joinUpstream } from '../../../gateway/uplink/join-upstream.ts'
 import { Fleet } from '../../support/fleet.ts'
+import { type Credentials, pemOfSeed } from './mqtt-attacker.ts'
 
 // A fleet as it is before the attacks: made once, copied for each run.
 
@@ -36,11 +39,6 @@ export function tick(nowMs: u64): void {
 `
 const manifest = `[app]\nname = "${app}"\n\n[module.tick]\ntimer = "100ms"\nsubscribe = ["in/#"]\nheap = "16KiB"\n\n[module.tick.config]\nlevel = "0"\n`
 
-interface Credentials {
-  readonly certificate: string
-  readonly key: string
-}
-
 /** What attackers know or have stolen. Bytes are in base64. */
 export interface Facts {
   readonly fleet: string
@@ -55,6 +53,9 @@ export interface Facts {
   readonly releases: readonly { readonly number: number; readonly payload: string; readonly envelope: string }[]
   readonly tokens: Readonly<Record<'admin' | 'operator' | 'publisher' | 'viewer' | 'expired' | 'revoked', string>>
   readonly invites: Readonly<Record<'open' | 'used' | 'expired' | 'withdrawn' | 'fresh' | 'gone', string>>
+  /** Gateways that have joined this one; the last one was revoked since. */
+  readonly sites: Readonly<Record<'north' | 'south' | 'lost', Credentials>>
+  readonly siteInvites: Readonly<Record<'open' | 'used', string>>
   readonly clients: Readonly<Record<'writer' | 'reader' | 'leaver' | 'gone', Credentials>>
 }
 
@@ -100,6 +101,13 @@ export async function makeFixture(folder: string): Promise<void> {
       (await api.request<TokenMade>('POST', '/v1/tokens', { json: { name, role, apps } })).token
     const client = async (name: string, publish: string[], subscribe: string[]) =>
       await api.request<ClientMade>('POST', '/v1/clients', { json: { name, publish, subscribe } })
+    const inviteSite = async (site: string) =>
+      (await api.request<SiteInviteMade>('POST', '/v1/sites', { json: { site, hours: 1 } })).url
+    const joined = async (url: string): Promise<Credentials> => {
+      const { certificate, seed } = await joinUpstream(url, 'cloud', nodeCrypto.random(32), Date.now())
+      return { certificate, key: pemOfSeed(seed) }
+    }
+    const northern = await inviteSite('north')
     const facts: Omit<Facts, 'component' | 'releases'> = {
       fleet: fleet.name,
       httpPort: fleet.httpPort,
@@ -126,6 +134,12 @@ export async function makeFixture(folder: string): Promise<void> {
         fresh: await invite('pi-fresh'),
         gone: invited['pi-gone']!,
       },
+      sites: {
+        north: await joined(northern),
+        south: await joined(await inviteSite('south')),
+        lost: await joined(await inviteSite('lost')),
+      },
+      siteInvites: { open: await inviteSite('west'), used: northern },
       clients: {
         writer: await client('writer', [`m/${app}/in/own`], [`v/+/${app}/#`]),
         leaver: await client('leaver', [`m/${app}/in/own`], []),
@@ -133,6 +147,7 @@ export async function makeFixture(folder: string): Promise<void> {
         gone: await client('gone', [`m/${app}/#`], []),
       },
     }
+    await api.request('POST', '/v1/sites/lost/revoke')
     await api.request('DELETE', '/v1/tokens/fired')
     await api.request('DELETE', '/v1/clients/gone')
     const invites = await api.request<{ id: string; node: string }[]>('GET', '/v1/invites')

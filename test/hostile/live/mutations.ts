@@ -29,6 +29,9 @@ const gatekeeper = 'gateway/broker/gatekeeper.ts'
 const access = 'gateway/broker/access.ts'
 const enrol = 'gateway/enrol/join.ts'
 const accept = 'gateway/push/accept.ts'
+const hub = 'gateway/uplink/site-hub.ts'
+const siteJoin = 'gateway/uplink/site-join.ts'
+const sites = 'gateway/store/sites.ts'
 
 const one = (name: string, file: string, find: string, replace: string, ...fails: readonly string[]): Mutation => ({
   name,
@@ -90,6 +93,7 @@ export const mutations: readonly Mutation[] = [
     'const payload = opened.unverifiedPayload',
     'key-compromise/root-by-its-own-alone',
     'side-door/gateway-key-raises-itself',
+    'uplink/forged-authority',
   ),
   {
     name: 'both signatures of root metadata',
@@ -106,6 +110,7 @@ export const mutations: readonly Mutation[] = [
       'key-compromise/root-unproven-key',
       'key-compromise/one-of-three-root-keys',
       'side-door/root-through-api',
+      'uplink/forged-authority',
     ],
   },
   without('signature of root metadata by its own threshold', rootChain, ownRoot, 'key-compromise/root-unproven-key'),
@@ -434,6 +439,57 @@ export const mutations: readonly Mutation[] = [
     'if (caller.home !== null && asked.home !== caller.home) return false\n',
     'links/other-device',
   ),
+
+  // Uplinks
+  one(
+    'kind of the certificate that opens an uplink',
+    'gateway/uplink/site-identity.ts',
+    " || OU !== 'site'",
+    '',
+    'uplink/node',
+  ),
+  one(
+    'key of a site',
+    hub,
+    'record?.publicKey && bytesEqual(record.publicKey, publicKey)',
+    'record?.publicKey',
+    'uplink/other-key',
+  ),
+  unless('sites that were revoked', hub, 'record?.revokedAt', 'uplink/revoked'),
+  one(
+    'which site was asked for a stream',
+    'gateway/uplink/site-streams.ts',
+    'this.#pending.get(toHex(stream))?.site === site',
+    'this.#pending.has(toHex(stream))',
+    'uplink/stream-of-another',
+  ),
+  one(
+    'in whose name the rows of a site are stored',
+    sites,
+    'openTelemetry(db, `${fleet}/${site}`)',
+    'openTelemetry(db, fleet)',
+    'uplink/rows-of-another',
+  ),
+  unless(
+    'that the rows of a site follow each other',
+    sites,
+    'batch.after !== row.cursor || batch.upTo <= batch.after',
+    'uplink/replayed',
+  ),
+  unless('cap of a frame', 'gateway/uplink/channel.ts', 'this.#needed > maxUplinkFrameBytes', 'uplink/over-cap'),
+  unless(
+    'acknowledgements that a site waits for',
+    'gateway/uplink/upstream-link.ts',
+    '!this.#ports.forwarder.ack(word.upTo)',
+    'uplink/acknowledged-unsent',
+  ),
+  unless(
+    'proof of the key of a site that joins',
+    siteJoin,
+    '!deps.crypto.verify(publicKey, siteJoinProof(deps.fleet, request), proof)',
+    'uplink/unproven-key',
+  ),
+  unless('site of an invitation', siteJoin, 'invite?.site !== site', 'uplink/invitation-of-another'),
 
   // API
   one(

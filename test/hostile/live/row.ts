@@ -1,5 +1,5 @@
-/** Where an attack ends: on the device, on a board at its serial port, at a node that is about to join, at the gateway's API, or at the broker. */
-export type Place = 'node' | 'board' | 'joining' | 'gateway' | 'broker'
+/** Where an attack ends: on the device, on a board at its serial port, at a node that is about to join, at the gateway's API, at the broker, or at either end of an uplink. */
+export type Place = 'node' | 'board' | 'joining' | 'gateway' | 'broker' | 'uplink'
 
 /**
  * One attack against what runs. `run` carries it out and answers with the code of the refusal, or null where it was let through; what it answers must be `code`.

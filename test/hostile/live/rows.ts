@@ -9,6 +9,7 @@ import { releaseRows } from './rows/releases.ts'
 import { openReporter, type Reporter, reportRows } from './rows/reports.ts'
 import { rootRows } from './rows/roots.ts'
 import { openTopics, type Topics, topicRows } from './rows/topics.ts'
+import { openUplinks, type Uplinks, uplinkRows } from './rows/uplinks.ts'
 import type { Victim } from './victim.ts'
 import type { World } from './world.ts'
 
@@ -53,6 +54,13 @@ export const lanes: readonly Lane<unknown>[] = [
     open: () => new BoardTarget(),
     unharmed: (target) => target.unharmed(),
     close: (target) => target.close(),
+  }),
+  lane<Uplinks>({
+    rows: uplinkRows,
+    open: openUplinks,
+    wait: (target, ms) => {
+      target.patienceMs = ms
+    },
   }),
   lane<Topics>({ rows: topicRows, open: openTopics, close: (target) => target.close() }),
 ]

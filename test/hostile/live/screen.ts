@@ -21,6 +21,7 @@ const titles: Readonly<Record<string, string>> = {
   topics: 'Topics of others',
   reports: "Reports that are not one's own",
   api: 'The HTTP API',
+  uplink: 'Between a site and its upstream',
   board: 'A microcontroller, at its serial line',
 }
 

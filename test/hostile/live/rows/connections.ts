@@ -2,11 +2,11 @@ import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { join } from 'node:path'
 import { fleetTopics } from '@hypha/core/wire/topics.ts'
 import type { IClientOptions } from 'mqtt'
-import { loadAuthority } from '../../../../gateway/enrol/ca.ts'
 import { bystander, rogue } from '../fixture.ts'
 import { type Credentials, MqttAttacker, sendBytes, stolenFrom } from '../mqtt-attacker.ts'
 import { type Row, words } from '../row.ts'
 import type { World } from '../world.ts'
+import { strangersCa } from './joining.ts'
 
 // Who comes to the gateway's broker, with which certificate, and as whom.
 
@@ -40,9 +40,6 @@ async function certified(by: World['gateway']['authority'], id: string, days = 1
   const { certificate } = await by.issueNode({ id, publicKey: raw, days })
   return { certificate, key: pem(privateKey) }
 }
-
-const strangersCa = ({ facts }: World) =>
-  loadAuthority(facts.fleet, { certificate: facts.stranger.certificate, key: facts.stranger.key })
 
 const own = ({ folder }: World): Credentials => stolenFrom(join(folder, rogue))
 const topics = fleetTopics('garden')

@@ -68,10 +68,10 @@ const urlOf = ({ facts, gateway }: World, invite: keyof World['facts']['invites'
   port: gateway.httpPort,
 })
 
-const strangersCa = ({ facts }: World): Promise<Authority> =>
+export const strangersCa = ({ facts }: World): Promise<Authority> =>
   loadAuthority(facts.fleet, { certificate: facts.stranger.certificate, key: facts.stranger.key })
 
-interface Fake {
+export interface Fake {
   readonly certificate: string
   readonly key: string
   /** What it answers. */
@@ -79,7 +79,7 @@ interface Fake {
 }
 
 /** Joins at a gateway that only looks like one; the code with which the joining node turns away. */
-async function atFake(fake: Fake, run: (port: number) => Promise<unknown>): Promise<string | null> {
+export async function atFake(fake: Fake, run: (port: number) => Promise<unknown>): Promise<string | null> {
   const server = createServer({ cert: fake.certificate, key: fake.key }, (_request, response) => {
     response.writeHead(200, { 'content-type': 'application/cbor' }).end(fake.answer ?? '')
   })
