@@ -4,8 +4,9 @@ import { worthFollowing } from '../place/measured.ts'
 import type { EventRecord } from '../store/records.ts'
 import type { GatewayDeps } from './deps.ts'
 import { keepTraffic, keptTraffic, trafficOf } from './measured.ts'
+import { placeInput } from './place-apps.ts'
 import type { Planner } from './planner.ts'
-import { placeInput, replan } from './replan.ts'
+import { replan } from './replan.ts'
 import { directs, type Rollout } from './rollout-record.ts'
 
 /** How often links are looked at. */

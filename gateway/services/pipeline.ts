@@ -12,15 +12,17 @@ import { Leases } from './leases.ts'
 import { forgetTraffic } from './measured.ts'
 import { notFound } from './not-found.ts'
 import { PendingOptions } from './pending-options.ts'
+import { tryPlace } from './place-apps.ts'
 import { Planner } from './planner.ts'
 import { type Learned, learn } from './proof.ts'
 import { Pushes } from './pushes.ts'
 import { Releases } from './releases.ts'
-import { epochFloorKey, replan, tryPlace, type Workshop } from './replan.ts'
+import { replan } from './replan.ts'
 import { takeBackFrom } from './rollout-again.ts'
 import type { Rollout } from './rollout-record.ts'
 import { Rollouts } from './rollouts.ts'
 import { Secrets } from './secrets.ts'
+import { epochFloorKey, type Workshop } from './workshop.ts'
 
 /** How often the directives are looked through for ones to renew. */
 const renewEveryMs = 3_600_000

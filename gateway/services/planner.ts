@@ -6,7 +6,8 @@ import { changesOf } from './changes.ts'
 import type { GatewayDeps } from './deps.ts'
 import type { Feeds } from './feeds.ts'
 import { patienceMs } from './handover.ts'
-import { type Outcome, replan, type Workshop } from './replan.ts'
+import { type Outcome, replan } from './replan.ts'
+import type { Workshop } from './workshop.ts'
 
 /** Nodes that report one after another within this time cause one replan. */
 const debounceMs = 200

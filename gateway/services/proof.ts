@@ -2,7 +2,7 @@ import { toHex } from '@hypha/core/bytes/text.ts'
 import type { Directive, Section } from '@hypha/core/trust/directive.ts'
 import type { EventRecord } from '../store/records.ts'
 import type { Store } from '../store/store.ts'
-import { epochFloorKey } from './replan.ts'
+import { epochFloorKey } from './workshop.ts'
 
 /** What a gateway that was restored from a backup learns of a node's proof. */
 export interface Learned {

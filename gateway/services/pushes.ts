@@ -10,9 +10,10 @@ import type { GatewayDeps } from './deps.ts'
 import { basesOf } from './holdings.ts'
 import { notFound } from './not-found.ts'
 import { PendingOptions } from './pending-options.ts'
+import { tryPlace } from './place-apps.ts'
 import type { Planner } from './planner.ts'
 import type { Signed, StoredRelease } from './releases.ts'
-import { type Outcome, type Replanned, replan, tryPlace } from './replan.ts'
+import { type Outcome, type Replanned, replan } from './replan.ts'
 import type { Begin, Rollouts } from './rollouts.ts'
 
 /** What came of a push or of a signature. */

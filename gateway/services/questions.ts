@@ -7,7 +7,8 @@ import { whyNot } from '../place/why-not.ts'
 import type { PlaceInput, Plan } from '../plan.ts'
 import { trafficOf } from './measured.ts'
 import { notFound } from './not-found.ts'
-import { placeInput, type Workshop } from './replan.ts'
+import { placeInput } from './place-apps.ts'
+import type { Workshop } from './workshop.ts'
 
 /** Questions about the plan that runs, answered by the solver that made it. Nothing is changed. */
 

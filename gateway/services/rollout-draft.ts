@@ -2,8 +2,8 @@ import { wavesOf } from '../distribute/waves.ts'
 import { brokenLinks, flipTogether } from '../place/breaks.ts'
 import type { Plan } from '../plan.ts'
 import type { Store } from '../store/store.ts'
-import { epochFloorKey, type Workshop } from './replan.ts'
 import type { RolloutRecord } from './rollout-record.ts'
+import { epochFloorKey, type Workshop } from './workshop.ts'
 
 interface WavesAsked {
   readonly app: string
