@@ -1,4 +1,4 @@
-import { bytesEqual, toHex } from '@hypha/core/bytes/text.ts'
+import { bytesEqual, concatBytes, toHex } from '@hypha/core/bytes/text.ts'
 import type { Crypto } from '@hypha/core/ports/crypto.ts'
 import { type CheckpointPiece, checkpointPiece, maxPieceBytes } from '@hypha/core/wire/messages/checkpoint.ts'
 import { Buckets } from '../broker/bucket.ts'
@@ -60,7 +60,7 @@ export class Assembly {
     this.#bytes += piece.bytes.length
     if (begun.bytes < begun.size) return null
     this.forget(node)
-    const whole = join(begun.pieces, begun.bytes)
+    const whole = concatBytes(begun.pieces)
     return begun.bytes === begun.size && bytesEqual(this.#sha256(whole), begun.digest)
       ? { digest: begun.digest, whole }
       : null
@@ -97,14 +97,4 @@ export class Assembly {
   #makeRoom(now: number): void {
     for (const [node, { at }] of this.#begun) if (now - at > this.#limits.idleMs) this.forget(node)
   }
-}
-
-function join(pieces: readonly Uint8Array[], size: number): Uint8Array {
-  const whole = new Uint8Array(size)
-  let at = 0
-  for (const piece of pieces) {
-    whole.set(piece, at)
-    at += piece.length
-  }
-  return whole
 }
