@@ -76,10 +76,10 @@ export class Incoming {
     const name = `${instanceName(instance)} ${toHex(call.id)}`
     const fingerprint = fingerprintOf(call)
     const known = this.#running.get(name) ?? this.#answers.get(name)
-    // Its callee may have left since it began here: who made it hears of it all the same, and doesn't make it elsewhere again.
-    const made = known !== undefined && known.from === call.from && known.fingerprint === fingerprint
-    if (!made && call.from !== node && !isListed(app, call)) {
-      return fresh(failed('link-not-listed', `${node} is not told to answer ${describe(call)}`))
+    if (call.from !== node && !isListed(app, call)) {
+      // Its callee may have left since it began here: who made it hears of it all the same, and doesn't make it elsewhere again.
+      const made = known !== undefined && known.from === call.from && known.fingerprint === fingerprint
+      if (!made) return fresh(failed('link-not-listed', `${node} is not told to answer ${describe(call)}`))
     }
     if (known !== undefined) {
       if (known.fingerprint !== fingerprint) {
