@@ -6,6 +6,7 @@ import { fleetTopics } from '@hypha/core/wire/topics.ts'
 import { connectionError } from './connection-error.ts'
 import type { LinkOptions, LinkTiming } from './link.ts'
 import { type Client, MqttClient } from './mqtt-client.ts'
+import { publishFrame } from './publish-frame.ts'
 
 /** What outlives a connection: the TLS session, by which the next one begins without a full handshake. */
 export class TlsState {
@@ -146,10 +147,17 @@ export class Connection {
     if (this.#outstanding.size >= this.#maxInFlight) {
       throw new HyphaError('link-busy', `${this.#maxInFlight} messages await their acknowledgement`, { where: topic })
     }
+    if (options.qos === 0 && options.retain !== true) return this.#write(publishFrame(topic, payload))
     const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)
     await this.#track<void>((done) =>
       this.#client.publish(topic, bytes, options, (error) => done(error ?? null, undefined)),
     )
+  }
+
+  /** Past mqtt.js, which has nothing to remember of it, and would write it in four parts one step later. */
+  #write(frame: Buffer): Promise<void> {
+    if (!this.#client.connected) return Promise.reject(cut())
+    return this.#track<void>((done) => this.#client.stream.write(frame, (error) => done(error ?? null, undefined)))
   }
 
   /** mqtt.js forgets callbacks when a connection ends: here each is answered. */
