@@ -14,6 +14,8 @@ import type { Waits } from './waits.ts'
 /** Calls that wait at this node, in all and of one node. [P 11.6] */
 const maxWaiting = 256
 const maxWaitingOfNode = 128
+/** Of SHA-256. */
+const digestBytes = 32
 
 export interface IncomingPorts {
   readonly node: string
@@ -220,8 +222,10 @@ const deadlock = (call: IncomingCall, path: readonly string[], chain: readonly s
 const describe = ({ interface: name, func, caller, callee, from }: IncomingCall): string =>
   `${name}#${func} of ${endName(callee)} for ${endName(caller)} on ${from}`
 
+/** Short arguments, as most are, as they are: what is as short as their digest needs none. */
 function fingerprintOf({ interface: name, func, args }: IncomingCall): string {
-  return `${name}#${func} ${toHex(nodeCrypto.sha256(args))}`
+  const short = args.length < digestBytes
+  return `${name}#${func} ${toHex(short ? args : nodeCrypto.sha256(args))}`
 }
 
 /** What a call is refused with whose bytes or ports fail in a way that nobody foresaw. */
