@@ -141,7 +141,7 @@ void cell_stop(cell *c) {
     if (saved != code_ok) {
       ring_undo(c->ring);
       host_undo(c);
-      report_event(c, saved, "its state was not saved; the one saved before counts");
+      report_event(c, saved, "its state was not saved");
     } else {
       host_keep(c);
       ring_keep(c->ring);
@@ -161,7 +161,7 @@ code cell_hand_over(cell *c) {
 code cell_revert(cell *c) {
   c->used = 0;
   c->status = cell_stopped;
-  report_event(c, code_board_reverted, "what was on trial has failed; what ran before runs again");
+  report_event(c, code_board_reverted, "what ran before runs again");
   TRY(slots_revert(&c->held->slots, &c->held->store));
   return cell_start(c);
 }

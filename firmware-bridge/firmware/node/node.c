@@ -21,10 +21,10 @@ static __attribute__((noinline)) code open_flash(node *n) {
   if (was) memcpy(&before, written.at, sizeof before);
   TRY(slots_open(&n->held.slots, &n->held.store));
   // What was on trial when the power went isn't tried again by itself.
-  if (was && before.active != n->held.slots.active) report_event(&n->cell, code_board_reverted, "the board started anew before it was confirmed");
+  if (was && before.active != n->held.slots.active) report_event(&n->cell, code_board_reverted, "what ran before runs again");
   bool reverted = false;
   TRY(firmware_open(&n->held, &reverted));
-  if (reverted) report_event(&n->cell, code_board_reverted, "the firmware on trial was never confirmed; the one before runs again");
+  if (reverted) report_event(&n->cell, code_board_reverted, "the firmware before runs again");
   return code_ok;
 }
 

@@ -1,5 +1,7 @@
 #include "cbor.h"
 
+#include "../wasm/read.h"
+
 enum { most_depth = 16 };
 
 /** Where reading has come to. */
@@ -19,23 +21,6 @@ static const uint8_t *head(cbor item, uint64_t *argument) {
   else
     for (uint32_t width = 1u << (info - 24); width > 0; width--) *argument = *argument << 8 | *item++;
   return item;
-}
-
-/** Well-formed UTF-8 (Unicode 15, table 3-7). */
-static bool is_utf8(const uint8_t *at, const uint8_t *end) {
-  while (at < end) {
-    uint8_t lead = *at++;
-    if (lead < 0x80) continue;
-    int more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
-    if (lead < 0xc2 || lead > 0xf4 || end - at < more) return false;
-    uint8_t low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
-    uint8_t high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-    if (at[0] < low || at[0] > high) return false;
-    for (int i = 1; i < more; i++)
-      if ((at[i] & 0xc0) != 0x80) return false;
-    at += more;
-  }
-  return true;
 }
 
 static code check_item(reader *r, uint32_t tag, int depth);
@@ -76,7 +61,7 @@ static code check_item(reader *r, uint32_t tag, int depth) {
     case cbor_bytes:
     case cbor_text:
       if (argument > left(r)) return code_bytes_truncated;
-      if (major == cbor_text && !is_utf8(r->at, r->at + argument)) return code_bytes_malformed;
+      if (major == cbor_text && !wasm_utf8(r->at, argument)) return code_bytes_malformed;
       r->at += argument;
       return code_ok;
     case cbor_array:
@@ -138,7 +123,15 @@ cbor cbor_next(cbor item) {
   return item;
 }
 
-cbor cbor_end(cbor list) { return count_of(list) == 0 ? NULL : cbor_next(list); }
+cbor cbor_step(cbor walk[2]) {
+  if (walk[1] != NULL) walk[0] = cbor_next(walk[0]);
+  else {
+    if (count_of(walk[0]) == 0) return NULL;
+    walk[1] = cbor_next(walk[0]);
+    walk[0] = cbor_first(walk[0]);
+  }
+  return walk[0] != walk[1] ? walk[0] : NULL;
+}
 
 cbor cbor_get(cbor map, uint32_t key) {
   cbor at = cbor_first(map);

@@ -28,15 +28,15 @@ span cbor_content(cbor item);
 bool cbor_content_is(cbor item, span bytes);
 /** The first item in an array, a map or a tag; none where there is none. */
 cbor cbor_first(cbor item);
-/** Behind the last item of an array that may be null; equal to cbor_first where there are none. */
-cbor cbor_end(cbor list);
 /** The item behind this one, or where that would stand. */
 cbor cbor_next(cbor item);
 /** The value of a key that is a small number; none where it isn't there. */
 cbor cbor_get(cbor map, uint32_t key);
 
+/** The next item of a list that may be null; NULL behind the last. Begins with the list itself and NULL. */
+cbor cbor_step(cbor walk[2]);
 /** Over the items of a list that may be null: `for EACH(item, list)`. */
-#define EACH(name, list) (cbor end_##name = cbor_end(list), name = cbor_there(list) ? cbor_first(list) : NULL; name != end_##name; name = cbor_next(name))
+#define EACH(name, all) (cbor walk_##name[2] = {(all), NULL}, name; (name = cbor_step(walk_##name)) != NULL;)
 
 /* Of records: what stands under a key. */
 span content_of(cbor map, uint32_t key);

@@ -138,7 +138,8 @@ static bool has_twice(cbor list, uint32_t key) {
   return false;
 }
 
-code root_check(cbor payload) {
+/* Apart from the check of signatures, which needs the stack for itself. */
+__attribute__((noinline)) code root_check(cbor payload) {
   role gateway = role_of(payload, root_gateway);
   for (uint32_t which = root_root; which <= root_gateway; which++) {
     role each = role_of(payload, which);

@@ -60,14 +60,10 @@ enum wasm_error wasm_call(struct wasm_instance *instance, uint32_t function, uin
     if (instance->depth >= instance->maximum_depth || (size_t)(instance->stack_end - sp) <= value_slots(entry))
         return wasm_error_trap_stack;
     memcpy(sp + 1, values, entry->params * sizeof *values);
-    const struct wasm_table_function *running = instance->function;
-    const uint8_t *end = instance->end;
     instance->depth++;
     enum wasm_error error = function < module->imported_functions ? wasm_call_import(instance, function, sp + 1)
                                                                   : wasm_interpret(instance, entry, sp + entry->params);
     instance->depth--;
-    instance->function = running;
-    instance->end = end;
     instance->sp = sp;
     if (error == wasm_ok) memcpy(values, sp + 1, entry->results * sizeof *values);
     return error;

@@ -2,7 +2,7 @@
 # of one program: all of it small, and the one file that is a loop over instructions fast.
 
 wasm_flags := -Os -fno-move-loop-invariants -fno-tree-dominator-opts -fno-math-errno -fbuiltin -fno-jump-tables -Wno-pedantic
-wasm_loop_flags := $(wasm_flags) -O2 -fmove-loop-invariants -ftree-dominator-opts --param max-goto-duplication-insns=3 -fno-schedule-insns -fno-schedule-insns2 -fno-tree-pre -fno-gcse -fno-reorder-blocks -fno-pie
+wasm_loop_flags := $(wasm_flags) -O2 -fmove-loop-invariants -ftree-dominator-opts --param max-goto-duplication-insns=8 -fno-schedule-insns -fno-schedule-insns2 -fno-tree-pre -fno-gcse -freorder-blocks-algorithm=simple -fno-pie
 
 wasm := $(sort $(wildcard wasm/*.c))
 hypha_wasm := tools/hypha-wasm.c $(sort $(wildcard tools/wasm/*.c))

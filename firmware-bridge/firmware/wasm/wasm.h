@@ -260,9 +260,6 @@ struct wasm_instance {
     uint64_t *stack;
     uint64_t *stack_end;
     uint64_t *sp;
-    /* The running function, and the end of its code. */
-    const struct wasm_table_function *function;
-    const uint8_t *end;
     struct wasm_store *store;
     void *user;
     /* What is left of the fuel that a call was given. A taken branch and a call cost 1, bulk instructions 1 per 64 bytes or elements. */
