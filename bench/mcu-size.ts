@@ -35,6 +35,7 @@ export async function run(): Promise<BenchResult> {
     const parts = partsOf(make(out, 'size'))
     const libgcc = parts.get('libgcc')?.flash ?? 0
     const all = parts.get('all')!
+    const ram = ramObjects(out).set('stack', stackOf(out))
     const figures: Record<string, number> = {
       interpreter_flash_bytes: sum(interpreter),
       interpreter_ram_bytes: structBytes(out) + stackBytes(objects),
@@ -43,7 +44,7 @@ export async function run(): Promise<BenchResult> {
       host_binding_flash_bytes: sum(bindingFiles),
       libgcc_flash_bytes: libgcc,
       total_flash_bytes: all.flash - libgcc,
-      total_ram_bytes: all.ram - slotsInRam(out),
+      total_ram_bytes: all.ram - ram.get('flash')!,
       vs_wasm3: sum(interpreter) / wasm3FlashBytes,
       vs_wamr: sum(interpreter) / wamrFlashBytes,
     }
@@ -52,6 +53,13 @@ export async function run(): Promise<BenchResult> {
       figures[`${name}_flash_bytes`] = part.flash
       figures[`${name}_ram_bytes`] = part.ram
     }
+    let rest = figures.total_ram_bytes!
+    for (const [name, bytes] of ram) {
+      if (name === 'flash') continue
+      figures[`ram_${name}_bytes`] = bytes
+      rest -= bytes
+    }
+    figures.ram_rest_bytes = rest
     return {
       bench: 'mcu-size',
       sizes: { core: 'Cortex-M3', board: 'lm3s6965evb', aims },
@@ -69,12 +77,30 @@ function make(out: string, target: string): string {
 
 const compiler = (): string => execFileSync('arm-none-eabi-gcc', ['--version'], { encoding: 'utf8' }).split('\n')[0]!
 
-/** The emulator has no flash that can be written: on this board a piece of its RAM stands for it. */
-function slotsInRam(out: string): number {
-  const elf = join(out, 'lm3s6965evb/slot-a.elf')
-  const symbols = execFileSync('arm-none-eabi-nm', ['-S', elf], { encoding: 'utf8' })
-  const [, bytes] = /^\S+ (\S+) b flash\S*$/m.exec(symbols)!
-  return Number.parseInt(bytes!, 16)
+/** What each of the larger objects in RAM is for. On this board a piece of its RAM stands for flash, since the emulator has none that can be written. */
+const ramNames: Readonly<Record<string, string>> = {
+  arena: 'arena',
+  flash: 'flash',
+  ring: 'line_ring',
+  ram_wire_arena: 'wire_buffers',
+  ram_wire: 'wire',
+  ram_ring: 'telemetry_ring',
+  ram_cell: 'instance',
+  ram_held: 'held_facts',
+}
+
+/** Lines of `symbol size`, in hexadecimal digits. */
+function ramObjects(out: string): Map<string, number> {
+  const lines = make(out, 'ram').trim().split('\n')
+  return new Map(
+    lines.map((line) => line.split(' ')).map(([name, size]) => [ramNames[name!]!, Number.parseInt(size!, 16)]),
+  )
+}
+
+function stackOf(out: string): number {
+  const symbols = execFileSync('arm-none-eabi-nm', [join(out, 'lm3s6965evb/slot-a.elf')], { encoding: 'utf8' })
+  const at = (name: string) => Number.parseInt(new RegExp(`^(\\S+) \\S ${name}$`, 'm').exec(symbols)![1]!, 16)
+  return at('image_stack_end') - at('image_stack')
 }
 
 /** Code, constants and the first values of variables. */
