@@ -104,8 +104,13 @@ export class Activation {
    */
   async boot(due: Prepared | null = null): Promise<void> {
     if (this.#running !== null) return
+    // What comes before it is there waits for it.
+    this.#between.open([])
     const plan = await planBoot(this.#app, due, this.#ports, this.#status)
-    if (plan === null) return this.#status.set('receiving')
+    if (plan === null) {
+      this.#between.empty()
+      return this.#status.set('receiving')
+    }
     const { installed, state } = plan
     try {
       if (plan.flipped) plan.tellFlip()

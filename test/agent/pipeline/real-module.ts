@@ -57,11 +57,11 @@ export async function until(what: string, holds: () => boolean): Promise<void> {
   }
 }
 
-/** A node whose sandbox is the real one, with all that its turns have left behind. */
-export async function realNode(network: Network) {
+/** A node whose sandbox is the real one, with all that its turns have left behind. `files`: its disk. */
+export async function realNode(network: Network, files = new LossyFiles()) {
   const turns: TurnRecord[] = []
   const made: Sandbox[] = []
-  const node = await startNode(new LossyFiles(), network, clock, 'boot 1', null, ({ commit, event }) => {
+  const node = await startNode(files, network, clock, 'boot 1', null, ({ commit, event }) => {
     const sandbox = createSandbox({
       node: 'pi-7',
       clock,

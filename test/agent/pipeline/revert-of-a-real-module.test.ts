@@ -1,5 +1,6 @@
 import { toHex } from '@hypha/core/bytes/text.ts'
 import { expect, test } from 'vitest'
+import { LossyFiles } from '../../support/lossy-files.ts'
 import { Network } from './node.ts'
 import { clock, counter, realNode, sectionOf, until } from './real-module.ts'
 
@@ -75,5 +76,30 @@ test('A release that is installed at once is given what waited for the one befor
   expect(handled().map(({ number }) => number)).toEqual(Array.from({ length: last }, (_, index) => index + 1))
   expect(new Set(handled().map(({ epoch }) => epoch))).toEqual(new Set([1, 2]))
   expect(counts().at(-1)).toBe(last % 256)
+  await close()
+}, 120_000)
+
+test('Inputs that come while a node starts wait for its app: those that come after it is there don’t overtake them.', async () => {
+  const network = new Network()
+  const files = new LossyFiles()
+  const before = await realNode(network, files)
+  await before.node.boot()
+  network.direct(1, sectionOf(network, 1, {}, await counter()))
+  before.node.connect()
+  await until('it is confirmed', () => before.node.status() === 'confirmed')
+  before.give(1)
+  await until('it has counted', () => before.handled().length === 1)
+  await before.close()
+
+  const { node, give, handled, close } = await realNode(network, files)
+  const booted = node.boot()
+  await Promise.resolve()
+  give(2)
+  give(3)
+  expect(node.section()?.running ?? null).toBeNull()
+  await booted
+  give(4)
+  await until('all is handled', () => handled().at(-1)?.number === 4)
+  expect(handled().map(({ number }) => number)).toEqual([2, 3, 4])
   await close()
 }, 120_000)
