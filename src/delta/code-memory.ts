@@ -118,7 +118,6 @@ export class CodeMemory {
     const trail = new Trail()
     const now = this.#scratch
     let opcodes = 0
-    let local = 0
     for (let at = from; at < end; ) {
       const slots = [trail.byOps, trail.byKeys]
       for (const [i, { places, ends }] of this.models.entries()) {
@@ -126,20 +125,9 @@ export class CodeMemory {
         ends[slots[i]!] = end
       }
       at = this.#fetch(at, end, now)
-      this.#teach(now, opcodes, local)
+      this.#coder.teach(ownOpcodes(this.body, opcodes), 8, prefixOf(now.op))
       trail.push(now)
       opcodes = ((opcodes << 10) | now.op) & 0x3fffffff
-      for (let i = 0; i < now.count; i++) if (now.kind[i] === Kind.local) local = now.low[i]!
-    }
-  }
-
-  #teach({ op, count, kind, low }: Instruction, opcodes: number, local: number): void {
-    const coder = this.#coder
-    coder.teach(ownOpcodes(this.body, opcodes), 8, prefixOf(op))
-    for (let i = 0; i < count; i++) {
-      if (kind[i] !== Kind.local) continue
-      const value = low[i]! >>> 0 < 255 ? low[i]! : 255
-      coder.teach(ownLocal(this.body, local, op), 8, value)
     }
   }
 

@@ -265,7 +265,7 @@ const clamped = (chance: number): number =>
   chance < leastChance ? leastChance : Math.min(chance, 65_536 - leastChance)
 
 /** Of all sets: those that the place names, and behind them those that the contexts name which were used before. */
-function initialWeights(): Int32Array {
+export function initialWeights(): Int32Array {
   return new Int32Array((weightSets + (2 << maxInputs)) * maxInputs).fill(initialWeight, 0, weightSets * maxInputs)
 }
 

@@ -9,7 +9,7 @@ import { McuApplier } from './mcu/applier.ts'
 import { readModule } from './module.ts'
 import { codeModule, type Watcher } from './module-codec.ts'
 import { NumberCoder } from './numbers.ts'
-import { initialState, priorBytes } from './prior.ts'
+import { initialState, priorText } from './prior.ts'
 import { Sink } from './sink.ts'
 
 /** What the first byte of a patch says of what follows [D 2.1]. */
@@ -185,7 +185,7 @@ export function applyByKernel(
 ): Uint8Array<ArrayBuffer> | null {
   const { kind, tableBits } = readPatchHeader(patch[0])
   if (kind !== 'module' || tableBits === null) return null
-  return kernel.apply({ base, patch: patch.subarray(1), prior: priorBytes(), tableBits, maxBytes })
+  return kernel.apply({ base, patch: patch.subarray(1), prior: priorText(), tableBits, maxBytes })
 }
 
 /** Applies a patch that is there as a whole; errors as of `PatchDecoder`. */

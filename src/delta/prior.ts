@@ -1,11 +1,14 @@
-import { freshCell, knownCheck, type Learnt } from './coder.ts'
+import { freshCell, initialWeights, knownCheck, type Learnt, maxInputs } from './coder.ts'
 import { squash, stretch } from './logistic.ts'
 import { priorTable } from './prior-table.ts'
 
 /**
- * What a coder knows before its first bit [D 3.8]: the cells that save the most, from coding pairs of modules that aren't measured by (docs/delta.md names
- * them). Two bytes a cell, in base64: how far it is behind the last one, then its chance in 32 steps of the logistic domain and three bits of its check.
+ * What a coder knows before its first bit [D 3.8]: the weights and the cells that save the most, from coding pairs of modules that aren't measured by
+ * (docs/delta.md names them). In base64: how many sets of weights there are (16 bits, lowest byte first), of each its number (16 bits) and its weights
+ * in steps of 1 / 128; then two bytes a cell, how far it is behind the last one, and its chance in 32 steps of the logistic domain and three bits of its check.
  */
+
+const weightStep = 512
 
 /** Chances are told in as many steps. */
 const levels = 32
@@ -25,15 +28,27 @@ export function initialState(bits: number): Learnt {
   const known = Int32Array.from({ length: 256 }, (_, told) => {
     return (chanceOf(told & (levels - 1)) << 16) | knownCheck((told >> 5) << 22) | trust
   })
-  const bytes = priorBytes()
+  const bytes = fromBase64(priorTable)
+  const weights = initialWeights()
+  const firstCell = 2 + sixteen(bytes, 0) * setBytes
+  for (let at = 2; at < firstCell; at += setBytes) {
+    const first = sixteen(bytes, at) * maxInputs
+    for (let i = 0; i < maxInputs; i++) weights[first + i] = ((bytes[at + 2 + i]! << 24) >> 24) * weightStep
+  }
   let cell = 0
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = firstCell; at < bytes.length; ) {
     const gap = bytes[at++]!
     cell += gap
     if (gap !== longGap) cells[cell & mask] = known[bytes[at++]!]!
   }
-  return { cells }
+  return { cells, weights }
 }
+
+const setBytes = 2 + maxInputs
+const sixteen = (bytes: Uint8Array, at: number): number => bytes[at]! | (bytes[at + 1]! << 8)
+
+/** The table as it is told, for the kernel. */
+export const priorText = (): Uint8Array => new TextEncoder().encode(priorTable)
 
 /** How often each context was a zero and a one while a pair was coded, and the bytes of its patch. */
 export interface Tally {
@@ -45,8 +60,8 @@ export interface Tally {
 const mostCounted = 30
 const mostSaved = 4
 
-/** The table for `prior-table.ts` from pairs that were coded without one: the `most` cells that save the largest shares of patches. */
-export function packPrior(tallies: readonly Tally[], most: number): string {
+/** The table for `prior-table.ts` from pairs that were coded without one: their weights, and the `most` cells that save the largest shares of patches. */
+export function packPrior(tallies: readonly Tally[], most: number, weights: Int32Array): string {
   const sums = new Map<number, { zeros: number; ones: number; pairs: number }>()
   for (const { contexts } of tallies) {
     for (const [context, [zeros, ones]] of contexts) {
@@ -75,7 +90,7 @@ export function packPrior(tallies: readonly Tally[], most: number): string {
     best.set(cell, { told: level | (((context >>> 22) & 7) << 5), saves })
   }
   const chosen = [...best].sort((a, b) => b[1].saves - a[1].saves || a[0] - b[0]).slice(0, most)
-  const bytes: number[] = []
+  const bytes = packWeights(weights)
   let last = 0
   for (const [cell, { told }] of chosen.sort((a, b) => a[0] - b[0])) {
     let gap = cell - last
@@ -86,8 +101,17 @@ export function packPrior(tallies: readonly Tally[], most: number): string {
   return toBase64(Uint8Array.from(bytes))
 }
 
-/** The table as it is told. */
-export const priorBytes = (): Uint8Array => fromBase64(priorTable)
+function packWeights(weights: Int32Array): number[] {
+  const before = initialWeights()
+  const sets: number[][] = []
+  for (let set = 0; set * maxInputs < weights.length; set++) {
+    const places = Array.from({ length: maxInputs }, (_, i) => set * maxInputs + i)
+    if (places.every((at) => weights[at] === before[at])) continue
+    const told = places.map((at) => Math.max(-128, Math.min(127, Math.round(weights[at]! / weightStep))) & 255)
+    sets.push([set & 255, set >> 8, ...told])
+  }
+  return [sets.length & 255, sets.length >> 8, ...sets.flat()]
+}
 
 const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
 

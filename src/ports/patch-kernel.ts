@@ -3,7 +3,7 @@ export interface KernelJob {
   readonly base: Uint8Array
   /** Without its first byte. */
   readonly patch: Uint8Array
-  /** Cells of the coder's table that are known beforehand [D 3.8]. */
+  /** What the coder knows beforehand, in base64 [D 3.8]. */
   readonly prior: Uint8Array
   /** Cells of the coder's table, as a power of two [D 2.2]. */
   readonly tableBits: number

@@ -143,7 +143,6 @@ function readBody(): void {
   unread = 0
   forget()
   let opcodes: u32 = 0
-  let last: u32 = 0
   for (let at = from; at < end; ) {
     const slot0 = 4 * byOps()
     const slot1 = 4 * byKeys()
@@ -154,15 +153,8 @@ function readBody(): void {
     at = read(at, end, scratch)
     const op: u32 = opOf(scratch)
     teach(ownOpcodes(opcodes), 8, firstByte(op))
-    const count = countOf(scratch)
-    for (let i = 0; i < count; i++) {
-      if (kindOf(scratch, i) !== local) continue
-      const value = min<u32>(255, lowOf(scratch, i))
-      teach(ownLocal(last, op), 8, value)
-    }
     pushTrail(scratch)
     opcodes = ((opcodes << 10) | op) & 0x3fffffff
-    for (let i = 0; i < count; i++) if (kindOf(scratch, i) === local) last = lowOf(scratch, i)
   }
   one = kept1
   two = kept2

@@ -66,8 +66,15 @@ export function beginCoder(bits: u32, prior: usize, priorEnd: usize, patch: usiz
   for (let uses = 0; uses < 64; uses++) store<i32>(rates + 4 * uses, 655360 / (min<i32>(uses, slowest) * 10 + 15))
   found = take(4 * maxInputs)
   contexts = take(4 * maxInputs)
+  const known = take(priorEnd - prior)
+  const knownEnd = fromBase64(prior, priorEnd, known)
+  const firstCell = known + 2 + (maxInputs + 2) * load<u16>(known)
+  for (let at = known + 2; at < firstCell; at += maxInputs + 2) {
+    const set = weights + 4 * maxInputs * <usize>load<u16>(at)
+    for (let i = 0; i < maxInputs; i++) store<i32>(set + 4 * i, (<i32>load<i8>(at + 2 + i)) * 512)
+  }
   let cell: u32 = 0
-  for (let at = prior; at < priorEnd; ) {
+  for (let at = firstCell; at < knownEnd; ) {
     const gap: u32 = load<u8>(at++)
     cell += gap
     if (gap === 255) continue
@@ -78,6 +85,25 @@ export function beginCoder(bits: u32, prior: usize, priorEnd: usize, patch: usiz
   from = patch
   end = patchEnd
   for (let i = 0; i < 4; i++) value = (value << 8) | next()
+}
+
+function fromBase64(from: usize, to: usize, into: usize): usize {
+  let at = into
+  let bits: u32 = 0
+  let held = 0
+  for (let next = from; next < to; next++) {
+    const digit: u32 = load<u8>(next)
+    bits <<= 6
+    if (digit >= 0x61) bits |= digit - 0x61 + 26
+    else if (digit >= 0x41) bits |= digit - 0x41
+    else if (digit >= 0x30) bits |= digit - 0x30 + 52
+    else bits |= digit === 0x2b ? 62 : 63
+    held += 6
+    if (held < 8) continue
+    held -= 8
+    store<u8>(at++, bits >> held)
+  }
+  return at
 }
 
 /** Math.round(level / 31 * 4094). */
@@ -109,6 +135,8 @@ export function code(chance: u32): u32 {
   return bit
 }
 
+// @ts-ignore: a decorator of AssemblyScript
+@inline
 function find(context: u32): usize {
   const at = cells + 4 * (context & mask)
   const cell = load<u32>(at)
@@ -118,6 +146,8 @@ function find(context: u32): usize {
   return at
 }
 
+// @ts-ignore: a decorator of AssemblyScript
+@inline
 function learn(at: usize, bit: u32): void {
   const cell = load<u32>(at) ^ turned
   const uses = cell & 63
