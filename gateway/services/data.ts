@@ -1,4 +1,3 @@
-import { HyphaError } from '@hypha/core/errors.ts'
 import { logLevels } from '@hypha/core/wire/messages/report.ts'
 import type {
   EventLine,
@@ -14,7 +13,7 @@ import type { Services } from '../admin/api/services.ts'
 import type { SeriesFilter } from '../store/series.ts'
 import type { Store } from '../store/store.ts'
 import type { GatewayDeps } from './deps.ts'
-import type { Feeds } from './feeds.ts'
+import { Feeds } from './feeds.ts'
 import { notFound } from './not-found.ts'
 
 const maxPoints = 100_000
@@ -31,18 +30,27 @@ export function dataServices(
     if (store.sites.get(site) === null) throw notFound('site', site)
     return store.sites.telemetry(site)
   }
-  const own = ({ site }: { readonly site?: string }): true => {
-    if (site === undefined) return true
-    throw new HyphaError('request-invalid', 'What a site forwards comes in batches, and is not followed', {
-      where: 'site',
-      mend: 'Ask again and again, without following.',
+  const ofSites = new Map<string, Feeds>()
+  /** What a site forwards comes a batch at a time, about as fast as it is stored there. */
+  const feedsOf = ({ site }: { readonly site?: string }): Feeds => {
+    if (site === undefined) return feeds
+    const known = ofSites.get(site)
+    if (known !== undefined) return known
+    of({ site })
+    const made = new Feeds()
+    store.sites.listen(site, ({ values, logs, events }) => {
+      made.values.publish(values.map(asValue))
+      made.logs.publish(logs)
+      made.events.publish(events)
     })
+    ofSites.set(site, made)
+    return made
   }
   return {
     values: {
       last: async (filter) => of(filter).series.latest(seriesFilter(filter)).map(asValue),
       history: async (query) => history(of(query), query, clock.now()),
-      follow: (filter, signal) => own(filter) && feeds.values.follow((value) => valueMatches(filter, value), signal),
+      follow: (filter, signal) => feedsOf(filter).values.follow((value) => valueMatches(filter, value), signal),
     },
     logs: {
       query: async (query) => {
@@ -51,7 +59,7 @@ export function dataServices(
           .filter((line) => logMatches(query, line))
         return newest(found, query.limit)
       },
-      follow: (query, signal) => own(query) && feeds.logs.follow((line) => logMatches(query, line), signal),
+      follow: (query, signal) => feedsOf(query).logs.follow((line) => logMatches(query, line), signal),
     },
     events: {
       query: async (query) => {
@@ -60,7 +68,7 @@ export function dataServices(
           .filter((line) => lineMatches(query, line))
         return newest(found, query.limit)
       },
-      follow: (query, signal) => own(query) && feeds.events.follow((line) => lineMatches(query, line), signal),
+      follow: (query, signal) => feedsOf(query).events.follow((line) => lineMatches(query, line), signal),
     },
   }
 }

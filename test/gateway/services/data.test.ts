@@ -56,6 +56,50 @@ test('lines are picked by level and time', async () => {
   expect(await texts({ app: 'other' })).toEqual([])
 })
 
+test('what a site forwards is followed as what is the fleet’s own, and neither is taken for the other', async () => {
+  const { services, store, clock } = await startGateway()
+  const incarnation = new Uint8Array(8).fill(1)
+  const end = new AbortController()
+  expect(() => services.logs.follow({ site: 'north' }, end.signal)).toThrow(/no site north/)
+  store.sites.invite({ tokenDigest: 'x', site: 'north', expiresAt: clock.now() }, 1, clock.now())
+  store.sites.hello('north', incarnation, 0, clock.now())
+  const [values, logs, own] = [
+    services.values.follow({ site: 'north', metric: 't' }, end.signal),
+    services.logs.follow({ site: 'north', level: 'warn' }, end.signal),
+    services.logs.follow({}, end.signal),
+  ]
+  const series = { app: 'a', module: 'm', home: null, node: 'pi-7', incarnation, epoch: 1 }
+  const line = { node: 'pi-7', app: 'a', module: 'm', home: null }
+  store.sites.take(
+    'north',
+    incarnation,
+    {
+      after: 0,
+      upTo: 5,
+      series: [
+        { ...series, metric: 't' },
+        { ...series, metric: 'u' },
+      ],
+      samples: [
+        { series: 0, at: 10, seq: 1, value: 20 },
+        { series: 0, at: 11, seq: 2, value: 21 },
+        { series: 1, at: 11, seq: 3, value: 22 },
+      ],
+      events: [],
+      logs: [
+        { ...line, number: 4, at: 12, level: 'info', text: 'damp' },
+        { ...line, number: 5, at: 12, level: 'warn', text: 'dry' },
+      ],
+    },
+    clock.now(),
+  )
+  const first = async <T>(of: AsyncIterable<T>): Promise<T> => (await of[Symbol.asyncIterator]().next()).value as T
+  expect(await first(values)).toMatchObject({ metric: 't', value: 21, at: 11, node: 'pi-7' })
+  expect(await first(logs)).toMatchObject({ text: 'dry', level: 'warn' })
+  end.abort()
+  expect(await first(own)).toBeUndefined()
+})
+
 const value = (number: number): Value => ({
   app: 'a',
   module: 'm',

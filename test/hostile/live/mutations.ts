@@ -31,7 +31,7 @@ const enrol = 'gateway/enrol/join.ts'
 const accept = 'gateway/push/accept.ts'
 const hub = 'gateway/uplink/site-hub.ts'
 const siteJoin = 'gateway/uplink/site-join.ts'
-const sites = 'gateway/store/sites.ts'
+const forwarded = 'gateway/store/forwarded.ts'
 
 const one = (name: string, file: string, find: string, replace: string, ...fails: readonly string[]): Mutation => ({
   name,
@@ -465,14 +465,14 @@ export const mutations: readonly Mutation[] = [
   ),
   one(
     'in whose name the rows of a site are stored',
-    sites,
+    forwarded,
     'openTelemetry(db, `${fleet}/${site}`)',
     'openTelemetry(db, fleet)',
     'uplink/rows-of-another',
   ),
   unless(
     'that the rows of a site follow each other',
-    sites,
+    forwarded,
     'batch.after !== row.cursor || batch.upTo <= batch.after',
     'uplink/replayed',
   ),
