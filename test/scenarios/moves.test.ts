@@ -1,7 +1,6 @@
-import { join } from 'node:path'
-import Sqlite from 'better-sqlite3'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { eventually, Fleet } from '../support/fleet.ts'
+import { allHeardOnce, askStore, storedValues } from './stored-values.ts'
 import { ask, type EventLine, eventOf, lastValue, steadySensor, writeApp } from './support.ts'
 
 // A device says 1, 2, 3, …; a tally of its own counts what it hears, on whichever of two edges it is let. What it has counted goes with it.
@@ -80,64 +79,20 @@ async function letIn(to: string, from: string): Promise<void> {
 }
 
 /** Who has the tally, by the gateway's own word. */
-function holder(): { node: string; status: string } {
-  const db = new Sqlite(join(fleet.folder, 'hypha/gateway/hypha.db'), { readonly: true })
-  try {
-    return db.prepare<[], { node: string; status: string }>('SELECT node, status FROM holders').get()!
-  } finally {
-    db.close()
-  }
-}
+const holder = () =>
+  askStore(fleet, (db) => db.prepare<[], { node: string; status: string }>('SELECT node, status FROM holders').get()!)
 
-interface Row {
-  readonly node: string
-  readonly value: number
-  readonly times: number
-}
-
-/** Every value that was stored of a metric, and how often. */
-function stored(metric: string): Row[] {
-  const db = new Sqlite(join(fleet.folder, 'hypha/gateway/hypha.db'), { readonly: true })
-  try {
-    return db
-      .prepare<[string], Row>(
-        `SELECT min(node) AS node, value, count(*) AS times FROM samples JOIN series ON series.id = samples.series
-        WHERE app = 'app' AND metric = ? GROUP BY value ORDER BY value`,
-      )
-      .all(metric)
-  } finally {
-    db.close()
-  }
-}
+const stored = (metric: string) => storedValues(fleet, 'app', metric)
 
 /** What waits for whom. */
-function waiting(): string {
-  const db = new Sqlite(join(fleet.folder, 'hypha/gateway/hypha.db'), { readonly: true })
-  try {
-    const rows = db
-      .prepare('SELECT node, number, CAST(payload AS TEXT) AS said FROM inputs ORDER BY number LIMIT 20')
-      .all()
-    return JSON.stringify([holder(), db.prepare('SELECT node, number, handled FROM checkpoints').all(), rows])
-  } finally {
-    db.close()
-  }
-}
+const waiting = () =>
+  askStore(fleet, (db) => {
+    const checkpoints = db.prepare('SELECT node, number, handled FROM checkpoints').all()
+    const inputs = 'SELECT node, number, CAST(payload AS TEXT) AS said FROM inputs ORDER BY number LIMIT 20'
+    return `; ${JSON.stringify([holder(), checkpoints, db.prepare(inputs).all()])}`
+  })
 
-/** What was said has all been heard, each once. */
-async function allHeardOnce(): Promise<void> {
-  const { value: upTo } = await lastValue(fleet, { app: 'app', metric: 'said' })
-  const missing = () => {
-    const heard = new Set(stored('heard').map(({ value }) => value))
-    return Array.from({ length: upTo }, (_, index) => index + 1).filter((number) => !heard.has(number))
-  }
-  await eventually(
-    `${upTo} to be heard`,
-    () => missing().length === 0 || undefined,
-    30_000,
-    () => `; missing are ${missing().join(', ')}; ${waiting()}`,
-  )
-  expect(stored('heard').filter(({ times }) => times !== 1)).toEqual([])
-}
+const allHeard = () => allHeardOnce(fleet, 'app', waiting)
 
 test('An instance goes on where it was when it moves, and when it comes home: in state and kv, and with each input once.', async () => {
   await letIn('edge-b', 'edge-a')
@@ -146,7 +101,7 @@ test('An instance goes on where it was when it moves, and when it comes home: in
   await letIn('edge-a', 'edge-b')
   await eventOf(fleet, 'app', 'handed-over', /moved from edge-b to edge-a in \d+ ms, 0 turns lost/)
   await heardOn('edge-a', value + 20)
-  await allHeardOnce()
+  await allHeard()
   // Neither began anew, nor lost or doubled a turn.
   for (const metric of ['counted', 'kept']) {
     const rows = stored(metric)
@@ -176,7 +131,7 @@ test('A gateway that is killed while a node has still to let go brings the move 
   })
   const { value } = await lastValue(fleet, { app: 'app', metric: 'counted' })
   await heardOn('edge-b', value + 20)
-  await allHeardOnce()
+  await allHeard()
   expect(stored('counted').filter(({ times }) => times !== 1)).toEqual([])
 })
 
@@ -187,5 +142,5 @@ test('Where a node dies and never says what it kept, the instance goes on from i
   await fleet.hypha(['node', 'label', 'edge-a', 'host'])
   await eventOf(fleet, 'app', 'handed-over', /edge-b is away, .*: it goes on from what it kept at .*is missing/)
   await heardOn('edge-a', value + 20)
-  await allHeardOnce()
+  await allHeard()
 })

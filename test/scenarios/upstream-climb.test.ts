@@ -1,9 +1,9 @@
 import { appendFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import Sqlite from 'better-sqlite3'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { CutProxy } from '../support/cut-proxy.ts'
-import { eventually, Fleet } from '../support/fleet.ts'
+import { Fleet } from '../support/fleet.ts'
+import { allHeardOnce, storedValues } from './stored-values.ts'
 import { ask, eventOf, lastValue, writeApp } from './support.ts'
 import { cloudIsOnline, throughProxy } from './upstream-support.ts'
 
@@ -154,41 +154,8 @@ const nodeOf = async (module: string) =>
 const doneOn = (node: string, since = Date.now()) =>
   lastValue(site, { app: 'garden', metric: 'done' }, (value) => value.node === node && value.at > since)
 
-interface Row {
-  readonly value: number
-  readonly times: number
-}
-
-/** Every value that the site has stored of a metric, and how often. */
-function stored(metric: string): Row[] {
-  const db = new Sqlite(join(site.folder, 'hypha/gateway/hypha.db'), { readonly: true })
-  try {
-    return db
-      .prepare<[string, string], Row>(
-        `SELECT value, count(*) AS times FROM samples JOIN series ON series.id = samples.series
-        WHERE fleet = ? AND metric = ? GROUP BY value ORDER BY value`,
-      )
-      .all(site.name, metric)
-  } finally {
-    db.close()
-  }
-}
-
-/** What was said has all been heard, each once. */
-async function allHeardOnce(): Promise<void> {
-  const { value: upTo } = await lastValue(site, { app: 'garden', metric: 'said' })
-  const missing = () => {
-    const heard = new Set(stored('heard').map(({ value }) => value))
-    return Array.from({ length: upTo }, (_, index) => index + 1).filter((number) => !heard.has(number))
-  }
-  await eventually(
-    `${upTo} to be heard`,
-    () => missing().length === 0 || undefined,
-    60_000,
-    () => `; missing are ${missing().join(', ')}`,
-  )
-  expect(stored('heard').filter(({ times }) => times !== 1)).toEqual([])
-}
+const stored = (metric: string) => storedValues(site, 'garden', metric)
+const allHeard = () => allHeardOnce(site, 'garden')
 
 beforeAll(async () => {
   upstream = await Fleet.start({ name: 'company' })
@@ -258,13 +225,13 @@ test('What its device has no memory for climbs to the edge, and on to the cloud 
   expect(await nodeOf('smooth')).toBe('cloud')
   expect(await nodeOf('ledger')).toBe('edge')
   expect(await site.hypha(['why', 'smooth', '--of', 'pi-1'])).toMatch(/placed on cloud/)
-  await allHeardOnce()
+  await allHeard()
 })
 
 test('When both are well again it comes home, and all that was said was heard once.', async () => {
   for (const node of ['edge', 'pi-1']) well(node)
   await doneOn('pi-1')
-  await allHeardOnce()
+  await allHeard()
   // In its state it has counted every input, from the first one on.
   expect(stored('counted').map(({ value }) => value)).toEqual(stored('heard').map((_, index) => index + 1))
   expect(stored('counted').filter(({ times }) => times !== 1)).toEqual([])
@@ -282,5 +249,5 @@ test('Cut off in the cloud, it begins at the site again once its lease has run o
   proxy.letGo()
   await cloudIsOnline(site, true)
   await eventOf(site, 'garden', 'lease-run-out', /./, 'cloud')
-  await allHeardOnce()
+  await allHeard()
 })
