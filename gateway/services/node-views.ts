@@ -1,6 +1,7 @@
 import { toHex } from '@hypha/core/bytes/text.ts'
 import type { ChildState, SectionState } from '@hypha/core/wire/messages/state.ts'
 import type { NodeDetail, NodeSummary, SectionView } from '../admin/api/schemas/nodes.ts'
+import type { NodeVitals } from '../escalate/vitals.ts'
 import type { Plan } from '../plan.ts'
 import type { NodeRecord } from '../store/nodes.ts'
 import type { Store } from '../store/store.ts'
@@ -26,7 +27,8 @@ export function nodeSummary(store: Store, node: NodeRecord, reported = reportedB
   }
 }
 
-export function nodeDetail(store: Store, node: NodeRecord): NodeDetail {
+/** `vitals`: what the node has said of itself; null where it has said nothing. */
+export function nodeDetail(store: Store, node: NodeRecord, vitals: NodeVitals | null): NodeDetail {
   const reported = reportedBy(node)
   const { inventory } = node
   return {
@@ -48,8 +50,16 @@ export function nodeDetail(store: Store, node: NodeRecord): NodeDetail {
     sections: (reported?.sections ?? []).map((section) => sectionView(store, section)),
     refused: reported?.refused ? { code: reported.refused.code, message: reported.refused.message } : null,
     boards: (reported?.children ?? []).map((board) => boardView(store, board)),
+    vitals: vitalNames.flatMap((name) => {
+      const vital = vitals?.of[name]
+      if (vital === undefined) return []
+      const { value, bound, clear, badSince } = vital
+      return [{ name, value, bound, clear, badSince }]
+    }),
   }
 }
+
+const vitalNames = ['battery', 'free-memory', 'cpu'] as const
 
 const boardView = (store: Store, board: ChildState): NodeDetail['boards'][number] => ({
   id: board.node,

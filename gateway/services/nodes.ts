@@ -15,9 +15,10 @@ export function nodeServices(deps: GatewayDeps, pipeline: Pipeline, boards: Boar
     if (node === null) throw notFound('node', id)
     return node
   }
+  const detail = (id: string) => nodeDetail(store, known(id), pipeline.escalation.vitalsOf(id))
   return {
     list: async () => store.nodes.list().map((node) => nodeSummary(store, node)),
-    show: async (id) => nodeDetail(store, known(id)),
+    show: async (id) => detail(id),
     remove: async (id, { force }, by) => {
       // Who isn't let in can't be told to leave.
       const { revoked, clonedAt } = known(id)
@@ -27,7 +28,7 @@ export function nodeServices(deps: GatewayDeps, pipeline: Pipeline, boards: Boar
     accept: async (id, board, by) => {
       const { key } = boards.accept(id, board)
       audit(by, 'board.accept', board, { parent: id, key: keyName(key) })
-      return nodeDetail(store, known(board))
+      return detail(board)
     },
     revoke: async (id, { reason = null }, by) => {
       if (known(id).revoked !== null) {
@@ -45,7 +46,7 @@ export function nodeServices(deps: GatewayDeps, pipeline: Pipeline, boards: Boar
       store.series.generation++
       outlet.nodeRevoked(id)
       pipeline.planner.replan()
-      return { node: nodeDetail(store, known(id)), secrets: store.given.secretsOf(id) }
+      return { node: detail(id), secrets: store.given.secretsOf(id) }
     },
     change: async (id, { addLabels = [], removeLabels = [], zone }, by) => {
       const labels = new Set(known(id).labels)
@@ -55,7 +56,7 @@ export function nodeServices(deps: GatewayDeps, pipeline: Pipeline, boards: Boar
       if (zone !== undefined) store.nodes.setZone(id, zone)
       audit(by, 'node.change', id, { labels: [...labels].sort(), ...(zone === undefined ? {} : { zone }) })
       pipeline.planner.replan()
-      return nodeDetail(store, known(id))
+      return detail(id)
     },
   }
 }

@@ -83,6 +83,14 @@ const BoardView = Type.Object({
   sections: Type.Array(SectionView),
 })
 
+const VitalView = Type.Object({
+  name: Type.Union([Type.Literal('battery'), Type.Literal('free-memory'), Type.Literal('cpu')]),
+  value: Type.Number({ description: 'Percent for battery and CPU, bytes for memory' }),
+  bound: Type.Number({ description: 'Beyond it the node is in trouble' }),
+  clear: Type.Number({ description: 'It is well again only from here on' }),
+  badSince: nullable(Time),
+})
+
 export const NodeDetail = Type.Object({
   ...NodeSummary.properties,
   certificate: Type.Object({ fingerprint: Digest, expiresAt: Time }),
@@ -92,6 +100,7 @@ export const NodeDetail = Type.Object({
   sections: Type.Array(SectionView),
   refused: nullable(Type.Object({ code: Type.String(), message: Type.String() })),
   boards: Type.Array(BoardView, { description: 'Microcontrollers at its serial ports' }),
+  vitals: Type.Array(VitalView, { description: 'What it has left, as it said last' }),
 })
 export type NodeDetail = Static<typeof NodeDetail>
 

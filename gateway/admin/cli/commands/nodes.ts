@@ -169,6 +169,12 @@ const standing = ({ revoked, clonedAt, removedAt }: NodeSummary): string | null 
   return removedAt === null ? null : 'leaving'
 }
 
+function describeVital({ name, value, bound, badSince }: NodeDetail['vitals'][number]): string {
+  const amount = (of: number) => (name === 'free-memory' ? formatBytes(of) : `${Math.round(of)} %`)
+  const beyond = `${name === 'cpu' ? 'above' : 'below'} ${amount(bound)}`
+  return `${amount(value)}${badSince === null ? '' : `, ${beyond}: noticed ${relativeTime(badSince)}`}`
+}
+
 function describeNode(node: NodeDetail): string {
   const { inventory } = node
   const lines: [string, string][] = [
@@ -191,6 +197,7 @@ function describeNode(node: NodeDetail): string {
       ['actuators', inventory.actuators.join(' ') || 'none'],
     )
   }
+  for (const vital of node.vitals) lines.push([vital.name, describeVital(vital)])
   if (node.revoked !== null) {
     const why = node.revoked.reason === null ? '' : `: ${node.revoked.reason}`
     lines.push(['revoked', `${relativeTime(node.revoked.at)}${why}`])
