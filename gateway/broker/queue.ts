@@ -1,4 +1,5 @@
 import type { StoredDelivery } from '../store/ports/broker.ts'
+import { KeyedList } from './keyed-list.ts'
 
 /** A packet as aedes hands it over and takes it back; the payload may be a string. */
 export interface QueuedPacket {
@@ -49,8 +50,8 @@ export interface QueueLimits {
 
 /** The messages of one persistent session that aren't acknowledged, oldest first, and at most so many: the oldest make room. */
 export class SessionQueue {
-  // Keyed by (broker, counter), by which aedes names a packet before it has a message id. Maps keep the order of insertion.
-  readonly #entries = new Map<string, Entry>()
+  /** Keyed by (broker, counter), by which aedes names a packet before it has a message id. */
+  readonly #entries = new KeyedList<Entry>()
   readonly #limits: QueueLimits
   #bytes = 0
 
@@ -83,7 +84,7 @@ export class SessionQueue {
   }
 
   #add(entry: Entry): readonly Removed[] {
-    this.#entries.set(entry.key, entry)
+    this.#entries.set(entry)
     this.#bytes += entry.bytes
     const { maxQueuedMessages, maxQueuedBytes } = this.#limits
     const isOver = () => this.#entries.size > maxQueuedMessages || this.#bytes > maxQueuedBytes
@@ -152,6 +153,8 @@ export class SessionQueue {
 
   /** Clients acknowledge in order, so the search ends at the first as a rule. */
   #sentWith(messageId: number | undefined): Entry | null {
+    const { only } = this.#entries
+    if (only !== null) return only.messageId === messageId ? only : null
     for (const entry of this.#entries.values()) if (entry.messageId === messageId) return entry
     return null
   }
