@@ -30,10 +30,12 @@ export interface GatewayClockPorts {
 }
 
 const sleeper = new Int32Array(new SharedArrayBuffer(4))
+const longNapMs = 0.5
+const shortNapMs = 0.05
 
 /** Asleep, for a look without an end would keep a core from whoever else is to be on time, such as this node's own sandbox; and what comes in is read in between. */
-function nap(run: () => void): void {
-  Atomics.wait(sleeper, 0, 0, 0.05)
+function nap(run: () => void, leftMs: number): void {
+  Atomics.wait(sleeper, 0, 0, leftMs > 2 * longNapMs ? longNapMs : shortNapMs)
   setImmediate(run)
 }
 
@@ -52,7 +54,7 @@ const retryMs = 5_000
 /** In this time two crystals drift apart by a millisecond. */
 const freshMs = 5_000
 /** setTimeout may be late by so much: it wakes up that much earlier, and looks at the clock again and again for the rest. */
-const fineMs = 2.5
+const fineMs = 8
 
 interface Waiting {
   readonly instantMs: number

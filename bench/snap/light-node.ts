@@ -39,6 +39,21 @@ export interface LightNodeOptions {
   readonly onProblem: (error: HyphaError) => void
 }
 
+interface ByCommit {
+  readonly commit: Commit
+  readonly cameAt: number
+  readonly late: boolean
+}
+
+/** When a release began to run, by the machine's clock and by the node's own, and what ran before. */
+interface Begun {
+  readonly section: Section
+  readonly before: Section | null
+  readonly at: number
+  readonly ownMs: number
+  readonly by: ByCommit | null
+}
+
 /**
  * A node without a sandbox: joins, verifies, receives, prepares, flips and reports by the same messages and the same checks as an agent; what it runs is a name. Links, verifier, receiver and clock are the agent's own.
  */
@@ -258,13 +273,21 @@ export class LightNode {
     })
   }
 
-  #activate(app: LightApp, section: Section, by: { commit: Commit; cameAt: number; late: boolean } | null): void {
+  /** It begins to run it. What it says of that follows when all who share its process have begun, too. */
+  #activate(app: LightApp, section: Section, by: ByCommit | null): void {
     const at = this.#options.trueMs()
     const ownMs = this.#options.clock.monotonic()
     const before = app.running
     app.running = section
     app.armed = null
     this.#drop(app)
+    const begun = { section, before, at, ownMs, by }
+    if (by === null) this.#tell(begun)
+    else whenCalm(() => this.#tell(begun))
+  }
+
+  /** The estimate is that of half a second later at most: its bound is wider then by a tenth of a millisecond. */
+  #tell({ section, before, at, ownMs, by }: Begun): void {
     const estimate = this.#clock.estimate()
     const commit =
       by === null || estimate === null
@@ -278,13 +301,9 @@ export class LightNode {
             rttMs: estimate.rttMs,
             late: by.late,
           }
-    const tell = () => {
-      this.#options.onActive({ app: section.app, epoch: section.epoch, at, commit })
-      this.#changed()
-      if (commit !== null) this.#sendReceipt(section, before, commit)
-    }
-    if (commit === null) tell()
-    else whenCalm(tell)
+    this.#options.onActive({ app: section.app, epoch: section.epoch, at, commit })
+    this.#changed()
+    if (commit !== null) this.#sendReceipt(section, before, commit)
   }
 
   #sendReceipt(section: Section, before: Section | null, commit: NonNullable<LightActivation['commit']>): void {

@@ -43,8 +43,9 @@ export class Turns {
   }
 }
 
-/** As close as that they look at the clock. */
+/** As close as that they look at the clock, and while nobody is due for long. */
 const napMs = 0.05
+const longNapMs = 0.5
 const sleeper = new Int32Array(new SharedArrayBuffer(4))
 /** The next first. */
 const due: { readonly at: number; readonly run: () => void }[] = []
@@ -60,7 +61,8 @@ export function soon(run: () => void, leftMs: number): void {
 }
 
 function wake(): void {
-  Atomics.wait(sleeper, 0, 0, Math.max(0, Math.min(napMs, due[0]!.at - performance.now())))
+  const leftMs = Math.max(0, due[0]!.at - performance.now())
+  Atomics.wait(sleeper, 0, 0, leftMs > 2 * longNapMs ? longNapMs : Math.min(napMs, leftMs))
   while (due.length > 0 && due[0]!.at <= performance.now()) due.shift()!.run()
   waking = due.length > 0
   if (waking) setImmediate(wake)
