@@ -14,7 +14,7 @@ const beyond = 1n << 64n
 /** Of one name no more are told: a record has a length that it doesn't exceed [D 3.4]. */
 const mostHashes = 32
 
-export function hashesOf(name: string): Hash[] {
+function hashesOf(name: string): Hash[] {
   const all = [...name.matchAll(hashes)].flatMap((match): Hash[] => {
     const [, hex, decimal] = match
     const digits = hex ?? decimal!
