@@ -4,7 +4,8 @@
 #include "opcodes.h"
 
 /*
- * The interpreter proper: one function, threaded code with one jump per instruction. Nothing here checks what the validator has checked.
+ * The interpreter proper: one function, threaded code with one jump per instruction. Nothing here checks what the validator has checked. What
+ * each instruction does stands in the parts that the function includes: interpret-control.inc, -variables, -memory, -numbers.
  *
  * `top` is the operand on top; the others lie below `sp`, in slots of 64 bits. With h operands `sp` is h slots above the frame's base, whose
  * first slot is spare: it takes what is in `top` when there is no operand. `*sp = top` therefore puts the operands into memory, in a row up to
@@ -39,9 +40,17 @@ static bool same_signature(const struct wasm_module *module, const struct wasm_t
     return function->canonical == wasm_types(module)[type].canonical;
 }
 
-/* An i32 as an operand: where a register has 32 bits, the other half stays what it is, since nobody reads it. */
+/*
+ * A value of 32 bits as an operand, instead of another. The high half means nothing: where registers have 32 bits it stays what it is, and a
+ * checked build puts in something that nobody could take for right.
+ */
 static inline slot with_low(slot before, uint32_t low) {
-    return sizeof(size_t) > sizeof(uint32_t) ? low : (before & ~(slot)UINT32_MAX) | low;
+#ifdef __SANITIZE_ADDRESS__
+    before = (slot)0xdeadbeef << 32;
+#else
+    if (sizeof(size_t) > sizeof(uint32_t)) return low;
+#endif
+    return (before & ~(slot)UINT32_MAX) | low;
 }
 
 /* To the next instruction: NEXT reads its opcode, GO has it. */

@@ -8,7 +8,7 @@
     X(0x1c, select_typed) X(0x20, local_get) X(0x21, local_set) X(0x22, local_tee) X(0x23, global_get) X(0x24, global_set)               \
     X(0x25, table_get) X(0x26, table_set) X(0x28, load_32) X(0x29, load_64) X(0x2a, load_32) X(0x2b, load_64)                            \
     X(0x2c, i32_load8_s) X(0x2d, load8_u) X(0x2e, i32_load16_s) X(0x2f, load16_u) X(0x30, i64_load8_s) X(0x31, load8_u)                  \
-    X(0x32, i64_load16_s) X(0x33, load16_u) X(0x34, i64_load32_s) X(0x35, load_32) X(0x36, store_32) X(0x37, store_64)                   \
+    X(0x32, i64_load16_s) X(0x33, load16_u) X(0x34, i64_load32_s) X(0x35, i64_load32_u) X(0x36, store_32) X(0x37, store_64)                   \
     X(0x38, store_32) X(0x39, store_64) X(0x3a, store_8) X(0x3b, store_16) X(0x3c, store_8) X(0x3d, store_16)                            \
     X(0x3e, store_32) X(0x3f, memory_size) X(0x40, memory_grow) X(0x41, i32_const) X(0x42, i64_const) X(0x43, f32_const)                 \
     X(0x44, f64_const) X(0x45, i32_eqz) X(0x46, i32_eq) X(0x47, i32_ne) X(0x48, i32_lt_s) X(0x49, i32_lt_u)                              \
