@@ -6,12 +6,11 @@ import { believes } from '@hypha/core/platform/authority.ts'
 import { systemClock } from '@hypha/core/platform/clock.ts'
 import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
 import { nodeFiles } from '@hypha/core/platform/files.ts'
-import { createLog, type Log } from '@hypha/core/platform/log.ts'
+import { createLog } from '@hypha/core/platform/log.ts'
 import { seedSigner } from '@hypha/core/trust/cose.ts'
 import type { Content } from '@hypha/core/trust/directive.ts'
 import { agentApp } from '@hypha/core/wire/ids.ts'
 import { progress } from '@hypha/core/wire/messages/progress.ts'
-import { rootChain } from '@hypha/core/wire/messages/root-chain.ts'
 import { type SectionState, state } from '@hypha/core/wire/messages/state.ts'
 import { fleetTopics } from '@hypha/core/wire/topics.ts'
 import { bootId } from './boot-id.ts'
@@ -21,6 +20,7 @@ import { openGatewayClock } from './clock-sync.ts'
 import { connectionNumbers } from './connection-number.ts'
 import { following } from './following.ts'
 import { Checkpoints } from './handover/checkpoints.ts'
+import { hearGateway } from './hear-gateway.ts'
 import { loadIdentity, wipeData } from './home.ts'
 import { Installs } from './install/installs.ts'
 import { defaultTrialLimits } from './install/machine.ts'
@@ -39,13 +39,14 @@ import { openVerifier } from './open-verifier.ts'
 import { Pipeline } from './pipeline.ts'
 import { Receipts } from './receipts.ts'
 import { beginJournalAnew } from './report/anew.ts'
-import { type Journal, openJournal } from './report/journal.ts'
+import { openJournal } from './report/journal.ts'
 import { createShipper } from './report/shipper.ts'
 import { createSandbox } from './sandbox/sandbox.ts'
 import { selfUpdate } from './self-update.ts'
 import { becomeSole } from './sole.ts'
 import { stateSender } from './state-sender.ts'
 import { TrustFile } from './trust-file.ts'
+import type { NodeEvent } from './turns.ts'
 import { beat } from './update/alive.ts'
 import { openWith, runnable } from './verify/runnable.ts'
 import { tellVitals } from './vitals.ts'
@@ -83,6 +84,13 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     bootId: bootId(),
     options: { onProblem },
   })
+  const tell = (event: NodeEvent) => {
+    const { instance, code, text } = event
+    const { app, module, home } = instance ?? {}
+    log.warn(text, { code, app, module: module ?? undefined, home: home ?? undefined })
+    // While the agent ends, the log alone is left to tell.
+    if (!journal.closed) journal.event(event)
+  }
   const machine = await openMachine(home, node, log)
   const nextConnection = await connectionNumbers(files)
   let pipeline: Pipeline | null = null
@@ -165,7 +173,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     node,
     clock: systemClock,
     commit: (turn) => pipeline!.commit(turn),
-    event: (event) => tell(journal, log, event),
+    event: tell,
     call: (call) => boards.call(call) ?? machine.drivers.call(call),
     calls: { make: (call) => calls.make(call), devices: (app) => calls.devices(app) },
     leases,
@@ -265,7 +273,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
       const estimate = gatewayClock.estimate()
       return estimate && systemClock.monotonic() + estimate.offsetMs
     },
-    event: (event) => tell(journal, log, event),
+    event: tell,
     onProblem,
   })
   const followCommits = following((app) =>
@@ -304,7 +312,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     receive: incoming.receive,
     keepTrust,
     runnable: (verified) => runnable(verified, (digest) => contents.read(digest), openSetting, nodeCrypto),
-    event: (event) => tell(journal, log, event),
+    event: tell,
     prove: (held) => {
       link.publish(topics.up(node, 'proof'), held, { qos: 1 }).catch(() => {
         // Cut in between: the next connection brings the older directive, and the proof, again.
@@ -349,29 +357,20 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     },
   })
 
-  // First, so that what is retained comes in the order in which it is judged.
-  link.subscribe(topics.rootMetadata, (_topic, message) =>
-    guard(onProblem, () => {
-      const { envelopes } = rootChain.decode(message)
-      boards.roots(envelopes)
-      followRoot(envelopes).then(
-        () => renewal.rootChanged(),
-        (thrown) => onProblem(asHyphaError(thrown)),
-      )
-    }),
-  )
-  link.subscribe(topics.down(node, 'directive'), (_topic, message) => {
-    // An empty one only says that the broker keeps none any more.
-    if (message.length > 0 && !ending) void pipeline!.directive(message)
+  hearGateway({
+    node,
+    topics,
+    link,
+    pipeline,
+    ending: () => ending,
+    boards,
+    followRoot,
+    renewal,
+    shipper,
+    checkpoints,
+    calls,
+    onProblem,
   })
-  link.subscribe(topics.down(node, 'ack'), (_topic, message) => shipper.onAck(message))
-  link.subscribe(topics.down(node, 'checkpoint'), (_topic, message) =>
-    guard(onProblem, () => checkpoints.onAck(message)),
-  )
-  link.subscribe(topics.down(node, 'input'), (_topic, message) => guard(onProblem, () => pipeline!.inputs(message)))
-  link.subscribe(topics.link(node, '+'), (topic, message) =>
-    calls.receive(topic.slice(topic.lastIndexOf('/') + 1), message),
-  )
   const onLink = (now: LinkState) => {
     log.info(
       now === 'online' ? `connected to ${identity.brokerHost}:${identity.brokerPort} as ${node}` : 'disconnected',
@@ -438,20 +437,4 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
   log.info(`${node} of ${identity.fleet} (${identity.tier}) starts`)
   renewal.start()
   await pipeline.boot()
-}
-
-function tell(journal: Journal, log: Log, event: Parameters<Journal['event']>[0]): void {
-  const { instance, code, text } = event
-  log.warn(text, { code, app: instance?.app, module: instance?.module ?? undefined, home: instance?.home ?? undefined })
-  // While the agent ends, the log alone is left to tell.
-  if (!journal.closed) journal.event(event)
-}
-
-/** Bad bytes from the gateway are told, and change nothing. */
-function guard(onProblem: (error: HyphaError) => void, run: () => void): void {
-  try {
-    run()
-  } catch (thrown) {
-    onProblem(asHyphaError(thrown))
-  }
 }

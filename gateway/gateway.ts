@@ -1,29 +1,22 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import type { Server as HttpsServer } from 'node:https'
 import { join } from 'node:path'
-import type { TLSSocket } from 'node:tls'
 import { toHex } from '@hypha/core/bytes/text.ts'
-import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
+import { asHyphaError } from '@hypha/core/errors.ts'
 import { systemClock } from '@hypha/core/platform/clock.ts'
 import { nodeCrypto } from '@hypha/core/platform/crypto.ts'
 import { nodeFiles } from '@hypha/core/platform/files.ts'
 import { createLog, type Log } from '@hypha/core/platform/log.ts'
 import { openEnvelope } from '@hypha/core/trust/cose.ts'
 import { rootMetadata } from '@hypha/core/trust/root.ts'
-import { boxKeysOf, makeBoxKeys } from '@hypha/core/trust/seal.ts'
 import { maxRootBytes } from '@hypha/core/trust/snapshot.ts'
 import { encodeNewest } from '@hypha/core/wire/messages/root-chain.ts'
 import type { NodeState } from '@hypha/core/wire/messages/state.ts'
-import { uplinkProtocol } from '@hypha/core/wire/messages/uplink.ts'
 import { fleetTopics } from '@hypha/core/wire/topics.ts'
 import { createApi, listenOnPort, listenOnSocket, refuseSecond } from './admin/api/server.ts'
-import { formatHead } from './audit-chain.ts'
-import { createBroker } from './broker/aedes-broker.ts'
-import type { Broker } from './broker/broker.ts'
-import { ticketKeysInFile } from './broker/ticket-keys.ts'
+import { startChores } from './chores.ts'
 import { createPatchMaker } from './delta/maker.ts'
 import { sizeForChildren } from './distribute/children-packet.ts'
-import { createChunks, transferSizes } from './distribute/chunks.ts'
+import { createChunks } from './distribute/chunks.ts'
 import type { Publish } from './distribute/directive-packet.ts'
 import { createInputSender } from './distribute/inputs.ts'
 import { createReleaseMessages } from './distribute/release-messages.ts'
@@ -34,8 +27,10 @@ import { nowMs } from './gateway-time.ts'
 import { type FleetFile, type HyphaHome, readFleetFile } from './home.ts'
 import { createIngest } from './ingest/ingest.ts'
 import { createInstallables } from './install/installables.ts'
+import { openBoxKeys } from './keys/box-keys.ts'
 import { GatewayKey } from './keys/gateway-key.ts'
 import { createNodeMessages, tellNodeProblems } from './node-messages.ts'
+import { openBroker } from './open-broker.ts'
 import { createOutlet } from './outlet.ts'
 import { Roots } from './roots.ts'
 import { callerByToken } from './services/access.ts'
@@ -43,8 +38,7 @@ import type { BoardSinks } from './services/boards.ts'
 import { releasedAgent } from './services/released-agent.ts'
 import { createGateway } from './services/services.ts'
 import { World } from './services/world.ts'
-import { defaultRetention } from './store/retention.ts'
-import { openStore, type Store } from './store/store.ts'
+import { openStore } from './store/store.ts'
 import { createUplinks, type Uplinks } from './uplink/uplinks.ts'
 
 export interface GatewayOptions {
@@ -61,10 +55,6 @@ export interface RunningGateway {
 }
 
 export const gatewayVersion = '0.1.0'
-
-const retainEveryMs = 3_600_000
-const rollupEveryMs = 5_000
-const keyEveryMs = 2_000
 
 /** Starts the gateway of a home: broker, database, API, and an edge agent. The composition root: every part is made here. */
 export async function startGateway({ home, edge, json }: GatewayOptions): Promise<RunningGateway> {
@@ -301,27 +291,14 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
   await broker.listen()
   pipeline.start()
   reports.following.start()
-  // The gateway's own log is usually kept by somebody else (journald): there, a head proves the audit log up to it.
-  const tellAuditHead = () => log.info('audit log', { head: formatHead(store.audit.head()) })
-  tellAuditHead()
-  const retainTimer = setInterval(() => {
-    store.retain(systemClock.now(), defaultRetention).catch(onFailure)
-    store.sites.retain(systemClock.now(), defaultRetention).catch(onFailure)
-    guarded(onFailure, tellAuditHead)
-  }, retainEveryMs)
-  const rollupTimer = setInterval(
-    () =>
-      guarded(onFailure, () => {
-        store.rollups.step(systemClock.now())
-        store.sites.rollUp(systemClock.now())
-      }),
-    rollupEveryMs,
-  )
-  // A key that root names may be brought later than the root metadata that names it.
-  const lookForKey = async () => {
-    if (gatewayKey.problem !== null && (await gatewayKey.follow(roots.current)) === null) pipeline.rootChanged()
-  }
-  const keyTimer = setInterval(() => void lookForKey().catch(onFailure), keyEveryMs)
+  const stopChores = startChores({
+    store,
+    gatewayKey,
+    root: () => roots.current,
+    log,
+    keyBrought: () => pipeline.rootChanged(),
+    onFailure,
+  })
   log.info(`gateway of ${fleet} listens: MQTT ${file.mqttPort}, HTTP ${file.httpPort}, ${home.socket}`)
   const edgeAgent = edge
     ? await startEdgeAgent({
@@ -339,9 +316,7 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
   return {
     file,
     async stop() {
-      clearInterval(retainTimer)
-      clearInterval(rollupTimer)
-      clearInterval(keyTimer)
+      stopChores()
       await Promise.all([edgeAgent?.stop(), uplinks.stop()])
       pipeline.stop()
       reports.following.stop()
@@ -357,69 +332,6 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
   }
 }
 
-/** The gateway's own keys for secrets at rest, made at its first start. */
-function openBoxKeys(home: HyphaHome) {
-  const path = join(home.gateway, 'box.key')
-  if (existsSync(path)) {
-    try {
-      return boxKeysOf(readFileSync(path))
-    } catch (cause) {
-      throw new HyphaError('home-malformed', `${path}: ${asHyphaError(cause).message}`, {
-        where: path,
-        mend: 'Bring the file back from a backup: it alone opens the secrets in the database.',
-        cause,
-      })
-    }
-  }
-  const made = makeBoxKeys(nodeCrypto)
-  writeFileSync(path, made.secretKey, { mode: 0o600, flush: true })
-  return made
-}
-
-interface BrokerParts {
-  readonly home: HyphaHome
-  readonly file: FleetFile
-  readonly server: { readonly certificate: string; readonly key: string }
-  readonly clientCas: string
-  readonly store: Store
-  readonly log: Log
-  readonly uplink: (socket: TLSSocket) => void
-}
-
-function openBroker({ home, file, server, clientCas, store, log, uplink }: BrokerParts): Promise<Broker> {
-  const { fleet } = file
-  return createBroker(
-    {
-      fleet,
-      host: '::',
-      port: file.mqttPort,
-      tls: { key: server.key, certificate: server.certificate, ca: clientCas },
-      ticketKeys: ticketKeysInFile(home.ticketKeys, (error) =>
-        log.warn('TLS sessions can not be resumed over a restart', { cause: (error as Error).message }),
-      ),
-      other: { protocol: uplinkProtocol, onConnection: uplink },
-      grantsOf: (name) => store.clients.get(name)?.grants ?? null,
-      // A node that was removed may still come: to hear that it is to leave.
-      admits: ({ kind, id, fingerprint }) => {
-        if (kind === 'client') return store.clients.get(id)?.fingerprint === fingerprint
-        const node = store.nodes.admission(id)
-        if (node?.fingerprint !== fingerprint) return false
-        const refused = refusalOf(id, node)
-        return refused === null || `${refused.message} [${refused.code}]`
-      },
-      mayReceive: (node, digest) =>
-        transferSizes(store.directives.get(node)?.directive).has(digest) ||
-        sizeForChildren(node, digest, store) !== undefined,
-      onDenied: ({ client, address, action, topic, why, more }) =>
-        log.warn(`refused: ${why}`, { client: client?.id, address, action, topic, ...(more > 0 ? { more } : {}) }),
-      onDropped: (client, count) =>
-        log.warn('A client was away for too long: its oldest messages are dropped', { client, count }),
-      onError: (error, client) => log.warn(asHyphaError(error).message, { client }),
-    },
-    store.broker,
-  )
-}
-
 /** What of a node's word says for which inputs it has a place. */
 const runsOf = ({ sections }: NodeState): string =>
   sections
@@ -427,14 +339,6 @@ const runsOf = ({ sections }: NodeState): string =>
       [app, running && toHex(running), ...instances.map(({ module, home }) => `${module}@${home ?? ''}`)].join(' '),
     )
     .join()
-
-function guarded(onFailure: (error: unknown) => void, run: () => void): void {
-  try {
-    run()
-  } catch (error) {
-    onFailure(error)
-  }
-}
 
 function tellFailure(log: Log, thrown: unknown): void {
   const error = asHyphaError(thrown)
