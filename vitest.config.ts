@@ -7,7 +7,8 @@ export default defineConfig({
   test: {
     // A slow machine must not fail them.
     testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Hooks build: firmware with sanitizers, an agent's bundle.
+    hookTimeout: 300_000,
     projects: [
       {
         extends: true,
