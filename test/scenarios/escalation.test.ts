@@ -229,6 +229,7 @@ test('Nothing that was said was lost by all that, nor handled twice, and what th
     expectOnceEach(handled)
     missing += turnsMissing(handled)
   }
+  expectOnceEach(await allHandled(fleet, 'stubborn', 'pi-quota'))
   expect(await eventsOf(fleet, app, 'input-failed')).toEqual([])
   const told = [...(await eventsOf(fleet, app, 'trapped')), ...(await eventsOf(fleet, app, 'deadline'))]
   const said = told.map(({ text }) => Number(/the state goes back (\d+) turns/.exec(text)?.[1] ?? 0))
