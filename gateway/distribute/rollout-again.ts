@@ -1,11 +1,12 @@
 import type { RolloutState } from './rollout-machine.ts'
 import { rolloutDefaults } from './rollout-policy.ts'
 
-/**
- * The state from which a rollout begins to prepare again, by the fleet as it is now; null where nothing is being prepared, or something is committed already. While it is paused it stays as it is: whoever has paused it
- * wants nothing to happen.
- */
-export const beforePreparing = (state: RolloutState, nowMs: number): RolloutState | null =>
-  state.at === 'preparing' && state.wave === 0
-    ? { at: 'window', wave: 0, opensAtMs: null, untilMs: nowMs + rolloutDefaults.patienceMs }
-    : null
+/** The state from which a rollout begins to prepare again, by the fleet as it is now: paused where it is that. Null where nothing is being prepared, or something is committed already. */
+export function beforePreparing(state: RolloutState, nowMs: number): RolloutState | null {
+  if (state.at === 'preparing' && state.wave === 0) {
+    return { at: 'window', wave: 0, opensAtMs: null, untilMs: nowMs + rolloutDefaults.patienceMs }
+  }
+  if (state.at !== 'paused') return null
+  const before = beforePreparing(state.before, nowMs)
+  return before?.at === 'window' ? { ...state, before } : null
+}

@@ -34,7 +34,6 @@ export class Leases {
   /** What is to be done with a node later on: that it is given up, or that it has stayed. */
   readonly #later = new Map<string, () => void>()
   readonly #startedAt: number
-  #leasingOf: { readonly plans: Planner['plans']; readonly nodes: ReadonlySet<string> }
 
   /** `onLost` is called before plans take it in. */
   constructor(deps: GatewayDeps, planner: Planner, feeds: Feeds, onLost: (node: string) => void) {
@@ -44,14 +43,15 @@ export class Leases {
     this.#feeds = feeds
     const { store, clock } = deps
     this.#startedAt = clock.monotonic()
-    this.#leasingOf = { plans: planner.plans, nodes: new Set() }
     this.#table = new LeaseTable(() => clock.monotonic(), store.leases.list(), startGraceMs)
   }
 
-  /** Nodes that don't come back after the gateway's start are given up in their time. */
-  start(): void {
+  /** Plans may have something new on a node that is away already, or that doesn't come back after the gateway's start: it is given up in its time. */
+  review(): void {
     const { nodes } = this.#deps.store
-    for (const node of this.#leasing()) if (nodes.get(node)?.presence?.online !== true) this.#giveUpLater(node)
+    for (const node of this.#planner.leasing) {
+      if (!this.#later.has(node) && nodes.get(node)?.presence?.online !== true) this.#giveUpLater(node)
+    }
   }
 
   stop(): void {
@@ -140,7 +140,7 @@ export class Leases {
 
   #giveUpLater(node: string): void {
     const runsOutAt = this.#table.runsOutAt(node)
-    if (this.#lost.has(node) || (runsOutAt === null && !this.#leasing().has(node))) return
+    if (this.#lost.has(node) || (runsOutAt === null && !this.#planner.leasing.has(node))) return
     const at = runsOutAt ?? this.#startedAt + startGraceMs + usualMs
     this.#in(node, Math.max(0, at - this.#deps.clock.monotonic()), () => this.#giveUp(node))
   }
@@ -174,16 +174,6 @@ export class Leases {
   #cancel(node: string): void {
     this.#later.get(node)?.()
     this.#later.delete(node)
-  }
-
-  /** Nodes that plans have something on that runs under a lease: few of many. */
-  #leasing(): ReadonlySet<string> {
-    const { plans } = this.#planner
-    if (this.#leasingOf.plans !== plans) {
-      const leased = [...plans.values()].flatMap(({ instances }) => instances.filter((each) => each.leased))
-      this.#leasingOf = { plans, nodes: new Set(leased.map(({ node }) => node)) }
-    }
-    return this.#leasingOf.nodes
   }
 
   #toldOf(node: string): Told {

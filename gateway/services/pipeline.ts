@@ -59,6 +59,7 @@ export class Pipeline {
       // It looks at what it has of the node.
       this.rollouts.presence(node, false)
     })
+    this.planner.onPlanned = () => this.leases.review()
     this.rollouts = new Rollouts(deps, this.planner, feeds)
     this.escalation = new Escalation(deps, this.planner, deps.escalation)
     this.pushes = new Pushes(deps, this.planner, this.rollouts)
@@ -72,7 +73,6 @@ export class Pipeline {
       this.#cancelRenewal = this.#deps.clock.after(renewEveryMs, renew)
     }
     renew()
-    this.leases.start()
     this.rollouts.start()
     this.escalation.start()
   }

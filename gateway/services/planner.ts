@@ -22,6 +22,10 @@ export class Planner {
   #placed: ReadonlySet<string> = new Set()
   /** What each app was last placed as; empty before the first change since the start. */
   plans: ReadonlyMap<string, Plan> = new Map()
+  /** Nodes on which plans have something that runs under a lease, or to which rollouts bring it: few of many. */
+  leasing: ReadonlySet<string> = new Set()
+  /** Called after each change. */
+  onPlanned = (): void => undefined
   /** The end of the queue of changes that wait for something on the way. */
   #last: Promise<unknown> = Promise.resolve()
   /** Whether something has no place, and may have one when a node comes. */
@@ -140,12 +144,17 @@ export class Planner {
     )
     for (const { node, ...instance } of outcome.speaking) placed.add(`${node}/${instanceName(instance)}`)
     this.#placed = placed
+    const leased = [...outcome.apps.values()].flatMap(({ after, coming }) =>
+      [...after.instances, ...coming].filter((each) => each.leased),
+    )
+    this.leasing = new Set(leased.map(({ node }) => node))
     this.#watchHandovers()
     this.incomplete = [...outcome.apps.values()].some(({ after }) => !after.complete)
     for (const made of outcome.directives) outlet.directive(made)
     if (outcome.inputsMoved.length > 0) outlet.inputsMoved(outcome.inputsMoved)
     // Whoever follows takes them by rising numbers.
     this.#feeds.events.publish([...told, ...events])
+    this.onPlanned()
     return outcome
   }
 }

@@ -9,6 +9,7 @@ import {
   dueMs,
   hasEnded,
   next,
+  preparingWave,
   type RolloutEvent,
   type RolloutState,
   type Step,
@@ -282,8 +283,8 @@ export class Rollouts implements RolloutServices {
   /** Days may have gone by before its first wave: nodes have come and gone. */
   #drawnAnew(before: Rollout, after: Rollout): Rollout {
     const { app, value } = after
-    const waited = before.value.state.at === 'approval' || before.value.state.at === 'window'
-    if (!waited || value.state.at !== 'preparing' || value.state.wave > 0) return after
+    const prepared = preparingWave(before.value.state) !== null
+    if (prepared || value.state.at !== 'preparing' || value.state.wave > 0) return after
     const plan = tryPlace(this.#planner.shop, this.#planner.shop.releases.byDigest(value.release)!)
     return {
       ...after,

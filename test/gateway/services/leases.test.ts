@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { pushBody } from '../../../gateway/admin/api/push-body.ts'
 import { createGateway } from '../../../gateway/services/services.ts'
 import { componentImporting, joined, pushOf, reports, startGateway, type TestGateway } from '../api/gateway.ts'
+import { comes, leaves } from './nodes.ts'
 
 // Who gets a lease and when a node is given up, with nodes that say what the test has them say.
 
@@ -41,18 +42,6 @@ const eventsOf = ({ store }: TestGateway): string[] => store.events.list({}).map
 
 const placed = ({ store }: Pick<TestGateway, 'store'>): string | undefined =>
   (store.apps.latestPlan('greenhouse')!.json as { instances: { node: string }[] }).instances[0]?.node
-
-function leaves(gateway: TestGateway, node: string): void {
-  const now = gateway.clock.now()
-  gateway.store.nodes.setPresence(node, { connection: 2, online: false, run: null, journal: null }, now)
-  gateway.reports.presence(node, false)
-}
-
-function comes(gateway: TestGateway, node: string): void {
-  const now = gateway.clock.now()
-  gateway.store.nodes.setPresence(node, { connection: 3, online: true, run: null, journal: null }, now)
-  gateway.reports.presence(node, true)
-}
 
 test('A lease is for what the node’s newest directive lists, in an epoch that it knows of, and for one node at a time', async () => {
   const gateway = await start()

@@ -4,9 +4,9 @@ import type { RolloutOptions } from '../../../gateway/distribute/rollout-policy.
 import { createGateway } from '../../../gateway/services/services.ts'
 import { commit, maxCommitBytes } from '../../../src/trust/commit.ts'
 import { openEnvelope, verifyThreshold } from '../../../src/trust/cose.ts'
-import type { PrepareState, SectionState } from '../../../src/wire/messages/state.ts'
 import { crypto, makeRoot } from '../../support/signed.ts'
-import { type AppModule, componentImporting, pushOf, reports, startFleet, type TestGateway } from '../api/gateway.ts'
+import { type AppModule, componentImporting, pushOf, startFleet, type TestGateway } from '../api/gateway.ts'
+import { says, settled, told } from './nodes.ts'
 
 // The gateway's own decisions, with nodes that say what the test has them say.
 
@@ -21,52 +21,6 @@ const push = (gateway: TestGateway, modules: AppModule[], changes = {}, options 
 
 const sectionsOf = (gateway: TestGateway, node: string) =>
   (gateway.store.directives.get(node)?.directive.sections ?? []).map(({ phase, epoch, wave }) => [phase, epoch, wave])
-
-const told = (gateway: TestGateway, node: string, app = 'greenhouse') =>
-  gateway.store.directives
-    .get(node)!
-    .directive.sections.filter((section) => section.app === app)
-    .at(-1)!
-
-/** What a node says of the newest section that it was told of. */
-async function says(
-  gateway: TestGateway,
-  node: string,
-  status: PrepareState['status'] | 'confirmed' | 'trial' | 'reverted',
-  changes: Partial<SectionState> = {},
-): Promise<void> {
-  const { app, epoch, release, wave } = told(gateway, node)
-  const { version } = gateway.store.directives.get(node)!
-  const runs = status === 'confirmed' || status === 'trial' || status === 'reverted'
-  const prepare = runs
-    ? null
-    : {
-        epoch,
-        release,
-        wave: wave ?? 0,
-        status,
-        code: null,
-        message: null,
-        rehearsal: null,
-        clock: { rttMs: 4, errorMs: 2 },
-      }
-  const section: SectionState = {
-    app,
-    epoch: runs ? epoch : 0,
-    release,
-    status: runs ? status : 'confirmed',
-    code: null,
-    message: null,
-    running: null,
-    instances: [],
-    prepare,
-    ...changes,
-  }
-  reports(gateway, node, 'device', { directive: version, sections: [section] })
-  await settled()
-}
-
-const settled = () => new Promise((resolve) => setImmediate(resolve))
 
 const commitsOf = (gateway: TestGateway) =>
   gateway.sent.commits.map(({ envelope }) =>
