@@ -3,6 +3,7 @@ import { asHyphaError, exitCodes, HyphaError as Failure, type HyphaError } from 
 import { type Command, CommanderError } from 'commander'
 import { type HyphaHome, hyphaHome } from '../../home.ts'
 import { ApiClient, type ApiTarget } from './client.ts'
+import { inOwnWords, misspelt } from './mistakes.ts'
 import { printableLines } from './table.ts'
 
 /** Options that every command takes. */
@@ -54,15 +55,13 @@ export function defineCommand<Args extends string[], Options extends object>(
   const command = parent
     .command(spec.usage, { isDefault: spec.isDefault ?? false })
     .summary(spec.summary)
-    .description(spec.description ?? `${spec.summary}.`)
+    .description(spec.description ?? `${spec.summary.charAt(0).toUpperCase()}${spec.summary.slice(1)}.`)
   for (const [flags, description, fallback, repeatable] of spec.options ?? []) {
     if (repeatable === undefined) command.option(flags, description, fallback)
     else command.option(flags, description, (value: string, others: string[] = []) => [...others, value])
   }
-  command.addHelpText(
-    'after',
-    `\nExample${spec.examples.length > 1 ? 's' : ''}:\n${spec.examples.map((line) => `  $ hypha ${line}`).join('\n')}`,
-  )
+  firstExamples.set(command, spec.examples[0]!)
+  command.addHelpText('after', `${exampleLines(spec.examples)}\n\n${globalOptions}`)
   command.action(async (...parts: unknown[]) => {
     const self = parts.pop() as Command
     parts.pop()
@@ -71,6 +70,19 @@ export function defineCommand<Args extends string[], Options extends object>(
   })
   return command
 }
+
+const firstExamples = new WeakMap<Command, string>()
+
+/** Ends the help of a group, such as `hypha node`, with an example of each of its commands. */
+export function addGroupExamples(group: Command): void {
+  const examples = group.commands.flatMap((each) => firstExamples.get(each) ?? [])
+  group.addHelpText('after', `${exampleLines(examples)}\n\n${globalOptions}`)
+}
+
+const exampleLines = (examples: readonly string[]): string =>
+  `\nExample${examples.length > 1 ? 's' : ''}:\n${examples.map((line) => `  $ hypha ${line}`).join('\n')}`
+
+const globalOptions = 'Every command takes --json, --home and --credentials: see hypha --help.'
 
 function openCli(options: GlobalOptions): Cli {
   const home = hyphaHome(options.home)
@@ -122,22 +134,13 @@ export async function runCli(program: Command, argv: readonly string[]): Promise
     if (thrown instanceof CommanderError && /^commander\.(help|helpDisplayed|version)$/.test(thrown.code)) {
       return thrown.exitCode === 0 ? 0 : exitCodes.caller
     }
-    const error = thrown instanceof CommanderError ? misspelt(program, argv, thrown) : asHyphaError(thrown)
+    const error =
+      thrown instanceof CommanderError
+        ? misspelt(program, argv, thrown)
+        : inOwnWords(program, argv, asHyphaError(thrown))
     process.stderr.write(argv.includes('--json') ? `${JSON.stringify({ error })}\n` : describeError(error))
     return exitCodes[error.act]
   }
-}
-
-/** "Unknown command 'pusj' (Did you mean push?)", with the help that tells more. */
-function misspelt(program: Command, argv: readonly string[], { message }: CommanderError): HyphaError {
-  let named = program
-  for (const word of argv) named = named.commands.find((each) => each.name() === word) ?? named
-  const path =
-    named.parent === null ? '' : `${named.parent === program ? '' : `${named.parent.name()} `}${named.name()} `
-  const text = message.replace(/^error: /, '').replace(/\s*\n/g, ' ')
-  return new Failure('argument-invalid', text.charAt(0).toUpperCase() + text.slice(1), {
-    mend: `See hypha ${path}--help.`,
-  })
 }
 
 function describeError(error: HyphaError): string {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
-import { runCli } from './cli.ts'
+import { addGroupExamples, runCli } from './cli.ts'
 
 type Register = (program: Command) => void
 
@@ -72,6 +72,7 @@ export async function createProgram(only?: string): Promise<Command> {
     const chosen = wanted.length === 0 ? parts : parts.filter((each) => wanted.includes(each))
     for (const register of await Promise.all(chosen.map(({ load }) => load()))) register(program)
   }
+  for (const each of program.commands) if (each.commands.length > 0) addGroupExamples(each)
   return program.commandsGroup('Help:').helpCommand('help [command]', 'the help of a command')
 }
 
@@ -87,12 +88,22 @@ export async function main(argv: readonly string[]): Promise<number> {
     if (error.code !== 'EPIPE') throw error
     process.exit(0)
   })
-  return runCli(await createProgram(firstOperand(argv)), argv)
+  const words = askedPlainly(argv)
+  return runCli(await createProgram(words[firstOperand(words)]), words)
 }
 
-function firstOperand(argv: readonly string[]): string | undefined {
-  const index = argv.findIndex(
-    (word, at) => !word.startsWith('-') && !/^--(home|credentials)$/.test(argv[at - 1] ?? ''),
-  )
-  return argv[index]
+/** `help push` as `push --help`. Where the command doesn't exist its help isn't asked for either, so that this is what is complained of. */
+function askedPlainly(argv: readonly string[]): string[] {
+  const at = firstOperand(argv)
+  const asksByWord = argv[at] === 'help' && argv[at + 1] !== undefined
+  const words = asksByWord ? [...argv.slice(0, at), ...argv.slice(at + 1), '--help'] : [...argv]
+  const command = words[firstOperand(words)]
+  const exists =
+    command === undefined ||
+    command === 'help' ||
+    Object.values(themes).some((parts) => parts.some(({ commands }) => commands.includes(command)))
+  return exists ? words : words.filter((word) => word !== '--help' && word !== '-h')
 }
+
+const firstOperand = (argv: readonly string[]): number =>
+  argv.findIndex((word, at) => !word.startsWith('-') && !/^--(home|credentials)$/.test(argv[at - 1] ?? ''))

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { call } from '../api/calls.ts'
 import { componentImporting, pushOf } from '../api/gateway.ts'
-import { fleetOnSocket, jsonOf, runHypha } from './support.ts'
+import { fleetOnSocket, jsonOf, runHypha, temporaryFolder } from './support.ts'
 
 /** Arguments, the audit entry that they leave, and what is given on standard input. */
 type Step = readonly [args: string[], action: string, input?: string]
@@ -46,4 +46,14 @@ test('what owns something can be shown, changed and removed, and each change is 
   const actions = (await jsonOf(folder, ['audit'])).map(({ action }: { action: string }) => action).reverse()
   const expected = ['app.push', ...steps.map(([, action]) => action), 'invite.revoke', 'app.remove']
   expect(actions).toEqual(expected)
+})
+
+test('what a client is told to type asks the broker for what it was granted, and for nothing wider', async () => {
+  const { folder } = await fleetOnSocket()
+  const grants = ['--subscribe', 'v/#', 'm/plants/alarm', '--publish', 'm/plants/#']
+  const { stdout } = await runHypha(folder, ['client', 'create', 'screen', ...grants, '--out', temporaryFolder()])
+  const { subscribe } = await jsonOf(folder, ['client', 'screen'])
+  const asked = [...stdout.matchAll(/mosquitto_sub .*/g)].flatMap(([line]) => [...line.matchAll(/-t '([^']+)'/g)])
+  expect(asked.map(([, filter]) => filter)).toEqual(subscribe)
+  expect(stdout).toMatch(/mosquitto_pub .* -t 'hypha\/[a-z]+\/m\/plants\/TOPIC' -m /)
 })

@@ -26,6 +26,15 @@ test.each(actions(program))('hypha %s has a summary, and examples of itself in i
   expect(examples.filter((example) => example.split(' ')[0] === noun)).not.toEqual([])
 })
 
+test.each(program.commands.filter(({ commands }) => commands.length > 0).map((each) => [each.name(), each] as const))(
+  'hypha %s --help says what it is about, with an example of each of its commands',
+  (name, group) => {
+    expect(group.description()).not.toBe('')
+    const examples = [...helpOf(group).matchAll(new RegExp(`^ {2}\\$ hypha ${name}\\b`, 'gm'))]
+    expect(examples).toHaveLength(group.commands.length)
+  },
+)
+
 test('the help names the themes and every command once', () => {
   const help = helpOf(program)
   expect([...help.matchAll(/^(\w+):$/gm)].map(([, heading]) => heading)).toEqual([

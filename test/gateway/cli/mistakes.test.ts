@@ -10,6 +10,27 @@ test('a command that does not exist ends with 2 and a suggestion', async () => {
   expect(stderr).toMatch(/See hypha --help\./)
 })
 
+test.each([
+  [['rollout', 'paus', 'greenhouse'], "Unknown command 'paus' (Did you mean pause?)", 'See hypha rollout --help.'],
+  [['help', 'pus'], "Unknown command 'pus' (Did you mean push?)", 'See hypha --help.'],
+  [['pusj', '--help'], "Unknown command 'pusj' (Did you mean push?)", 'See hypha --help.'],
+  [['node', 'pi-7', 'pi-8'], "Too many arguments for 'show'. Expected 1 argument but got 2.", 'See hypha node --help.'],
+])('hypha %j is a word that is misspelt, not one that its group takes', async (args, message, mend) => {
+  const { code, stdout, stderr } = await runHypha(temporaryFolder(), [...args, '--json'])
+  expect([code, stdout]).toEqual([2, ''])
+  expect(JSON.parse(stderr).error).toMatchObject({ message, mend })
+})
+
+test('the help of a command may be asked for by a word before it', async () => {
+  const home = temporaryFolder()
+  const [before, after] = [
+    await runHypha(home, ['help', 'node', 'label']),
+    await runHypha(home, ['node', 'label', '-h']),
+  ]
+  expect(before).toEqual(after)
+  expect(before.stdout).toMatch(/^Usage: hypha node label /)
+})
+
 test('a wrong option names the help of its command, and is JSON with --json', async () => {
   const { code, stderr } = await runHypha(temporaryFolder(), ['node', 'label', 'pi-7', '--remov', 'x', '--json'])
   expect(code).toBe(2)
@@ -56,14 +77,18 @@ test('what the gateway refuses comes through with its code, its advice and its e
   expect(JSON.parse(stderr).error).toMatchObject({ code: 'not-found', mend: expect.stringContaining('hypha nodes') })
 })
 
-test('a field that the gateway refuses is told with what it takes', async () => {
+test('a field that the gateway refuses is told by the name of its option, with what it takes', async () => {
   const { folder } = await fleetOnSocket()
-  const message = async (...args: string[]) =>
-    JSON.parse((await runHypha(folder, [...args, '--json'])).stderr).error.message as string
-  expect(await message('invite', 'pi-9', '--tier', 'moon')).toBe('body.tier must be one of mcu, device, edge, cloud')
-  expect(await message('invite', 'PI')).toBe(
-    'body.node must be 1 to 40 characters from a-z, 0-9 and the hyphen, beginning with a letter or digit',
+  const refusal = async (...args: string[]) => JSON.parse((await runHypha(folder, [...args, '--json'])).stderr).error
+  expect(await refusal('invite', 'pi-9', '--tier', 'moon')).toEqual({
+    code: 'request-invalid',
+    message: '--tier must be one of mcu, device, edge, cloud',
+    mend: 'See hypha invite --help.',
+  })
+  expect((await refusal('invite', 'PI')).message).toBe(
+    'node must be 1 to 40 characters from a-z, 0-9 and the hyphen, beginning with a letter or digit',
   )
+  expect((await refusal('logs', '--level', 'loud')).message).toBe('--level must be one of debug, info, warn, error')
 })
 
 test.each([

@@ -50,12 +50,16 @@ export function registerClients(program: Command): void {
         })
       }
       const { host, port } = made.broker
-      cli.print({ ...made.view, files, broker: made.broker }, () =>
-        [
-          `${name} may connect to ${host}:${port} with ${files.certificate} and ${files.key}:\n`,
-          `  mosquitto_sub -h ${host} -p ${port} -i ${name} --cafile ${files.ca} --cert ${files.certificate} --key ${files.key} -v -t 'hypha/+/v/#'`,
-        ].join('\n'),
-      )
+      cli.print({ ...made.view, files, broker: made.broker }, () => {
+        const at = `-h ${host} -p ${port} -i ${name} --cafile ${files.ca} --cert ${files.certificate} --key ${files.key}`
+        // As they were granted: the broker refuses a filter that is wider, in the fleet's name, too.
+        const topics = made.view.subscribe.map((filter) => ` -t '${filter}'`).join('')
+        const lines = [
+          ...(topics === '' ? [] : [`  mosquitto_sub ${at} -v${topics}`]),
+          ...made.view.publish.map((filter) => `  mosquitto_pub ${at} -t '${topicOf(filter)}' -m '{"value":1}'`),
+        ]
+        return [`${name} may connect to ${host}:${port}:`, ...lines].join('\n\n')
+      })
     },
   )
   defineCommand(client, { usage: 'list', summary: 'list the MQTT clients', examples: ['client list'] }, async (cli) => {
@@ -102,3 +106,6 @@ export function registerClients(program: Command): void {
     },
   )
 }
+
+/** A topic that a filter allows, with words to be replaced. */
+const topicOf = (filter: string): string => filter.replace(/#$/, 'TOPIC').replaceAll('+', 'ANY')

@@ -23,7 +23,10 @@ const mostListed = 40
 
 /** Patches between two versions of a file, by hand. */
 export function registerDelta(program: Command): void {
-  const delta = program.command('delta').summary('make patches between two versions of a module, and apply them')
+  const delta = program
+    .command('delta')
+    .summary('make patches between two versions of a module, and apply them')
+    .description('Patches between two versions of a module: make, apply, show.')
   defineCommand<[string, string], { out: string }>(
     delta,
     {

@@ -26,7 +26,10 @@ interface Burning {
 
 /** Firmware for microcontrollers, with the fleet's root metadata in it. */
 export function registerMcu(program: Command): void {
-  const mcu = program.command('mcu').summary('microcontrollers: build firmware, or run it on this machine')
+  const mcu = program
+    .command('mcu')
+    .summary('microcontrollers: build firmware, or run it on this machine')
+    .description('Firmware of microcontrollers: build, release, and run on this machine.')
   defineCommand<[], Burning & { board?: string; out?: string }>(
     mcu,
     {
