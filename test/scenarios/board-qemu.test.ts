@@ -68,7 +68,7 @@ it('The greenhouse runs its sampler on the board, is edited, and outgrows it', {
   await eventually('more values', async () => (await points('soil')).length > before + 3 || undefined)
   expect(await gaps()).toEqual([])
 
-  edit('hypha.toml', (text) => text.replace('heap = "6KiB"', 'heap = "48KiB"'))
+  edit('hypha.toml', (text) => text.replace('heap = "2KiB"', 'heap = "48KiB"'))
   const third = await fleet.json<PushAnswer>(['push', '--no-wait', app])
   expect(placeOf(third)).toMatchObject({ node: 'pi-7', home: 'mcu-1' })
   expect(placeOf(third)!.why.join()).toMatch(/mcu-1 has .*its sensor linked to mcu-1/)

@@ -110,7 +110,7 @@ export const exportedName = (item: WitInterface, func: WitFunc): string =>
   item.package === 'hypha:module' ? camel(func.name) : `${camel(item.name)}$${camel(func.name)}`
 
 /**
- * The glue by which a module exports an interface: it lifts parameters, calls the author's function, lowers the result, and ends the turn.
+ * The glue by which a module exports an interface: it lifts parameters, calls the author's function, lowers the result, and frees what the call took.
  * `from` is what the author's exports are imported from; `prefix` makes the names of several interfaces differ.
  */
 export function assemblyScriptExports(item: WitInterface, from: string, prefix: string): ExportGlue {
@@ -168,7 +168,7 @@ function exportLines(name: string, target: string, func: WitFunc, abi: AbiWriter
   })
   const call = `author.${target}(${args.join(', ')})`
   body.push('$.release();')
-  if (func.result === null) body.push(`${call};`, '$.endTurn();')
+  if (func.result === null) body.push(`${call};`, '$.release();')
   else if (shape.indirect) {
     body.push(
       `const result = ${call};`,
@@ -179,7 +179,7 @@ function exportLines(name: string, target: string, func: WitFunc, abi: AbiWriter
   } else {
     body.push(`const result = ${call};`)
     const [flat] = abi.lower(func.result, 'result', body)
-    body.push(`const lowered = ${flat};`, '$.endTurn();', 'return lowered;')
+    body.push(`const lowered = ${flat};`, '$.release();', 'return lowered;')
   }
   const result = shape.indirect ? 'i32' : (shape.result ?? 'void')
   const lines = [
@@ -188,6 +188,6 @@ function exportLines(name: string, target: string, func: WitFunc, abi: AbiWriter
     '}',
     '',
   ]
-  if (shape.indirect) lines.push(`export function ${name}post(area: i32): void {`, '  $.endTurn();', '}', '')
+  if (shape.indirect) lines.push(`export function ${name}post(area: i32): void {`, '  $.release();', '}', '')
   return lines
 }

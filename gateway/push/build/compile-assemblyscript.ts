@@ -10,20 +10,21 @@ import type { WitInterface } from './wit.ts'
 
 const entry = 'assembly/index.ts'
 const heapBase = '~lib/memory/__heap_base'
-/** What the allocator does to the heap's first address, so that payloads lie at multiples of 16. */
-const firstBlock = (base: number): number => ((base + 4 + 15) & ~15) - 4
+/** Where the allocator's first block lies: they are at multiples of 8. */
+const firstBlock = (base: number): number => (base + 7) & ~7
 
 /**
- * Compiles `assembly/index.ts` of a module in this process. The garbage collector is AssemblyScript's `minimal` one, run at the end of each
- * turn, over the SDK's allocator.
+ * Compiles `assembly/index.ts` of a module in this process. AssemblyScript's `minimal` runtime is an allocator and a collector: both are the SDK's, which collects
+ * whenever the heap is full. What frames refer to stands on a shadow stack, which is a part of the heap that the manifest asks for.
  *
  * @throws HyphaError `compile-failed` with the compiler's words, and the file, line and column of the first error.
  */
 export async function compileAssemblyScript(job: CompileJob): Promise<Compiled> {
   // Loaded only when something is to be compiled: it takes a third of a second.
   const { default: asc } = await import('assemblyscript/asc')
-  const heap = alignedHeap(job.module.heapBytes)
-  useAllocator(asc.libraryFiles, heap)
+  const stack = shadowStack(job.module.heapBytes)
+  const heap = alignedHeap(job.module.heapBytes) - stack
+  useRuntime(asc.libraryFiles, heap)
   const glue = exportGlue(job)
   const base = job.module.source
   let binary: Uint8Array | null = null
@@ -38,6 +39,8 @@ export async function compileAssemblyScript(job: CompileJob): Promise<Compiled> 
     [
       ...glue.files.keys(),
       ...['--baseDir', base, '--outFile', 'module.wasm', '--runtime', 'minimal', '--use', 'abort='],
+      // Static data begins behind address 0, which is that of nothing.
+      ...['--stackSize', `${stack}`, '--memoryBase', '16'],
       ...['--optimizeLevel', '2', '--shrinkLevel', '2'],
       ...libs.flatMap((dir) => ['--lib', dir]),
     ],
@@ -58,10 +61,14 @@ export async function compileAssemblyScript(job: CompileJob): Promise<Compiled> 
 
 const alignedHeap = (bytes: number): number => (bytes + 15) & ~15
 
-/** The `minimal` runtime is its allocator `rt/tlsf` and its collector `rt/tcms`: the allocator is replaced by the SDK's. */
-function useAllocator(library: Record<string, string>, heapBytes: number): void {
-  const text = readFileSync(join(sdkDir, 'assemblyscript/runtime/allocator.ts'), 'utf8')
-  library['rt/tlsf'] = `const HEAP_BYTES: usize = ${heapBytes};\n${text}`
+/** An eighth of the heap: 64 frames with four references each in the smallest that makes sense, 8,192 in the largest. */
+const shadowStack = (heapBytes: number): number => Math.min(Math.max((heapBytes / 8) & ~15, 256), 131_072)
+
+/** The `minimal` runtime is its allocator `rt/tlsf` and its collector `rt/tcms`. */
+function useRuntime(library: Record<string, string>, heapBytes: number): void {
+  const text = (name: string) => readFileSync(join(sdkDir, `assemblyscript/runtime/${name}.ts`), 'utf8')
+  library['rt/tlsf'] = `const HEAP_BYTES: usize = ${heapBytes};\n${text('allocator')}`
+  library['rt/tcms'] = text('collector')
 }
 
 /** Absent files are no error: the compiler looks for a module in several places. What lies outside the module and the SDK is noted. */

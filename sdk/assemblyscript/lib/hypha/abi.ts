@@ -1,29 +1,23 @@
 // What the generated bindings stand on: the canonical ABI's memory (component model, CanonicalABI.md) for AssemblyScript.
 
-/** Blocks that live until `release`: each begins with the address of the one before it. */
+/** The last block that lives until `release`; the word in front of each is its owner's, and has the one before it. */
 let chain: usize = 0;
 
-/** Memory that lives until the next `release`; its address is a multiple of 16. */
+/** Memory that lives until the next `release`; its address is a multiple of 8. */
 export function scratch(size: usize): usize {
-  const block = __alloc(size + 16);
-  store<usize>(block, chain);
+  const block = __alloc(size);
+  store<usize>(block - 4, chain);
   chain = block;
-  return block + 16;
+  return block;
 }
 
 /** Frees all scratch memory. Each call of an import, and each call of an export, ends with it. */
 export function release(): void {
   while (chain) {
-    const before = load<usize>(chain);
+    const before = load<usize>(chain - 4);
     __free(chain);
     chain = before;
   }
-}
-
-/** The end of a turn. No AssemblyScript frame is on the stack, so that everything that no global reaches is garbage. */
-export function endTurn(): void {
-  release();
-  __collect();
 }
 
 /** How the host asks for memory: for what it returns from imports, and for parameters of exports. */
