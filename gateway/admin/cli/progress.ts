@@ -1,4 +1,4 @@
-import { printable } from './table.ts'
+import { printable, wrap } from './table.ts'
 
 /** What goes on, for people, on standard error: one line that is rewritten at a terminal; elsewhere only the lines that stay. */
 export class Progress {
@@ -22,7 +22,8 @@ export class Progress {
   line(text: string): void {
     if (this.#quiet) return
     this.clear()
-    process.stderr.write(`${printable(text)}\n`)
+    const lines = this.#live ? wrap(text, (process.stderr.columns ?? 80) - 2) : [printable(text)]
+    process.stderr.write(`${lines.join('\n  ')}\n`)
   }
 
   clear(): void {

@@ -12,6 +12,7 @@ import { type Cli, parseDuration, wholeNumber } from './cli.ts'
 import { lastNumber, rememberNumber } from './numbers.ts'
 import type { Tiers } from './plan-tree.ts'
 import { type FlipTime, flippedLine, spreads } from './spread.ts'
+import { inLocalTime } from './table.ts'
 import { travelLines } from './travels.ts'
 import type { Outcome } from './wait.ts'
 
@@ -157,7 +158,7 @@ function told(answer: PushAnswer, outcome: Outcome | null, flips: readonly FlipT
   const lines = [answer.pending ? waitsFor(answer) : `${app} ${number} is accepted.`]
   if (outcome !== null) {
     const runs = `runs on ${outcome.confirmed.join(', ') || 'no node yet'}`
-    lines[0] = `${app} ${number} ${outcome.waitsFor ?? runs}.`
+    lines[0] = inLocalTime(`${app} ${number} ${outcome.waitsFor ?? runs}.`)
     if (outcome.offline.length > 0) lines.push(`Away, and to follow once back: ${outcome.offline.join(', ')}.`)
   }
   const spread = flippedLine(flips)

@@ -1,5 +1,5 @@
 import type { RolloutShown } from '../../distribute/rollout-view.ts'
-import { relativeTime, terminalWidth, timestamp, wrap } from './table.ts'
+import { inLocalTime, relativeTime, terminalWidth, timestamp, wrap } from './table.ts'
 
 const maxHistory = 8
 
@@ -11,9 +11,9 @@ export function describePhases(shown: RolloutShown, width = Math.min(terminalWid
     ...wrap(`Rollout ${id} of ${app}: ${what} ${release}${from === null ? '' : ` after ${from}`}, ${state}`, width),
     ...waves.map((nodes, index) => waveLine(shown, nodes, index)).flatMap((line) => indented(line, width)),
   ]
-  if (waitsFor !== null) lines.push(...wrap(`It ${waitsFor}.`, width))
+  if (waitsFor !== null) lines.push(...wrap(`It ${inLocalTime(waitsFor)}.`, width))
   if (untilMs !== null) lines.push(...wrap(`It ends by itself ${relativeTime(untilMs)} at the latest.`, width))
-  if (why !== null) lines.push(...wrap(`It ended: ${why}.`, width))
+  if (why !== null) lines.push(...wrap(`It ended: ${inLocalTime(why)}.`, width))
   const told = history.slice(-maxHistory)
   if (told.length < history.length) lines.push(`  … ${history.length - told.length} earlier lines: --json has them`)
   lines.push(...told.flatMap(({ atMs, text }) => indented(`${timestamp(atMs)}  ${text}`, width)))

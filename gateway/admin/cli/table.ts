@@ -1,12 +1,14 @@
-/** A column of a table: its heading, and each row's text. The last column takes what is left of the line. */
+/** A column of a table: its heading, and each row's text. */
 export interface Column<Row> {
   readonly heading: string
   readonly text: (row: Row) => string
   readonly right?: boolean
+  /** What only a whole text is good for, such as a name to be typed, or a time: cut last of all. */
+  readonly whole?: boolean
 }
 
 /**
- * Rows as lines that fit `width`: columns as wide as their widest text, and what doesn't fit cut with an ellipsis, the widest column first.
+ * Rows as lines that fit `width`: columns as wide as their widest text, and what doesn't fit cut with an ellipsis, the widest column first, those that are good for nothing in part last.
  */
 export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[], width = terminalWidth()): string {
   const cells = [
@@ -15,11 +17,17 @@ export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]
   ]
   const widths = columns.map((_, index) => Math.max(...cells.map((line) => line[index]!.length)))
   const gaps = 2 * (columns.length - 1)
-  while (widths.reduce((sum, each) => sum + each, gaps) > width) {
-    const widest = widths.indexOf(Math.max(...widths))
-    if (widths[widest]! <= 6) break
-    widths[widest]!--
+  const total = () => widths.reduce((sum, each) => sum + each, gaps)
+  const cut = (isCut: (column: Column<Row>) => boolean): void => {
+    const open = widths.map((each, index) => (isCut(columns[index]!) ? each : 0))
+    while (total() > width) {
+      const widest = open.indexOf(Math.max(...open))
+      if (open[widest]! <= 6) break
+      widths[widest] = --open[widest]!
+    }
   }
+  cut(({ whole }) => !whole)
+  cut(() => true)
   return cells
     .map((line) =>
       line
@@ -86,6 +94,14 @@ export function relativeTime(at: number | null, now = Date.now()): string {
 
 /** "2026-11-23 05:01:04", in local time. */
 export const timestamp = (at: number): string => new Date(at).toLocaleString('sv-SE')
+
+/** Instants that the gateway names within a sentence, in local time; of today the time alone. */
+export const inLocalTime = (text: string, now = Date.now()): string =>
+  text.replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, (instant) => {
+    const told = timestamp(Date.parse(instant))
+    const today = timestamp(now).slice(0, 11)
+    return told.startsWith(today) ? told.slice(11) : told
+  })
 
 /** As few digits as tell it apart from its neighbours; "-" where a module emitted no number. */
 export const formatNumber = (value: number | null): string => (value === null ? '-' : `${Number(value.toPrecision(6))}`)

@@ -4,7 +4,7 @@ import { isBuiltIn } from '@hypha/core/wire/ids.ts'
 import type { RolloutView } from '../api/schemas/apps.ts'
 import type { Cli } from './cli.ts'
 import { Progress } from './progress.ts'
-import { formatBytes } from './table.ts'
+import { formatBytes, inLocalTime } from './table.ts'
 
 type NodeRollout = RolloutView['nodes'][number]
 
@@ -53,9 +53,9 @@ export async function awaitRollout(cli: Cli, awaited: Awaited): Promise<Outcome>
       if (phases?.release === number && (phases.state === 'approval' || phases.state === 'paused')) {
         return { confirmed: [], offline: [], waitsFor: phases.waitsFor }
       }
-      if (phases?.release === number && phases.waitsFor !== null && phases.waitsFor !== said) {
-        said = phases.waitsFor
-        progress.line(`${app} ${number} is ${phases.state}: it ${said}`)
+      if (phases?.release === number && phases.waitsFor !== null && newsOf(phases) !== said) {
+        said = newsOf(phases)
+        progress.line(inLocalTime(`${app} ${number} is ${phases.state}: it ${phases.waitsFor}`))
       }
       for (const node of view.nodes) tell(node, told, progress)
       for (const { node, online } of view.nodes) if (online) there.add(node)
@@ -74,6 +74,10 @@ export async function awaitRollout(cli: Cli, awaited: Awaited): Promise<Outcome>
     progress.clear()
   }
 }
+
+/** What is worth a line that stays: another state, or a reason that is a sentence. That one node more has prepared is none. */
+const newsOf = ({ state, waitsFor }: NonNullable<RolloutView['phases']>): string =>
+  [state, ...(waitsFor ?? '').matchAll(/\([^()]* [^()]*\)/g)].join(' ')
 
 const failures: ReadonlySet<NodeRollout['status']> = new Set(['reverted', 'refused', 'not-flipped'])
 
@@ -138,7 +142,7 @@ const superseded = ({ app, number }: Awaited, other: number) =>
 function late({ app, number, timeoutMs }: Awaited, pending: readonly NodeRollout[]): HyphaError {
   const each = pending.map(({ waitsFor }) => waitsFor).join('; ')
   const text = `After ${timeoutMs / 1000} s release ${number} of ${app} is not on all nodes: it ${each}`
-  return new HyphaError('rollout-unfinished', text, {
+  return new HyphaError('rollout-unfinished', inLocalTime(text), {
     mend: `It goes on by itself. Follow it with hypha rollout ${app} --wait.`,
   })
 }

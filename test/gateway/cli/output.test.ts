@@ -1,7 +1,15 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { planTree, refusalTree } from '../../../gateway/admin/cli/plan-tree.ts'
-import { formatBytes, listing, printable, printableLines, sparkline, table } from '../../../gateway/admin/cli/table.ts'
+import {
+  formatBytes,
+  inLocalTime,
+  listing,
+  printable,
+  printableLines,
+  sparkline,
+  table,
+} from '../../../gateway/admin/cli/table.ts'
 import type { Plan } from '../../../gateway/plan.ts'
 
 const devices = Array.from({ length: 100 }, (_, index) => `pi-${index}`)
@@ -149,4 +157,25 @@ test.each([
   [64 * 1_024 ** 2, '64 MiB'],
 ])('%d bytes are written as %s', (bytes, text) => {
   expect(formatBytes(bytes)).toBe(text)
+})
+
+test('a table that does not fit cuts what is still of use in part, and names and times last', () => {
+  const rows = [{ name: 'greenhouse-of-the-north@12', when: '2026-11-23 05:01:04', what: 'x'.repeat(60) }]
+  const columns = [
+    { heading: 'RELEASE', text: (row: (typeof rows)[0]) => row.name, whole: true },
+    { heading: 'WHEN', text: (row: (typeof rows)[0]) => row.when, whole: true },
+    { heading: 'WHAT', text: (row: (typeof rows)[0]) => row.what },
+  ]
+  expect(table(columns, rows, 60).split('\n')[1]).toBe('greenhouse-of-the-north@12  2026-11-23 05:01:04  xxxxxxxxxx…')
+  for (const line of table(columns, rows, 40).split('\n')) expect(line.length).toBeLessThanOrEqual(40)
+})
+
+test('an instant within a sentence is told in local time, and of today without its day', () => {
+  const now = Date.parse('2026-11-23T12:00:00.000Z')
+  const soon = new Date(now + 60_000).toLocaleString('sv-SE')
+  expect(inLocalTime('waits for pi-1, until 2026-11-23T12:01:00.000Z', now)).toBe(
+    `waits for pi-1, until ${soon.slice(11)}`,
+  )
+  const later = new Date(now + 7 * 86_400_000).toLocaleString('sv-SE')
+  expect(inLocalTime('paused until 2026-11-30T12:00:00.000Z.', now)).toBe(`paused until ${later}.`)
 })

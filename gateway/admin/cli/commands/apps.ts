@@ -2,7 +2,7 @@ import { HyphaError } from '@hypha/core/errors.ts'
 import type { Command } from 'commander'
 import type { AppDetail, AppSummary, ReleaseDetail, ReleaseSummary } from '../../api/schemas/apps.ts'
 import { defineCommand, wholeNumber } from '../cli.ts'
-import { formatBytes, listing, relativeTime, table } from '../table.ts'
+import { formatBytes, listing, relativeTime, table, timestamp } from '../table.ts'
 
 const pathOf = (app: string): string => `/v1/apps/${encodeURIComponent(app)}`
 
@@ -62,10 +62,13 @@ function registerReleases(program: Command): void {
           ? 'No releases.'
           : table<ReleaseSummary>(
               [
-                { heading: 'RELEASE', text: ({ app: name, number }) => `${name}@${number}` },
+                { heading: 'RELEASE', text: ({ app: name, number }) => `${name}@${number}`, whole: true },
                 { heading: 'VERSION', text: ({ label }) => label || '-' },
                 { heading: 'RUNS', text: ({ current, pending }) => (current ? 'yes' : pending ? 'pending' : '') },
-                { heading: 'SIGNED', text: signatures },
+                {
+                  heading: 'SIGNED',
+                  text: (each) => (each.threshold === 1 ? `${each.signed} of 1` : signatures(each)),
+                },
                 { heading: 'PUSHED', text: ({ createdAt }) => relativeTime(createdAt) },
                 { heading: 'DIGEST', text: ({ digest }) => digest.slice(0, 16) },
               ],
@@ -126,7 +129,7 @@ export const appTable = (apps: readonly AppSummary[]): string =>
     ? 'No apps. Push one: hypha new my-app && hypha push my-app'
     : table<AppSummary>(
         [
-          { heading: 'APP', text: ({ name }) => name },
+          { heading: 'APP', text: ({ name }) => name, whole: true },
           { heading: 'RELEASE', text: ({ release }) => `${release ?? '-'}`, right: true },
           { heading: 'VERSION', text: ({ label }) => label || '-' },
           { heading: 'RUNNING', text: ({ running, instances }) => `${running} of ${instances}` },
@@ -178,7 +181,7 @@ const escalationTable = (escalations: AppDetail['escalations']): string =>
       { heading: 'ON', text: ({ node }) => node },
       { heading: 'IS ON', text: ({ now }) => now ?? '-' },
       { heading: 'SINCE', text: ({ since }) => relativeTime(since) },
-      { heading: 'BACK NOT BEFORE', text: ({ until }) => new Date(until).toISOString().slice(0, 19) },
+      { heading: 'BACK NOT BEFORE', text: ({ until }) => timestamp(until), whole: true },
       { heading: 'WHY', text: ({ despite, text }) => despite ?? text },
     ],
     escalations,

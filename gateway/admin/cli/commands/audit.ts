@@ -77,7 +77,7 @@ async function list(cli: Cli, options: { before?: string; limit: string }): Prom
       : table<AuditEntry>(
           [
             { heading: 'ID', text: ({ id }) => `${id}`, right: true },
-            { heading: 'WHEN', text: ({ at }) => timestamp(at) },
+            { heading: 'WHEN', text: ({ at }) => timestamp(at), whole: true },
             { heading: 'WHO', text: ({ actor }) => actor },
             { heading: 'WHAT', text: ({ action }) => action },
             { heading: 'ON', text: ({ subject }) => subject },

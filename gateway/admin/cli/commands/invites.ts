@@ -99,7 +99,7 @@ export function registerInvites(program: Command): void {
         : table<InviteView>(
             [
               { heading: 'ID', text: (invite) => invite.id },
-              { heading: 'NODE', text: (invite) => invite.node },
+              { heading: 'NODE', text: (invite) => invite.node, whole: true },
               { heading: 'TIER', text: (invite) => invite.tier },
               { heading: 'EXPIRES', text: (invite) => relativeTime(invite.expiresAt) },
               { heading: 'USED', text: (invite) => relativeTime(invite.usedAt) },

@@ -15,7 +15,7 @@ export function registerNodes(program: Command): void {
           ? 'No node has joined yet. Invite one: hypha invite NAME --tier device'
           : table<NodeSummary>(
               [
-                { heading: 'NODE', text: (node) => node.id },
+                { heading: 'NODE', text: (node) => node.id, whole: true },
                 { heading: 'TIER', text: ({ tier, parent }) => (parent === null ? tier : `${tier} at ${parent}`) },
                 {
                   heading: 'STATE',
@@ -208,6 +208,8 @@ function describeNode(node: NodeDetail): string {
       `two machines have its keys, noticed ${relativeTime(node.clonedAt)}; neither is let in.\nhypha invite ${node.id} --replace, then hypha-agent join URL --again on the genuine one`,
     ])
   }
+  const { waiting, failed } = node.inputs
+  if (failed > 0) lines.push(['inputs', `${waiting} wait, ${failed} were given up: hypha events --node ${node.id}`])
   if (node.refused !== null) lines.push(['refused', `${node.refused.message} [${node.refused.code}]`])
   for (const board of node.boards) {
     const away = board.connected ? '' : ', away'

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { EventLine, LogLine } from '../../api/schemas/data.ts'
 import { type Cli, defineCommand, parseDuration, wholeNumber } from '../cli.ts'
 import { untilInterrupted } from '../follow.ts'
-import { printable, timestamp } from '../table.ts'
+import { inLocalTime, printable, timestamp } from '../table.ts'
 
 interface LineOptions {
   follow?: boolean
@@ -85,7 +85,7 @@ const logLine = ({ at, node, app, module, home, level, text }: LogLine): string 
 function eventLine({ at, node, app, module, home, code, text }: EventLine): string {
   const what = [app, module].filter((each) => each !== null).join('/')
   const owner = home === null || home === node ? '' : ` of ${home}`
-  return [timestamp(at), node ?? 'gateway', `${what}${owner}`, code, printable(text)]
+  return [timestamp(at), node ?? 'gateway', `${what}${owner}`, code, inLocalTime(printable(text), at)]
     .filter((part) => part !== '')
     .join('  ')
 }

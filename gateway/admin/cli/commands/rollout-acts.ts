@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { RolloutAct, RolloutShown } from '../../../distribute/rollout-view.ts'
 import { defineCommand } from '../cli.ts'
 import { describePhases } from '../rollout-text.ts'
-import { relativeTime, table, timestamp } from '../table.ts'
+import { inLocalTime, relativeTime, table, timestamp } from '../table.ts'
 
 const acts: readonly (readonly [act: RolloutAct, summary: string, description: string])[] = [
   ['approve', 'let a rollout begin that waits for somebody to say yes', 'It begins with its first wave.'],
@@ -60,9 +60,9 @@ const describeList = (rollouts: readonly RolloutShown[]): string =>
           { heading: 'RELEASE', text: ({ from, release }) => `${from ?? '-'} → ${release}` },
           { heading: 'BY', text: ({ kind }) => kind },
           { heading: 'STATE', text: ({ state }) => state },
-          { heading: 'BEGAN', text: ({ startedAt }) => timestamp(startedAt) },
+          { heading: 'BEGAN', text: ({ startedAt }) => timestamp(startedAt), whole: true },
           { heading: 'ENDED', text: ({ endedAt }) => (endedAt === null ? '' : relativeTime(endedAt)) },
-          { heading: 'WHY', text: ({ why, waitsFor }) => why ?? waitsFor ?? '' },
+          { heading: 'WHY', text: ({ why, waitsFor }) => inLocalTime(why ?? waitsFor ?? '') },
         ],
         rollouts,
       )

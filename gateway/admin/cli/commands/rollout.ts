@@ -3,7 +3,7 @@ import type { RolloutShown } from '../../../distribute/rollout-view.ts'
 import type { PushAnswer, RolloutView } from '../../api/schemas/apps.ts'
 import { defineCommand, parseDuration, wholeNumber } from '../cli.ts'
 import { describePhases } from '../rollout-text.ts'
-import { formatBytes, table } from '../table.ts'
+import { formatBytes, inLocalTime, table } from '../table.ts'
 import { awaitRollout } from '../wait.ts'
 import { registerRolloutActs } from './rollout-acts.ts'
 
@@ -66,7 +66,9 @@ export function registerRollout(program: Command): void {
       cli.print({ ...answer, outcome }, () =>
         outcome === null
           ? `${app} goes back to release ${answer.number}.`
-          : `${app} ${answer.number} ${outcome.waitsFor ?? `runs on ${outcome.confirmed.join(', ') || 'no node yet'}`}.`,
+          : inLocalTime(
+              `${app} ${answer.number} ${outcome.waitsFor ?? `runs on ${outcome.confirmed.join(', ') || 'no node yet'}`}.`,
+            ),
       )
     },
   )
@@ -75,7 +77,7 @@ export function registerRollout(program: Command): void {
 function describeRollout({ app, release, done, nodes }: RolloutView): string {
   const rows = table<RolloutView['nodes'][number]>(
     [
-      { heading: 'NODE', text: ({ node }) => node },
+      { heading: 'NODE', text: ({ node }) => node, whole: true },
       { heading: 'STATE', text: ({ online }) => (online ? 'online' : 'offline') },
       { heading: 'RELEASE', text: ({ status }) => status },
       {
@@ -84,7 +86,7 @@ function describeRollout({ app, release, done, nodes }: RolloutView): string {
         right: true,
       },
       { heading: 'EPOCH', text: ({ epoch }) => `${epoch}`, right: true },
-      { heading: 'WAITS FOR', text: ({ message, waitsFor }) => waitsFor ?? message ?? '' },
+      { heading: 'WAITS FOR', text: ({ message, waitsFor }) => inLocalTime(waitsFor ?? message ?? '') },
     ],
     nodes,
   )
