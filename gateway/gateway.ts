@@ -93,6 +93,7 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
   const sender = createInputSender({
     ...distribution,
     parentOf: (node) => store.nodes.parentOf(node),
+    gaveUp: (input) => boards.gaveUp(input),
   })
   const world = new World({ topics, publish, clock: systemClock, onProblem: onFailure })
 
@@ -175,6 +176,7 @@ export async function startGateway({ home, edge, json }: GatewayOptions): Promis
       reports.presence(node, online)
     },
     report: (node, body) => ingest.onReport(node, body),
+    handled: (inputs) => sender.handled(inputs),
   }
   boards.use(nodeSinks)
   const ingest = createIngest({

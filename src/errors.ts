@@ -901,6 +901,11 @@ export const errorTable = {
     means: 'More waits to be sent to a board than is kept for it.',
     mend: 'Wait until the board has taken what was sent.',
   },
+  'input-too-large': {
+    act: 'author',
+    means: 'A message for the inbox of a module on a board is longer than the board takes, and was given up.',
+    mend: 'Publish less at a time: the event says how many bytes there is room for. Or keep the module off boards (requires in hypha.toml).',
+  },
   'transfer-cancelled': {
     act: 'later',
     means: 'A transfer to a board was given up before it was complete.',

@@ -1,12 +1,14 @@
 import type { Log } from '@hypha/core/platform/log.ts'
 import type { Clock } from '@hypha/core/ports/clock.ts'
 import type { Section } from '@hypha/core/trust/directive.ts'
+import type { FromBridge } from '@hypha/core/wire/board/agent-port.ts'
 import type { BoardFirmware } from '@hypha/core/wire/board/firmware.ts'
 import type { Identify } from '@hypha/core/wire/board/identify.ts'
 import type { FromBoard } from '@hypha/core/wire/board/messages.ts'
 import type { BoardState } from '@hypha/core/wire/board/state.ts'
-import type { ToChild } from '@hypha/core/wire/messages/child.ts'
+import type { FromChild, ToChild } from '@hypha/core/wire/messages/child.ts'
 import type { ChildState } from '@hypha/core/wire/messages/state.ts'
+import { BoardInputs } from './board-inputs.ts'
 import { BoardJournal } from './board-journal.ts'
 import { BoardShipper } from './board-shipper.ts'
 import { childOf } from './child.ts'
@@ -15,8 +17,8 @@ import { Keeper } from './keeper.ts'
 import type { BoardPorts } from './ports.ts'
 import type { Requests } from './requests.ts'
 
-/** What a message to a board has room for beside the rest of an input. */
-const maxInputBytes = 3_500
+type Appeared = Extract<FromBridge, { kind: 'appeared' }>
+
 /** How long a board may take to say that it refuses a step. */
 const refusalMs = 500
 
@@ -28,15 +30,28 @@ export class Board {
   readonly #log: Log
   readonly #journal: BoardJournal
   readonly #shipper: BoardShipper
+  readonly #inputs: BoardInputs
   #identify: Identify
+  #messageBytes: number
   #state: BoardState | null = null
   #firmware: BoardFirmware | null = null
   #connected = true
   #refusedStep: ((code: string) => void) | null = null
 
-  constructor(identify: Identify, ports: BoardPorts, requests: Requests, clock: Clock, log: Log) {
+  constructor({ identify, messageBytes }: Appeared, ports: BoardPorts, requests: Requests, clock: Clock, log: Log) {
     const id = identify.board
     this.#identify = identify
+    this.#messageBytes = messageBytes
+    this.#inputs = new BoardInputs(
+      {
+        board: id,
+        clock,
+        give: (inputs) => requests.askFor({ kind: 'inputs', board: id, inputs }),
+        refuse: ({ app, module, home, number }, text) =>
+          this.#note({ code: 'input-too-large', text, refused: { app, module, home, number } }),
+      },
+      messageBytes,
+    )
     this.#ports = ports
     this.#requests = requests
     this.#log = log
@@ -69,17 +84,23 @@ export class Board {
 
   child(): ChildState {
     const state = this.#state && withFirmware(this.#state, this.#firmware)
-    return childOf(this.#identify, state, this.#connected, this.keeper, this.#firmware !== null)
+    return {
+      ...childOf(this.#identify, state, this.#connected, this.keeper, this.#firmware !== null),
+      messageBytes: this.#messageBytes,
+    }
   }
 
   /** It has identified itself: anew, or on another line. */
-  appeared(identify: Identify): void {
+  appeared({ identify, messageBytes }: Appeared): void {
     this.#identify = identify
+    this.#messageBytes = messageBytes
     this.#connected = true
+    this.#inputs.appeared(messageBytes)
   }
 
   left(): void {
     this.#connected = false
+    this.#inputs.left()
     this.keeper.heard(null)
   }
 
@@ -88,6 +109,7 @@ export class Board {
     switch (message.kind) {
       case 'state':
         this.#state = message
+        this.#inputs.heard(message)
         this.keeper.heard(withFirmware(message, this.#firmware))
         return
       case 'firmware':
@@ -118,11 +140,7 @@ export class Board {
         void this.#requests.ask({ kind: 'tell', board, message: { kind: 'session', key: word.key, proof: null } })
         return
       case 'inputs':
-        for (const { source, number, app, module, home, topic, payload } of word.inputs) {
-          if (payload.length > maxInputBytes) continue
-          const input = { kind: 'input', source, number, app, module, home, topic, payload } as const
-          void this.#requests.ask({ kind: 'tell', board, message: input })
-        }
+        this.#inputs.add(word.inputs)
     }
   }
 
@@ -133,8 +151,14 @@ export class Board {
 
   async close(): Promise<void> {
     this.keeper.close()
+    this.#inputs.close()
     this.#shipper.close()
     await this.#journal.close()
+  }
+
+  #note(note: Omit<Extract<FromChild['word'], { kind: 'note' }>, 'kind'>): void {
+    const { board: node, incarnation } = this.#identify
+    this.#ports.say({ node, incarnation, word: { kind: 'note', ...note } })
   }
 
   /** A report without a MAC is one of before its session: the board gives it again once it has one. [S 8.13] */

@@ -5,7 +5,6 @@ import type { Content } from '@hypha/core/trust/directive.ts'
 import { rootMetadata } from '@hypha/core/trust/root.ts'
 import { maxRootBytes } from '@hypha/core/trust/snapshot.ts'
 import type { FromBridge } from '@hypha/core/wire/board/agent-port.ts'
-import type { Identify } from '@hypha/core/wire/board/identify.ts'
 import { toChild } from '@hypha/core/wire/messages/child.ts'
 import { childrenMessage } from '@hypha/core/wire/messages/children.ts'
 import { type ChildState, maxChildren } from '@hypha/core/wire/messages/state.ts'
@@ -70,13 +69,14 @@ export function openBoards(socket: string | undefined, clock: Clock, log: Log, p
     const apps = [...seen.values()].flatMap(({ keeper }) => keeper.directive?.sections.map(({ app }) => app) ?? [])
     ports.follow([...new Set(apps)])
   }
-  const appeared = (identify: Identify) => {
+  const appeared = (message: Extract<FromBridge, { kind: 'appeared' }>) => {
+    const { identify } = message
     const known = seen.get(identify.board)
     // More than a state message has room for are not a node's.
     if (known === undefined && seen.size >= maxChildren) return
-    if (known !== undefined) known.appeared(identify)
+    if (known !== undefined) known.appeared(message)
     else {
-      const board = new Board(identify, ports, requests, clock, log)
+      const board = new Board(message, ports, requests, clock, log)
       seen.set(identify.board, board)
       tell(board)
       follow()
@@ -88,7 +88,7 @@ export function openBoards(socket: string | undefined, clock: Clock, log: Log, p
       note(log, message)
       calls.heard(message)
       requests.heard(message)
-      if (message.kind === 'appeared') return appeared(message.identify)
+      if (message.kind === 'appeared') return appeared(message)
       if (message.kind === 'left') seen.get(message.board)?.left()
       else if (message.kind === 'said') seen.get(message.board)?.said(message.message)
       else return

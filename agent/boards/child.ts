@@ -24,7 +24,7 @@ export function childOf(
   connected: boolean,
   told: ToldBoard = untold,
   takesFirmware = false,
-): ChildState {
+): Omit<ChildState, 'messageBytes'> {
   const { board, key, invite, incarnation } = identify
   return {
     node: board,

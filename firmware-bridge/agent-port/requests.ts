@@ -44,6 +44,10 @@ export class Requests {
         const taken = await this.#bridge.board(asked.board).send(asked.message)
         return { kind: 'done', request, ok: taken, code: taken ? null : 'board-away', detail: null }
       }
+      case 'inputs': {
+        const { taken, code } = await this.#bridge.board(asked.board).give(asked.inputs)
+        return { kind: 'done', request, ok: code === null, code, detail: taken }
+      }
       case 'call': {
         const answer = await this.#bridge.board(asked.board).call(asked.name, asked.value)
         return { kind: 'answer', request, answer }

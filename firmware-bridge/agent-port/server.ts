@@ -61,9 +61,9 @@ export class AgentPort {
 
   #greet(socket: Socket): void {
     for (const { path } of this.#bridge.lines()) say(socket, { kind: 'port', path, status: 'open', message: null })
-    for (const { id, path, identify, state } of this.#bridge.boards()) {
+    for (const { id, path, identify, state, messageBytes } of this.#bridge.boards()) {
       if (path === null) continue
-      say(socket, { kind: 'appeared', path, identify })
+      say(socket, { kind: 'appeared', path, identify, messageBytes })
       if (state !== null) say(socket, { kind: 'said', board: id, message: { kind: 'state', ...state } })
     }
   }
@@ -90,8 +90,10 @@ function say(socket: Socket, message: FromBridge): void {
 function told(event: BridgeEvent): FromBridge {
   switch (event.kind) {
     case 'appeared':
-    case 'identified':
-      return { kind: 'appeared', path: event.board.path ?? '', identify: event.board.identify }
+    case 'identified': {
+      const { path, identify, messageBytes } = event.board
+      return { kind: 'appeared', path: path ?? '', identify, messageBytes }
+    }
     case 'left':
       return { kind: 'left', board: event.board.id, why: event.why }
     case 'said':

@@ -2,6 +2,7 @@ import { HyphaError } from '@hypha/core/errors.ts'
 import type { Clock } from '@hypha/core/ports/clock.ts'
 import type { Answer } from '@hypha/core/wire/board/answer.ts'
 import type { Identify } from '@hypha/core/wire/board/identify.ts'
+import type { BoardInput } from '@hypha/core/wire/board/input.ts'
 import type { FromBoard, ToBoard } from '@hypha/core/wire/board/messages.ts'
 import type { BoardState } from '@hypha/core/wire/board/state.ts'
 import { type ToTransfer, type Transfer, Transfers } from './transfers.ts'
@@ -14,7 +15,8 @@ export interface BoardWay {
   readonly maxPayload: number
   /** How many messages of a channel it takes at a time. */
   readonly window: number
-  send(message: ToBoard): Promise<boolean>
+  /** Throws at once what `Messenger.offer` throws. */
+  offer(message: ToBoard): Promise<boolean>
 }
 
 /** How often a board is told the time. [S 8.6] */
@@ -53,10 +55,37 @@ export class Board {
     return this.#way?.path ?? null
   }
 
+  /** The longest message that it takes; 0 while it isn't connected. */
+  get messageBytes(): number {
+    return this.#way?.maxPayload ?? 0
+  }
+
+  /**
+   * Gives it messages for its inbox, one after another; resolves once each was taken or wasn't. What comes after one that can't be sent isn't sent either: the board takes a lower number than
+   * one that it had for a repetition. [S 8.14]
+   */
+  async give(inputs: readonly BoardInput[]): Promise<{ taken: number; code: string | null }> {
+    const offered: Promise<boolean>[] = []
+    let code: string | null = null
+    try {
+      for (const input of inputs) offered.push(this.#offer({ kind: 'input', ...input }))
+    } catch (error) {
+      if (!(error instanceof HyphaError)) throw error
+      code = error.code
+    }
+    const all = await Promise.all(offered)
+    const taken = all.indexOf(false) < 0 ? all.length : all.indexOf(false)
+    return { taken, code: taken < all.length ? 'board-away' : code }
+  }
+
   /** Resolves with true once the board has taken it, with false if it leaves before. Throws `board-away`, `board-busy`. */
   async send(message: ToBoard): Promise<boolean> {
+    return this.#offer(message)
+  }
+
+  #offer(message: ToBoard): Promise<boolean> {
     if (this.#way === null) throw new HyphaError('board-away', `${this.id} isn't connected`)
-    return this.#way.send(message)
+    return this.#way.offer(message)
   }
 
   /** Brings something to the board, after what was asked for before; a board that leaves meanwhile is waited for. */
@@ -89,7 +118,7 @@ export class Board {
     this.detach()
     this.#way = way
     this.#tellTime()
-    this.#transfers.attach(way)
+    this.#transfers.attach({ ...way, send: async (message) => way.offer(message) })
   }
 
   /** The bridge's own: the line has closed. */
@@ -121,6 +150,6 @@ export class Board {
 
   #tellTime(): void {
     this.#cancelTime = this.#clock.after(timeEveryMs, () => this.#tellTime())
-    this.#way?.send({ kind: 'time', nowMs: Math.floor(this.#clock.now()) }).catch(() => undefined)
+    this.send({ kind: 'time', nowMs: Math.floor(this.#clock.now()) }).catch(() => undefined)
   }
 }

@@ -212,10 +212,10 @@ export class Bridge {
       path,
       maxPayload: limits.maxPayload,
       window: limits.window,
-      send: (message) => {
-        const sent = messenger.send(message)
+      offer: (message) => {
+        const taken = messenger.offer(message)
         line.pump()
-        return sent
+        return taken
       },
     }
   }

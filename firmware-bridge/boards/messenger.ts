@@ -34,8 +34,8 @@ export class Messenger {
     this.#session = session
   }
 
-  /** Resolves with true once the board has taken the message, with false if the line closes before. Throws `board-busy` and `board-away`. */
-  async send(message: ToBoard): Promise<boolean> {
+  /** Resolves with true once the board has taken the message, with false if the line closes before. Throws at once `bytes-too-long`, `board-busy` and `board-away`. */
+  offer(message: ToBoard): Promise<boolean> {
     const channel = channelOf[message.kind]
     const waiting = this.#waiting[channel]
     const said = waiting.length >= maxWaiting ? 'queue-full' : this.#session?.offer(channel, toBoard.encode(message))

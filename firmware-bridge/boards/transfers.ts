@@ -1,3 +1,4 @@
+import { HyphaError } from '@hypha/core/errors.ts'
 import type { Held } from '@hypha/core/wire/board/held.ts'
 import type { ToBoard } from '@hypha/core/wire/board/messages.ts'
 import type { Offer } from '@hypha/core/wire/board/offer.ts'
@@ -98,7 +99,12 @@ export class Transfers {
     if (job === undefined || job.number !== 0 || this.#peer === null) return
     job.number = ++this.#last
     const { bytes, ...what } = job.what
-    this.#say({ kind: 'offer', transfer: job.number, ...what, wireSize: bytes.length })
+    const offer: ToBoard = { kind: 'offer', transfer: job.number, ...what, wireSize: bytes.length }
+    this.#peer.send(offer).catch((error: unknown) => {
+      // One that takes not even an offer never will. Of what a line that closes takes with it, the next opening begins anew.
+      const refused = error instanceof HyphaError && error.code === 'bytes-too-long'
+      if (refused && this.#jobs[0] === job) this.#over(job, { kind: 'refused', code: error.code, detail: null })
+    })
   }
 
   #sendPieces(job: Job): void {
@@ -125,7 +131,7 @@ export class Transfers {
 
   #cancel(job: Job): void {
     if (!this.#jobs.includes(job)) return
-    if (job.number !== 0) this.#say({ kind: 'abandon', transfer: job.number })
+    if (job.number !== 0) this.#peer?.send({ kind: 'abandon', transfer: job.number }).catch(() => undefined)
     this.#over(job, { kind: 'cancelled' })
   }
 
@@ -133,10 +139,5 @@ export class Transfers {
     this.#jobs.splice(this.#jobs.indexOf(job), 1)
     job.settle(outcome)
     this.#begin()
-  }
-
-  /** Of what a line that closes takes with it, the next opening begins anew. */
-  #say(message: ToBoard): void {
-    this.#peer?.send(message).catch(() => undefined)
   }
 }

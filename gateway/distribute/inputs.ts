@@ -16,6 +16,8 @@ export interface InputSenderOptions {
   readonly onProblem: (node: string, error: HyphaError) => void
   /** The node by way of which a board is reached; null for one with a connection of its own. */
   readonly parentOf?: (node: string) => string | null
+  /** Whether an input was given up, since the board that it is for takes none as long. */
+  readonly gaveUp?: (input: InputRecord) => boolean
   /** Inputs of one instance that are sent and not handled. */
   readonly window?: number
   /** When nothing of what was sent to a node was handled for so long, it is sent again; the node passes over repetitions. */
@@ -70,11 +72,12 @@ export function createInputSender(options: InputSenderOptions) {
     // What comes to an instance that isn't there yet is passed over; and what comes after it must not be handled before. [P 13.5]
     if (room <= 0 || store.handovers.isAwaited(node, target)) return []
     const next = store.inputs.waitingFor({ ...target, node }, sending.sent, room)
-    for (const { number } of next) {
-      sending.outstanding.add(number)
-      sending.sent = number
-    }
-    return next
+    const kept = next.filter((input) => options.gaveUp?.(input) !== true)
+    // They have left room for others.
+    if (kept.length < next.length) connected.again = true
+    for (const { number } of kept) sending.outstanding.add(number)
+    sending.sent = next.at(-1)?.number ?? sending.sent
+    return kept
   }
 
   async function sendBatches(node: string, due: readonly InputRecord[]): Promise<void> {

@@ -2,14 +2,19 @@ import { bytesEqual, toHex } from '@hypha/core/bytes/text.ts'
 import { errorTable, HyphaError } from '@hypha/core/errors.ts'
 import { boxKeyOf, isMac, macOf, sessionKeyOf, sessionProof } from '@hypha/core/trust/board-session.ts'
 import { makeBoxKeys } from '@hypha/core/trust/seal.ts'
+import { inputRoom, tooLarge } from '@hypha/core/wire/board/input-room.ts'
 import { ack } from '@hypha/core/wire/messages/ack.ts'
 import { fromChild } from '@hypha/core/wire/messages/child.ts'
 import { report } from '@hypha/core/wire/messages/report.ts'
 import { type ChildState, type NodeState, type SectionState, state } from '@hypha/core/wire/messages/state.ts'
 import { tokenDigest } from '../enrol/invites.ts'
+import type { HandledInput } from '../ingest/outcome.ts'
+import type { InputRecord, InputTarget } from '../store/inputs.ts'
 import type { NodeRecord } from '../store/nodes.ts'
+import type { EventRecord } from '../store/records.ts'
 import { type BoardStanding, standingOf } from './board-standing.ts'
 import type { GatewayDeps } from './deps.ts'
+import type { Feeds } from './feeds.ts'
 import { notFound } from './not-found.ts'
 import type { Pipeline } from './pipeline.ts'
 import { reportedBy } from './reported.ts'
@@ -19,6 +24,8 @@ export interface BoardSinks {
   state(node: string, state: NodeState): void
   presence(node: string, online: boolean): void
   report(node: string, body: Uint8Array): void
+  /** Inputs that are done with. */
+  handled(inputs: readonly HandledInput[]): void
 }
 
 /** Boards have no certificate that could expire. */
@@ -38,15 +45,25 @@ interface Session {
 export class Boards {
   readonly #deps: GatewayDeps
   readonly #pipeline: Pipeline
+  readonly #feeds: Feeds
   readonly #sessions = new Map<string, Session>()
   /** What was told of boards that aren't taken for what they say they are. */
   readonly #told = new Set<string>()
 
-  #sinks: BoardSinks = { state: () => undefined, presence: () => undefined, report: () => undefined }
+  /** The longest message that each takes, of those that were heard of. */
+  readonly #messageBytes = new Map<string, number>()
 
-  constructor(deps: GatewayDeps, pipeline: Pipeline) {
+  #sinks: BoardSinks = {
+    state: () => undefined,
+    presence: () => undefined,
+    report: () => undefined,
+    handled: () => undefined,
+  }
+
+  constructor(deps: GatewayDeps, pipeline: Pipeline, feeds: Feeds) {
     this.#deps = deps
     this.#pipeline = pipeline
+    this.#feeds = feeds
   }
 
   /** Who is told what happens to boards; before anything else is called. */
@@ -89,8 +106,41 @@ export class Boards {
       if (session.proven) return
       throw new HyphaError('board-mac-invalid', `${node} does not prove to have its session's key`, { where: node })
     }
+    if (word.kind === 'note') {
+      const { code, text, refused } = word
+      if (refused === null) this.#event({ node, app: null, module: null, home: null, code, text })
+      else if (this.#giveUp({ ...refused, node }, code, text)) {
+        this.#sinks.handled([{ ...refused, node, outcome: 'failed' }])
+      }
+      return
+    }
     if (word.mac !== null && this.#isGenuine(node, word.body, word.mac)) this.#sinks.report(node, word.body)
     else this.#passOver(board, incarnation, word.body)
+  }
+
+  /** Whether an input is longer than a board's messages may be: then it is given up, with an event. What is sent to the board all the same, its node judges. [P 15.9] */
+  gaveUp(input: InputRecord): boolean {
+    const { node, topic, payload } = input
+    const messageBytes = this.#messageBytes.get(node)
+    if (messageBytes === undefined) return false
+    const room = inputRoom({ ...input, source: this.#deps.store.meta.source }, messageBytes)
+    if (payload.length <= room) return false
+    this.#giveUp(input, 'input-too-large', tooLarge(node, topic, payload.length, room, messageBytes))
+    return true
+  }
+
+  /** False for one that isn't there any more. */
+  #giveUp({ number, ...rest }: InputTarget & { number: number }, code: string, text: string): boolean {
+    const { node, app, module, home } = rest
+    const { store, clock } = this.#deps
+    if (!store.inputs.handled(rest, number, 'failed', clock.now())) return false
+    this.#event({ node, app, module, home, code, text })
+    return true
+  }
+
+  #event(event: Omit<EventRecord, 'id' | 'at'>): void {
+    const { store, clock } = this.#deps
+    this.#feeds.events.publish([store.events.add({ ...event, at: clock.now() })])
   }
 
   /** Enters a board that waits for it. Throws `not-found` where the node doesn't have it, `name-taken`. */
@@ -134,6 +184,7 @@ export class Boards {
       return
     }
     if (board.revoked !== null) return
+    if (child.messageBytes !== null) this.#messageBytes.set(child.node, child.messageBytes)
     if (board.parent !== parent) {
       // Whoever has it in front of him knows: the other one only remembers it.
       if (!child.connected) return
@@ -232,18 +283,9 @@ export class Boards {
 
   /** A report that can't be the board's, or is of a session that isn't known any more: it is told, and the node needn't bring it again. */
   #passOver({ id, parent }: NodeRecord, incarnation: Uint8Array, body: Uint8Array): void {
-    const { store, clock } = this.#deps
     const { first, count } = report.decode(body)
     const text = `A report of ${id} with the numbers ${first} to ${first + count - 1} has no MAC of a session with it, and was passed over.`
-    store.events.add({
-      at: clock.now(),
-      node: id,
-      app: null,
-      module: null,
-      home: null,
-      code: 'board-mac-invalid',
-      text,
-    })
+    this.#event({ node: id, app: null, module: null, home: null, code: 'board-mac-invalid', text })
     this.#sessions.delete(id)
     this.ack(id, ack.encode({ incarnation, upTo: first + count - 1, anew: null }), parent)
   }
@@ -265,9 +307,8 @@ export class Boards {
       'name-taken': `A board at ${parent} says that it is ${node}, which is the name of a node: it is refused.`,
       accepted: '',
     }[standing]
-    const { store, clock } = this.#deps
     const code = standing === 'pending' ? 'board-pending' : 'board-refused'
-    store.events.add({ at: clock.now(), node: parent, app: null, module: null, home: null, code, text })
+    this.#event({ node: parent, app: null, module: null, home: null, code, text })
   }
 }
 

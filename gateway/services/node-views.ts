@@ -49,6 +49,7 @@ export function nodeDetail(store: Store, node: NodeRecord, vitals: NodeVitals | 
     bootedAt: reported?.bootedMs ?? null,
     sections: (reported?.sections ?? []).map((section) => sectionView(store, section)),
     refused: reported?.refused ? { code: reported.refused.code, message: reported.refused.message } : null,
+    inputs: { waiting: store.inputs.count(node.id), failed: store.inputs.failedCount(node.id) },
     boards: (reported?.children ?? []).map((board) => boardView(store, board)),
     vitals: vitalNames.flatMap((name) => {
       const vital = vitals?.of[name]

@@ -44,7 +44,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const feeds = new Feeds()
   const pipeline = new Pipeline(deps, feeds)
   const reports = new NodeReports(deps, pipeline, feeds)
-  const boards = new Boards(deps, pipeline)
+  const boards = new Boards(deps, pipeline, feeds)
   const views = new AppViews(deps, pipeline, reports)
   const audit = auditOf(deps)
   const startedAt = deps.clock.now()

@@ -73,6 +73,9 @@ export function createInputs(db: Database, fleet: string, meta: MetaStore, maxWa
   const failed = db.prepare<[string, number], Row>(
     'SELECT * FROM inputs WHERE fleet = ? AND failed IS NOT NULL ORDER BY number DESC LIMIT ?',
   )
+  const failedCount = db.prepare<[string, string], { count: number }>(
+    'SELECT count(*) AS count FROM inputs WHERE fleet = ? AND node = ? AND failed IS NOT NULL',
+  )
   const one = 'fleet = ? AND node = ? AND number = ? AND app = ? AND module = ? AND home = ?'
   const done = db.prepare(`DELETE FROM inputs WHERE ${one}`)
   const fail = db.prepare(`UPDATE inputs SET failed = ? WHERE ${one}`)
@@ -113,6 +116,8 @@ export function createInputs(db: Database, fleet: string, meta: MetaStore, maxWa
       const which = [fleet, node, number, app, module, orEmpty(home)]
       return (outcome === 'ok' ? done.run(...which) : fail.run(at, ...which)).changes > 0
     },
+    /** How many of a node's were given up. */
+    failedCount: (node: string): number => failedCount.get(fleet, node)!.count,
     failed: (limit = 100): InputRecord[] => failed.all(fleet, limit).map(fromRow),
     /** The instance runs on another node now: what waits for it goes there, under the same numbers. */
     move: ({ node, app, module, home }: InputTarget, to: string): number =>

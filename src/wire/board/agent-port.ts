@@ -1,7 +1,9 @@
-import { bool, bytes, float, message, nullable, oneOf, record, type TypeOf, text, uint, union } from '../codec.ts'
+import { bool, bytes, float, list, message, nullable, oneOf, record, type TypeOf, text, uint, union } from '../codec.ts'
 import { digest, id } from '../ids.ts'
 import { answer } from './answer.ts'
 import { identify } from './identify.ts'
+import { input } from './input.ts'
+import { maxBoardMessageBytes } from './limits.ts'
 import { fromBoardKinds, toBoardKinds } from './messages.ts'
 
 // What an agent and the bridge beside it say to one another, over a socket of the machine's own: each message behind its length, as 4 bytes, little-endian.
@@ -11,6 +13,9 @@ const path = text(4_096)
 
 /** The largest content of a board, whole. */
 const maxTransferBytes = 4 * 1024 * 1024
+
+/** Of one `inputs`. */
+export const maxInputsAtOnce = 8
 
 /** What an agent asks of its bridge. Each `request` is a number of its own, and is answered with `done` once, `call` with `answer`. */
 export const toBridge = message(
@@ -38,6 +43,8 @@ export const toBridge = message(
     ['call', record({ request: [1, request], board: [2, id], name: [3, text(64)], value: [4, nullable(float)] })],
     /** The agent ends: the bridge lets go of its ports, so that whoever comes next can have them, and ends too. */
     ['stop', record({ request: [1, request] })],
+    /** Messages for its inbox, in order: what comes after one that the board wasn't given isn't given either. `detail` of the answer is how many it has taken. */
+    ['inputs', record({ request: [1, request], board: [2, id], inputs: [3, list(input, maxInputsAtOnce)] })],
   ),
   maxTransferBytes + 1_024,
 )
@@ -51,7 +58,15 @@ export const fromBridge = message(
       record({ path: [1, path], status: [2, oneOf('open', 'failed', 'gone')], message: [3, nullable(text(1_000))] }),
     ],
     /** A board has identified itself: for the first time, anew, or on another port. */
-    ['appeared', record({ path: [1, path], identify: [2, identify] })],
+    [
+      'appeared',
+      record({
+        path: [1, path],
+        identify: [2, identify],
+        /** The longest message that it takes. */
+        messageBytes: [3, uint(maxBoardMessageBytes)],
+      }),
+    ],
     ['left', record({ board: [1, id], why: [2, text(1_000)] })],
     /** Another board claims this id with another key. */
     ['impostor', record({ board: [1, id], path: [2, path] })],

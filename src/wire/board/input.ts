@@ -1,4 +1,4 @@
-import { bytes, nullable, record, text, uint } from '../codec.ts'
+import { bytes, nullable, record, type TypeOf, text, uint } from '../codec.ts'
 import { id, incarnation } from '../ids.ts'
 import { maxTopicBytes } from '../topics.ts'
 import { maxBoardMessageBytes } from './limits.ts'
@@ -13,3 +13,5 @@ export const input = record({
   topic: [6, text(maxTopicBytes)],
   payload: [7, bytes({ max: maxBoardMessageBytes })],
 })
+
+export type BoardInput = TypeOf<typeof input>

@@ -96,6 +96,8 @@ const childState = record({
   contents: [12, list(digest, 16)],
   /** Why it refused the directive that is meant for it: a code of docs/errors.md; null where it didn't. */
   refused: [13, nullable(text(40))],
+  /** The longest message that it takes; null where its node doesn't say. [S 3.2] */
+  messageBytes: [14, nullable(uint(0xffff_ffff))],
 })
 
 /** Retained on `n/<node>/state`: what the node is, and what runs on it. */

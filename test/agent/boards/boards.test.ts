@@ -74,7 +74,7 @@ afterEach(async () => {
 })
 
 const say = (message: FromBridge) => bridge.write(framed(fromBridge.encode(message)))
-const appears = () => say({ kind: 'appeared', path: '/dev/ttyUSB0', identify: identifyOf('mcu-1') })
+const appears = () => say({ kind: 'appeared', path: '/dev/ttyUSB0', identify: identifyOf('mcu-1'), messageBytes: 256 })
 
 const state: BoardState = {
   root: 1,

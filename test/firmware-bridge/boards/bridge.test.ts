@@ -242,3 +242,40 @@ describe('a board', () => {
     expect(bench.said()).toEqual(['appeared mcu-1', 'left mcu-1', 'appeared mcu-1'])
   })
 })
+
+describe('inputs for a board', () => {
+  const input = (number: number, bytes = 10) => ({
+    source: new Uint8Array(8).fill(3),
+    number,
+    app: 'greenhouse',
+    module: 'sampler',
+    home: null,
+    topic: 'limit',
+    payload: new Uint8Array(bytes),
+  })
+
+  it('end at the first that cannot be sent: none that comes after it overtakes it', async () => {
+    const bench = new Bench()
+    const board = bench.board()
+    bench.plug('a', board)
+    await bench.pass(100)
+    const given = bench.bridge.board('mcu-1').give([input(1), input(2, 300), input(3)])
+    await bench.pass(100)
+    expect(await given).toEqual({ taken: 1, code: 'bytes-too-long' })
+    expect(board.told.flatMap((each) => (each.kind === 'input' ? [each.number] : []))).toEqual([1])
+    const next = bench.bridge.board('mcu-1').give([input(3)])
+    await bench.pass(100)
+    expect(await next).toEqual({ taken: 1, code: null })
+  })
+
+  it('of which the board took some before it left are told as so many', async () => {
+    const bench = new Bench()
+    bench.plug('a', bench.board())
+    await bench.pass(100)
+    const board = bench.bridge.board('mcu-1')
+    const given = board.give([input(1), input(2)])
+    bench.unplug('a')
+    expect(await given).toEqual({ taken: 0, code: 'board-away' })
+    expect(await board.give([input(1)])).toEqual({ taken: 0, code: 'board-away' })
+  })
+})

@@ -99,7 +99,7 @@ export const boardTargets: readonly Target[] = [
   ]),
   codecTarget(fromBridge, [
     { kind: 'port', path: '/dev/ttyUSB0', status: 'failed', message: 'no' },
-    { kind: 'appeared', path: '/dev/ttyUSB0', identify: identifyOf('mcu-1') },
+    { kind: 'appeared', path: '/dev/ttyUSB0', identify: identifyOf('mcu-1'), messageBytes: 256 },
     { kind: 'left', board: 'mcu-1', why: 'pulled' },
     { kind: 'impostor', board: 'mcu-1', path: '/dev/ttyUSB1' },
     { kind: 'said', board: 'mcu-1', message: { kind: 'report', body: Uint8Array.of(160), mac: null } },

@@ -274,6 +274,7 @@ export const messageTargets: readonly Target[] = [
           incarnation,
           inventory: inventoryOf('mcu', { sensors: ['temperature'] }),
           slotBytes: 65_536,
+          messageBytes: 256,
           envelopeBytes: 8_192,
           root: 1,
           directive: 2,

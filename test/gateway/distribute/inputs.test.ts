@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { createInputSender } from '../../../gateway/distribute/inputs.ts'
+import type { InputRecord } from '../../../gateway/store/inputs.ts'
 import type { Store } from '../../../gateway/store/store.ts'
 import { inputs } from '../../../src/wire/messages/input.ts'
 import { t0, temporaryPath, temporaryStore } from '../store/support.ts'
@@ -8,7 +9,7 @@ import { fastBroker, topics } from './support.ts'
 const alarm = { node: 'edge', app: 'greenhouse', module: 'alarm', home: 'pi-7' }
 const ledger = { node: 'edge', app: 'greenhouse', module: 'ledger', home: null }
 
-function started(store: Store = temporaryStore(), window = 4) {
+function started(store: Store = temporaryStore(), window = 4, gaveUp?: (input: InputRecord) => boolean) {
   const broker = fastBroker()
   const timers = new Set<() => void>()
   const sender = createInputSender({
@@ -25,6 +26,7 @@ function started(store: Store = temporaryStore(), window = 4) {
       throw error
     },
     window,
+    ...(gaveUp && { gaveUp }),
   })
   return {
     store,
@@ -145,4 +147,16 @@ it('A queue has an end', () => {
   const more = { ...alarm, topic: 'limit', payload: new Uint8Array(1), queuedAt: t0 }
   expect(store.inputs.add(more)).toBeNull()
   expect(store.inputs.add({ ...more, node: 'cloud' })).not.toBeNull()
+})
+
+it('Inputs that were given up make room for those after them, however many they are', async () => {
+  const store = temporaryStore()
+  const { sender, sent } = started(store, 4, ({ number, node, app, module, home, payload }) => {
+    if (payload.length <= 100) return false
+    return store.inputs.handled({ node, app, module, home }, number, 'failed', t0)
+  })
+  queue(store, alarm, 10, 300)
+  const fitting = queue(store, alarm, 3)
+  await sender.connected('edge')
+  expect(sent().flat()).toEqual(fitting)
 })

@@ -35,6 +35,7 @@ const boardOf = (changes: Partial<ChildState> = {}): ChildState => ({
   incarnation,
   inventory: boardInventory,
   slotBytes: 24_000,
+  messageBytes: 256,
   envelopeBytes: 4_096,
   root: 1,
   directive: 0,
@@ -62,6 +63,7 @@ async function fleet() {
       gateway.reports.presence(node, online)
     },
     report: (node) => reported.push(node),
+    handled: () => undefined,
   })
   return { ...gateway, told, reported }
 }
@@ -282,5 +284,45 @@ describe('The reports of a board', () => {
     expect(boxKeyOf(boardKey)).toHaveLength(32)
     expect(sessionKeyOf(own, boardKey, crypto)).toHaveLength(32)
     expect(() => boxKeyOf(Uint8Array.of(1, ...new Uint8Array(31)))).toThrow()
+  })
+})
+
+describe('An input that is longer than the messages of a board', () => {
+  const target = { node: 'mcu-1', app: 'greenhouse', module: 'sampler', home: 'mcu-1' }
+  const queue = (gateway: TestGateway, bytes: number) =>
+    gateway.store.inputs.add({
+      ...target,
+      topic: 'limit',
+      payload: new Uint8Array(bytes),
+      queuedAt: 1_800_000_000_000,
+    })!
+
+  it('is given up with its size and what there is room for, counted, and shown at the board', async () => {
+    const gateway = await fleet()
+    says(gateway, 'pi-7', boardOf())
+    await gateway.services.nodes.accept('pi-7', 'mcu-1', admin)
+    expect(gateway.boards.gaveUp(queue(gateway, 150))).toBe(false)
+    expect(gateway.boards.gaveUp(queue(gateway, 300))).toBe(true)
+    const [event] = gateway.store.events.list({ node: 'mcu-1' })
+    expect(event).toMatchObject({ ...target, code: 'input-too-large' })
+    expect(event!.text).toContain(
+      'An input of 300 bytes on limit was given up: mcu-1 takes messages of at most 256 bytes',
+    )
+    expect((await gateway.services.nodes.show('mcu-1')).inputs).toEqual({ waiting: 1, failed: 1 })
+  })
+
+  it('is given up too where its node says so', async () => {
+    const gateway = await fleet()
+    says(gateway, 'pi-7', boardOf())
+    await gateway.services.nodes.accept('pi-7', 'mcu-1', admin)
+    const { node: _, ...refused } = { ...target, number: queue(gateway, 300).number }
+    const note = { kind: 'note', code: 'input-too-large', text: 'An input was given up', refused } as const
+    gateway.boards.word('pi-7', fromChild.encode({ node: 'mcu-1', incarnation, word: note }))
+    gateway.boards.word(
+      'pi-7',
+      fromChild.encode({ node: 'mcu-1', incarnation, word: { ...note, refused: { ...refused, number: 5 } } }),
+    )
+    expect(gateway.store.events.list({ node: 'mcu-1' })).toMatchObject([{ ...target, code: 'input-too-large' }])
+    expect((await gateway.services.nodes.show('mcu-1')).inputs).toEqual({ waiting: 0, failed: 1 })
   })
 })

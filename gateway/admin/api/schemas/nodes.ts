@@ -99,6 +99,10 @@ export const NodeDetail = Type.Object({
   bootedAt: nullable(Time),
   sections: Type.Array(SectionView),
   refused: nullable(Type.Object({ code: Type.String(), message: Type.String() })),
+  inputs: Type.Object(
+    { waiting: Type.Integer(), failed: Type.Integer({ description: 'Given up: the events say why' }) },
+    { description: 'Messages for the inboxes of its modules' },
+  ),
   boards: Type.Array(BoardView, { description: 'Microcontrollers at its serial ports' }),
   vitals: Type.Array(VitalView, { description: 'What it has left, as it said last' }),
 })
