@@ -1,28 +1,37 @@
 #!/usr/bin/env node
 import { execPath, stdout } from 'node:process'
 import { HyphaError } from '@hypha/core/errors.ts'
+import { nearest } from '@hypha/core/nearest.ts'
 import { endWithError, parseCommandLine } from '@hypha/core/platform/command-line.ts'
 import { agentHome } from './home.ts'
 
 const help = `hypha-agent: runs modules on this machine for a Hypha fleet
 
-  hypha-agent join URL     join the fleet of an invitation (made with: hypha invite NAME)
-  hypha-agent join URL --again   the same for a node that has joined: new keys, and its data stays
-  hypha-agent run          connect, and run what the fleet's gateway asks for; ends with Ctrl-C
-  hypha-agent show         who this node is, and where it belongs
-  hypha-agent leave --yes  forget the fleet and delete all that the node holds
+  hypha-agent join URL          join the fleet of an invitation, which
+                                hypha invite NAME makes
+  hypha-agent join URL --again  where it has joined: new keys, its data stays
+  hypha-agent run               connect, and run what the fleet's gateway asks
+                                for, until Ctrl-C
+  hypha-agent show              who this node is, and where it belongs
+  hypha-agent leave --yes       forget the fleet, and delete all that it holds
 
-Options
-  --home DIR    the agent's folder (default: $HYPHA_AGENT_HOME, else ~/.hypha-agent)
-  --serial PORT with run: boards on this serial port are children of this node; /dev/ttyUSB* names several
-  --json        machine-readable output; with run, one JSON object a log line
-  --help        this text
+Options:
+  --home DIR     the agent's folder (default: $HYPHA_AGENT_HOME, else
+                 ~/.hypha-agent)
+  --serial PORT  with run: boards on this serial port are children of this
+                 node; '/dev/ttyUSB*' names several
+  --json         results and errors as JSON; with run, one object a log line
+  --version      print the version
+  --help         this text
 
-Example
-  hypha-agent join 'hypha://192.168.1.2:8443/my-fleet/pi-7?token=…' && hypha-agent run
+Example:
+  $ hypha-agent join 'hypha://10.0.0.2:8443/my-fleet/pi-7?token=…'
+  $ hypha-agent run
 
-Sensors, actuators and network access are bound in agent.toml in the agent's folder.
-Exit codes: 0 done, 2 wrong call, 4 the operator must act, 5 try again later; docs/errors.md has them all.
+Sensors, actuators and network access are bound in agent.toml in the agent's
+folder; docs/agent-toml.md of Hypha has every key.
+Exit codes: 0 done, 2 wrong call, 4 the operator must act, 5 try again later;
+docs/errors.md has them all.
 `
 
 const options = {
@@ -33,12 +42,18 @@ const options = {
   again: { type: 'boolean', default: false },
   // For a parent process: the agent ends when the pipe to its standard input does, however the parent dies.
   'until-stdin-ends': { type: 'boolean', default: false },
+  version: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
 } as const
 
 async function main(): Promise<void> {
   const { values, positionals } = parseCommandLine('hypha-agent', options)
   const [command, ...rest] = positionals
+  if (values.version) {
+    const { agentVersion } = await import('./inventory.ts')
+    stdout.write(`${agentVersion}\n`)
+    return
+  }
   if (values.help || command === undefined) {
     stdout.write(help)
     return
@@ -49,7 +64,9 @@ async function main(): Promise<void> {
   switch (command) {
     case 'join': {
       if (rest.length !== 1)
-        throw new HyphaError('argument-invalid', 'join takes one argument: the join URL, in quotes')
+        throw new HyphaError('argument-invalid', 'join takes one argument: the join URL, in quotes', {
+          mend: 'See hypha-agent --help.',
+        })
       const { joinFleet } = await import('./enrolment.ts')
       const identity = await joinFleet(home, rest[0]!, { again: values.again })
       const { fleet, node, tier } = identity
@@ -93,10 +110,13 @@ async function main(): Promise<void> {
       print({ fleet, node }, `${node} has forgotten ${fleet}; everything that it held is deleted.`)
       return
     }
-    default:
-      throw new HyphaError('argument-invalid', `"${command}" is no command of hypha-agent`, {
+    default: {
+      const meant = nearest(command, ['join', 'run', 'show', 'leave'])
+      const did = meant === null ? '' : ` (Did you mean ${meant}?)`
+      throw new HyphaError('argument-invalid', `Unknown command '${command}'${did}`, {
         mend: 'See hypha-agent --help.',
       })
+    }
   }
 }
 

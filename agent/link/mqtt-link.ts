@@ -81,7 +81,8 @@ class MqttLink implements Link {
     this.#connection = null
     this.#cancelTimer()
     this.#setState('offline')
-    if (error) this.#report(error)
+    // After the goodbye a cut is what was asked for, whoever was first.
+    if (error && !(this.#closed && error.code === 'link-offline')) this.#report(error)
     if (this.#closed) return
     this.#waiting = true
     this.#cancelTimer = this.#options.clock.after(this.#backoff(error), () => this.#connect())

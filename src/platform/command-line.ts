@@ -1,13 +1,21 @@
 import { argv, exit, stderr } from 'node:process'
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import { asHyphaError, exitCodes, HyphaError } from '../errors.ts'
+import { nearest } from '../nearest.ts'
 
 /** The arguments that this program was started with. Throws `argument-invalid` for an option that isn't one of these. */
 export function parseCommandLine<const O extends ParseArgsOptionsConfig>(program: string, options: O) {
   try {
     return parseArgs({ args: argv.slice(2), options, allowPositionals: true })
   } catch (cause) {
-    throw new HyphaError('argument-invalid', (cause as Error).message, { cause, mend: `See ${program} --help.` })
+    // Node goes on about words that begin with a hyphen, which no program here takes.
+    const message = (cause as Error).message.split('. To specify a positional argument')[0]!
+    const unknown = /^Unknown option '--([^']+)'/.exec(message)?.[1]
+    const meant = unknown === undefined ? null : nearest(unknown, Object.keys(options))
+    throw new HyphaError('argument-invalid', `${message}${meant === null ? '' : ` (Did you mean --${meant}?)`}`, {
+      cause,
+      mend: `See ${program} --help.`,
+    })
   }
 }
 

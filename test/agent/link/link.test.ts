@@ -179,6 +179,16 @@ test('closing says goodbye in the presence, and the link does not come back', as
   expect(wire.count).toBe(1)
 })
 
+test('a connection that is cut while it says goodbye is no trouble to tell of', async () => {
+  const { link, errors } = open()
+  await untilOnline(link)
+  const closed = link.close()
+  wire.cut()
+  await closed
+  await untilState(link, 'offline')
+  expect(errors).toEqual([])
+})
+
 test('the link comes back after a restart of the broker', async () => {
   const { link } = open()
   await untilOnline(link)
