@@ -16,8 +16,8 @@ import type { BenchOptions, BenchResult } from './bench.ts'
 const firmware = join(import.meta.dirname, '../firmware-bridge/firmware')
 const program = join(import.meta.dirname, '../dist/firmware/host-plain/wire-peer')
 
-/** What the Cortex-M3 board has: 5 places of 256 bytes. */
-const board = { payload: 256, places: 5, window: 2 }
+/** What the Cortex-M3 board has: 5 places of 256 bytes, and room for 2 of them at a time. */
+const board = { payload: 256, places: 5, window: 2, rooms: 2 }
 const baudRate = 115_200
 /** Start and stop bit included. */
 const bitsPerByte = 10
@@ -118,6 +118,7 @@ export async function run({ quick }: BenchOptions): Promise<BenchResult> {
         payload_bytes: board.payload,
         places: board.places,
         window: board.window,
+        rooms: board.rooms,
       },
       figures: {
         line_rate_share: share(bytes, clean),

@@ -6,9 +6,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What a build for a board may have otherwise: the longest payload that it takes, what it keeps to report while its line is down, and bytes that came and weren't looked at. */
+/* What a build for a board may have otherwise: the longest payload that it takes and for how many it has room, what it keeps to report while its line is down, and bytes that came and weren't looked at. */
 #ifndef BOARD_IN_PAYLOAD
 #define BOARD_IN_PAYLOAD 512
+#endif
+#ifndef BOARD_IN_ROOMS
+#define BOARD_IN_ROOMS 5
 #endif
 #ifndef BOARD_RING_BYTES
 #define BOARD_RING_BYTES 2048

@@ -36,6 +36,7 @@ void node_begin(node *n) {
   random_bytes(n->incarnation, sizeof n->incarnation);
   wire_config config = {.max_payload = node_in_payload,
                         .in_places = node_in_places,
+                        .in_rooms = BOARD_IN_ROOMS,
                         .window = node_in_places - wire_channels + 1,
                         .out_payload = node_out_payload,
                         .out_places = node_out_places,

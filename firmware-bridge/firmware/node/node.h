@@ -29,7 +29,7 @@ typedef struct {
   ring ring;
   cell cell;
   wire wire;
-  uint32_t wire_arena[WIRE_ARENA_WORDS(node_in_payload, node_in_places, node_out_places, node_out_bytes)];
+  uint32_t wire_arena[WIRE_ARENA_WORDS(node_in_payload, BOARD_IN_ROOMS, node_out_places, node_out_bytes)];
   uint32_t openings;
   bool identify_owed, state_owed, held_owed, held_complete, session_owed, firmware_owed;
   uint32_t held_number, held_at;

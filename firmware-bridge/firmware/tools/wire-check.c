@@ -6,7 +6,7 @@
 #include "../wire/crc32.h"
 #include "../wire/internal.h"
 
-enum { most_words = 8, most_bytes = 1 << 17 };
+enum { most_words = 9, most_bytes = 1 << 17 };
 
 static char *words[most_words];
 static uint8_t bytes[most_bytes];
@@ -34,16 +34,16 @@ static uint32_t next_random(void *context) {
   return seed = seed * 1664525u + 1013904223u;
 }
 
-/** new SEED MAX_PAYLOAD IN_PLACES WINDOW OUT_PAYLOAD OUT_PLACES NOW: a board that has just started. */
+/** new SEED MAX_PAYLOAD IN_PLACES WINDOW OUT_PAYLOAD OUT_PLACES NOW [IN_ROOMS]: a board that has just started; with a room for each place where none are given. */
 static bool start(void) {
   wire_config c = {
-      .max_payload = (uint16_t)number(2), .in_places = (uint8_t)number(3), .window = (uint8_t)number(4),
+      .max_payload = (uint16_t)number(2), .in_places = (uint8_t)number(3), .in_rooms = (uint8_t)number(words[8][0] != '-' ? 8 : 3), .window = (uint8_t)number(4),
       .out_payload = (uint16_t)number(5), .out_places = (uint8_t)number(6), .random = next_random,
   };
   seed = number(1);
   free(arena);
   c.out_bytes = (uint16_t)(c.out_places * c.out_payload);
-  c.arena_words = WIRE_ARENA_WORDS(c.max_payload, c.in_places, c.out_places, c.out_bytes);
+  c.arena_words = WIRE_ARENA_WORDS(c.max_payload, c.in_rooms, c.out_places, c.out_bytes);
   /* Exactly as much as is asked for, so that the sanitizer sees one byte beyond. */
   c.arena = arena = malloc(4 * c.arena_words);
   memset(arena, 0xa5, 4 * c.arena_words);

@@ -7,7 +7,7 @@
 //   sink FILE      write what is taken there, whatever the channel
 //   echo 1         offer what is taken back on its channel
 //   say HEX        offer this on control whenever the line opens
-//   payload N, places N, window N    what the board takes, and has for what it offers
+//   payload N, places N, window N, rooms N    what the board takes, has for what it offers, and has room for (0: all places)
 //
 // Prints `ready`, and its counters when standard input ends, with which it ends itself.
 #define _GNU_SOURCE
@@ -28,7 +28,7 @@ enum { most_words = 1 << 16, chunk = 4096 };
 
 static struct {
   const char *link, *sink, *say;
-  uint32_t baud, flip, seed, echo, payload, places, window;
+  uint32_t baud, flip, seed, echo, payload, places, window, rooms;
 } given = {.seed = 1, .payload = 256, .places = 12, .window = 8};
 
 static uint32_t arena[most_words];
@@ -68,6 +68,7 @@ static bool read_arguments(int count, char **words) {
     else if (strcmp(name, "payload") == 0) given.payload = value;
     else if (strcmp(name, "places") == 0) given.places = value;
     else if (strcmp(name, "window") == 0) given.window = value;
+    else if (strcmp(name, "rooms") == 0) given.rooms = value;
     else return false;
   }
   return true;
@@ -186,12 +187,12 @@ static void run(int terminal) {
 
 int main(int count, char **words) {
   if (!read_arguments(count, words)) {
-    fprintf(stderr, "usage: wire-peer LINK [baud N] [flip N] [seed N] [sink FILE] [echo 1] [say HEX] [payload N] [places N] [window N]\n");
+    fprintf(stderr, "usage: wire-peer LINK [baud N] [flip N] [seed N] [sink FILE] [echo 1] [say HEX] [payload N] [places N] [window N] [rooms N]\n");
     return 2;
   }
   state = 0x9e3779b97f4a7c15u ^ given.seed;
   wire_config config = {
-      .max_payload = (uint16_t)given.payload, .in_places = (uint8_t)given.places, .window = (uint8_t)given.window,
+      .max_payload = (uint16_t)given.payload, .in_places = (uint8_t)given.places, .in_rooms = (uint8_t)(given.rooms > 0 ? given.rooms : given.places), .window = (uint8_t)given.window,
       .out_payload = (uint16_t)given.payload, .out_places = (uint8_t)given.places, .out_bytes = (uint16_t)(given.payload * given.places),
       .arena = arena, .arena_words = most_words, .random = next_incarnation,
   };

@@ -3,7 +3,7 @@
 enum { in_free, in_kept };
 
 void empty_ins(wire *w) {
-  for (int i = 0; i <= w->config.in_places; i++) w->ins[i].state = in_free;
+  for (int i = 0; i <= w->config.in_rooms; i++) w->ins[i].state = in_free;
   for (int i = 0; i < wire_channels; i++) {
     w->next_in[i] = 0;
     w->ack_owed[i] = false;
@@ -11,22 +11,22 @@ void empty_ins(wire *w) {
 }
 
 static uint8_t find(const wire *w, uint8_t channel, uint16_t number) {
-  for (uint8_t i = 0; i <= w->config.in_places; i++) {
+  for (uint8_t i = 0; i <= w->config.in_rooms; i++) {
     if (w->ins[i].state == in_kept && w->ins[i].channel == channel && w->ins[i].number == number) return i;
   }
   return no_place;
 }
 
-/** The count of [S 5.2] with one more of a channel, from this side: an honest peer never has more under way. */
-static bool has_place(const wire *w, uint8_t channel) {
-  uint8_t kept[wire_channels] = {0};
-  kept[channel] = 1;
-  for (int i = 0; i <= w->config.in_places; i++) {
-    if (w->ins[i].state == in_kept) kept[w->ins[i].channel]++;
+/** What is kept of a channel: how many in all, and how many of those before a number. */
+static uint32_t count_kept(const wire *w, uint8_t channel, int distance, uint32_t *before) {
+  uint32_t count = 0;
+  *before = 0;
+  for (int i = 0; i <= w->config.in_rooms; i++) {
+    if (w->ins[i].state != in_kept || w->ins[i].channel != channel) continue;
+    count++;
+    *before += ahead(w->next_in[channel], w->ins[i].number) < distance;
   }
-  uint32_t counted = 0;
-  for (int i = 0; i < wire_channels; i++) counted += kept[i] > 0 ? kept[i] : 1;
-  return counted <= w->config.in_places;
+  return count;
 }
 
 bool heard_data(wire *w, const frame *f) {
@@ -37,11 +37,21 @@ bool heard_data(wire *w, const frame *f) {
     w->ack_owed[f->channel] = true;
     return true;
   }
-  if (!has_place(w, f->channel)) return false;
+  /* The count of [S 5.2] from this side: an honest peer never has more under way. */
+  uint32_t counted = 0, kept = 0, before = 0, any;
+  for (uint8_t i = 0; i < wire_channels; i++) {
+    uint32_t count = count_kept(w, i, distance, i == f->channel ? &before : &any);
+    kept += count;
+    count += i == f->channel;
+    counted += count > 0 ? count : 1;
+  }
+  if (counted > w->config.in_places) return false;
+  /* The last room is for what can be handed up without waiting for another: so there is always one again. [S 6.6] */
+  if (kept + (before < (uint32_t)distance) >= w->config.in_rooms) return true;
   w->ins[w->into] = (wire_in){in_kept, f->channel, f->number, f->length};
   w->ack_owed[f->channel] = true;
-  /* There is one place more than may be kept: the next frame comes in there. */
-  while (w->ins[w->into].state != in_free) w->into = (uint8_t)(w->into == w->config.in_places ? 0 : w->into + 1);
+  /* There is one room more than may be kept: the next frame comes in there. */
+  while (w->ins[w->into].state != in_free) w->into = (uint8_t)(w->into == w->config.in_rooms ? 0 : w->into + 1);
   return true;
 }
 
@@ -50,7 +60,7 @@ bool send_ack(wire *w) {
     uint8_t channel = (w->last_ack + turn) % wire_channels;
     if (!w->ack_owed[channel]) continue;
     uint32_t held = 0;
-    for (int i = 0; i <= w->config.in_places; i++) {
+    for (int i = 0; i <= w->config.in_rooms; i++) {
       const wire_in *in = &w->ins[i];
       if (in->state == in_kept && in->channel == channel) held |= 1u << ahead(w->next_in[channel], in->number);
     }

@@ -5,10 +5,10 @@
 #include "internal.h"
 
 static bool is_usable(const wire_config *c) {
-  return c->max_payload >= least_payload && c->max_payload <= most_payload && c->in_places >= wire_channels && c->in_places < no_place &&
+  return c->max_payload >= least_payload && c->max_payload <= most_payload && c->in_places >= wire_channels && c->in_places < no_place && c->in_rooms >= 2 && c->in_rooms <= c->in_places &&
          c->window >= 1 && c->window <= most_window && c->out_payload >= least_payload && c->out_payload <= most_payload &&
          c->out_places >= wire_channels && c->out_places < no_place && c->out_bytes >= c->out_payload && c->arena != NULL && c->random != NULL &&
-         c->arena_words >= WIRE_ARENA_WORDS(c->max_payload, c->in_places, c->out_places, c->out_bytes);
+         c->arena_words >= WIRE_ARENA_WORDS(c->max_payload, c->in_rooms, c->out_places, c->out_bytes);
 }
 
 bool wire_init(wire *w, const wire_config *config, uint32_t now_ms) {
@@ -20,9 +20,9 @@ bool wire_init(wire *w, const wire_config *config, uint32_t now_ms) {
   w->outs = (wire_out *)at;
   at += config->out_places * WIRE_WORDS(sizeof(wire_out));
   w->ins = (wire_in *)at;
-  at += (config->in_places + 1u) * WIRE_WORDS(sizeof(wire_in));
+  at += (config->in_rooms + 1u) * WIRE_WORDS(sizeof(wire_in));
   w->in_bytes = (uint8_t *)at;
-  w->out_bytes = w->in_bytes + (config->in_places + 1u) * w->in_stride;
+  w->out_bytes = w->in_bytes + (config->in_rooms + 1u) * w->in_stride;
   w->sending = no_place;
   w->last_ack = w->last_data = wire_channels - 1;
   close_line(w, now_ms);

@@ -21,8 +21,10 @@ enum { wire_closing, wire_version, wire_out_of_step, wire_silent };
 typedef struct {
   /** The longest payload that this side takes, 64 to 4096. */
   uint16_t max_payload;
-  /** Places for payloads that came and weren't taken: at least one for each channel. */
+  /** Places for payloads that came and weren't taken, as the other side counts them: at least one for each channel. */
   uint8_t in_places;
+  /** Payloads that there is room for at a time, at least 2: what there is none for is as good as lost on the line, and comes again. [S 6.6] */
+  uint8_t in_rooms;
   /** Frames of one channel that may be under way to this side, 1 to 32. */
   uint8_t window;
   /** The longest payload that this side offers. */
@@ -52,9 +54,9 @@ typedef struct {
 } wire_out;
 
 #define WIRE_WORDS(bytes) (((bytes) + 3) / 4)
-/** One place more than are announced is where the next frame comes in. */
-#define WIRE_ARENA_WORDS(max_payload, in_places, out_places, out_bytes)                             \
-  (((in_places) + 1) * (WIRE_WORDS((max_payload) + wire_overhead) + WIRE_WORDS(sizeof(wire_in))) + \
+/** One more is where the next frame comes in. */
+#define WIRE_ARENA_WORDS(max_payload, in_rooms, out_places, out_bytes)                              \
+  (((in_rooms) + 1) * (WIRE_WORDS((max_payload) + wire_overhead) + WIRE_WORDS(sizeof(wire_in))) + \
    (out_places) * WIRE_WORDS(sizeof(wire_out)) + WIRE_WORDS(out_bytes))
 
 typedef struct {

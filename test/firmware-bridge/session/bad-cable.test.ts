@@ -15,6 +15,7 @@ const small: BoardSizes = { maxPayload: 128, inPlaces: 6, window: 4, outPayload:
 const sizesBy = (random: () => number): BoardSizes => ({
   maxPayload: 64 + Math.floor(random() * 200),
   inPlaces: 4 + Math.floor(random() * 12),
+  inRooms: 2 + Math.floor(random() * 3),
   window: 1 + Math.floor(random() * 12),
   outPayload: 64 + Math.floor(random() * 200),
   outPlaces: 4 + Math.floor(random() * 8),

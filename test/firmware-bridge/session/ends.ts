@@ -87,6 +87,8 @@ export class BridgeEnd implements End {
 export interface BoardSizes {
   readonly maxPayload: number
   readonly inPlaces: number
+  /** As many as places where it is left out. */
+  readonly inRooms?: number
   readonly window: number
   readonly outPayload: number
   readonly outPlaces: number
@@ -153,7 +155,7 @@ export class BoardEnd implements End {
     this.#earlier = this.openings
     this.#openings = 0
     this.isOpen = false
-    const { maxPayload, inPlaces, window, outPayload, outPlaces } = this.#sizes
+    const { maxPayload, inPlaces, inRooms, window, outPayload, outPlaces } = this.#sizes
     const fits = await this.#ask(
       'new',
       this.#seed++,
@@ -163,6 +165,7 @@ export class BoardEnd implements End {
       outPayload,
       outPlaces,
       Math.floor(at),
+      inRooms ?? inPlaces,
     )
     if (fits !== '1') throw new Error('The sizes are not ones that a board can have')
   }

@@ -8,7 +8,7 @@ import { Asked, buildChecked } from '../../support/firmware.ts'
 
 const board = new Asked(buildChecked('wire-check'))
 afterAll(() => board.end())
-const sizes = { maxPayload: 100, inPlaces: 5, window: 8, outPayload: 64, outPlaces: 5 }
+const sizes = { maxPayload: 100, inPlaces: 5, inRooms: 3, window: 8, outPayload: 64, outPlaces: 5 }
 const limits = { maxPayload: 512, window: 32, arena: 512 * 40 }
 const versions = { oldest: 1, newest: 1 }
 
