@@ -183,7 +183,7 @@ test('a connection that is cut while it says goodbye is no trouble to tell of', 
   const { link, errors } = open()
   await untilOnline(link)
   const closed = link.close()
-  wire.cut()
+  wire.reset()
   await closed
   await untilState(link, 'offline')
   expect(errors).toEqual([])

@@ -15,6 +15,8 @@ export interface Wire {
   /** New connections are ended at once while it is set. */
   down: boolean
   cut(): void
+  /** As a cut, but the node is told so by a reset. */
+  reset(): void
   /** From now on nothing passes, and nothing is closed. */
   silence(): void
   close(): Promise<void>
@@ -48,6 +50,9 @@ export async function startWire(target: number): Promise<Wire> {
     down: false,
     cut() {
       for (const [near] of pairs) near.destroy()
+    },
+    reset() {
+      for (const [near] of pairs) near.resetAndDestroy()
     },
     silence() {
       for (const [near, far] of pairs) {
