@@ -906,6 +906,11 @@ export const errorTable = {
     means: 'A message for the inbox of a module on a board is longer than the board takes, and was given up.',
     mend: 'Publish less at a time: the event says how many bytes there is room for. Or keep the module off boards (requires in hypha.toml).',
   },
+  'directive-too-long': {
+    act: 'operator',
+    means: 'What a board is told to run takes more bytes, with its settings, than it has room for.',
+    mend: 'Shorten or unset settings of the app (hypha config list APP), or let its module run on another node.',
+  },
   'transfer-cancelled': {
     act: 'later',
     means: 'A transfer to a board was given up before it was complete.',

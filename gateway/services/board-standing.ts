@@ -19,10 +19,21 @@ const twoPhaseBytes = 4_096
 
 /** Whether a node is a board that is told a release after its commit: it has no vote in a rollout, and catches up. [P 15.7] */
 export function isLateBoard({ nodes }: Pick<Store, 'nodes'>, id: string): boolean {
+  return (envelopeBytes({ nodes }, id) ?? twoPhaseBytes) < twoPhaseBytes
+}
+
+/** The longest envelope that a board takes; null for a node that is none, or whose parent hasn't said. */
+function envelopeBytes({ nodes }: Pick<Store, 'nodes'>, id: string): number | null {
   const parent = nodes.parentOf(id)
   const at = parent === null ? null : nodes.get(parent)
-  const child = at && reportedBy(at)?.children?.find(({ node }) => node === id)
-  return (child?.envelopeBytes ?? twoPhaseBytes) < twoPhaseBytes
+  return (at && reportedBy(at)?.children?.find(({ node }) => node === id)?.envelopeBytes) ?? null
+}
+
+/** Why a board will refuse its directive by its length alone, in a sentence; null where it won't. */
+export function tooLongFor(store: Pick<Store, 'nodes'>, node: string, envelope: Uint8Array): string | null {
+  const most = envelopeBytes(store, node)
+  if (most === null || envelope.length <= most) return null
+  return `What ${node} is told would take ${envelope.length} bytes, and it takes ${most}: settings, root keys and the module's contents are in it`
 }
 
 /** More directives than any gateway makes between two backups: whoever says that he holds a higher one would use up all versions. */

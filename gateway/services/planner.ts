@@ -2,6 +2,7 @@ import { instanceName } from '@hypha/core/wire/ids.ts'
 import { type AppRoutes, appRoutes, type Publisher, routeMessage, type Target } from '../distribute/route.ts'
 import type { Plan } from '../plan.ts'
 import type { EventRecord } from '../store/records.ts'
+import { tooLongFor } from './board-standing.ts'
 import { changesOf } from './changes.ts'
 import type { GatewayDeps } from './deps.ts'
 import type { Feeds } from './feeds.ts'
@@ -128,7 +129,7 @@ export class Planner {
     const { outcome, events } = store.transaction(() => {
       const outcome = run()
       const at = clock.now()
-      const items = [...outcome.apps.values()].flatMap(changesOf)
+      const items = [...[...outcome.apps.values()].flatMap(changesOf), ...tooLong(outcome, store)]
       return { outcome, events: items.map((item) => store.events.add({ ...item, at })) }
     })
     // It has taken in whatever another one was waited for.
@@ -158,3 +159,10 @@ export class Planner {
     return outcome
   }
 }
+
+/** Boards that will refuse what they are told. */
+const tooLong = ({ directives }: Outcome, store: GatewayDeps['store']) =>
+  directives.flatMap(({ directive: { node }, envelope }) => {
+    const text = tooLongFor(store, node, envelope)
+    return text === null ? [] : [{ node, app: null, module: null, home: null, code: 'directive-too-long', text }]
+  })

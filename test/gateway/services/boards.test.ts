@@ -184,6 +184,35 @@ describe('A board at the serial port of a node', () => {
     expect(gateway.store.directives.get('mcu-1')!.directive.sections).toEqual([])
   })
 
+  it('takes no setting that makes its directive longer than it has room for: nothing of it is set', async () => {
+    const gateway = await fleet()
+    says(gateway, 'pi-7', boardOf({ envelopeBytes: 2_048 }))
+    await gateway.services.nodes.accept('pi-7', 'mcu-1', admin)
+    await gateway.services.apps.push(pushBody.decode(pushOf([await sampler(4_096)])), admin)
+    const { config } = gateway.services
+    await config.set('greenhouse', 'note', { value: 'x' }, admin)
+    const version = gateway.store.directives.version('mcu-1')
+    await expect(config.set('greenhouse', 'note', { value: 'x'.repeat(2_000) }, admin)).rejects.toMatchObject({
+      code: 'directive-too-long',
+      message: expect.stringMatching(
+        /^What mcu-1 is told would take \d+ bytes, and it takes 2048: .*\. Nothing was set$/,
+      ),
+    })
+    expect(await config.list('greenhouse')).toMatchObject([{ value: 'x' }])
+    expect(gateway.store.directives.version('mcu-1')).toBe(version)
+    await config.set('greenhouse', 'note', { value: 'x'.repeat(2_000), node: 'pi-7' }, admin)
+  })
+
+  it('that is told more than it has room for is named in an event', async () => {
+    const gateway = await fleet()
+    says(gateway, 'pi-7', boardOf({ envelopeBytes: 300 }))
+    await gateway.services.nodes.accept('pi-7', 'mcu-1', admin)
+    await gateway.services.apps.push(pushBody.decode(pushOf([await sampler(4_096)])), admin)
+    const events = gateway.store.events.list({ node: 'mcu-1' })
+    expect(events).toMatchObject([{ code: 'directive-too-long' }])
+    expect(events[0]!.text).toMatch(/and it takes 300/)
+  })
+
   it('that was removed and comes again is told above what it holds', async () => {
     const gateway = await fleet()
     says(gateway, 'pi-7', boardOf())
