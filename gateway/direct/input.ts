@@ -60,6 +60,8 @@ export interface DirectRollout {
   readonly next: Omit<DirectApp, 'epoch' | 'committed' | 'rollout'>
   /** Of the sections to prepare: above every epoch that the app has had. */
   readonly epoch: number
+  /** The lowest under which nodes of its waves run it: a later wave may have a higher epoch than the first. */
+  readonly since: number
   /** Of each node that it concerns. */
   readonly waves: ReadonlyMap<string, number>
   /** The wave that prepares; null where none does. */
@@ -71,6 +73,10 @@ export interface DirectRollout {
   /** Its instant has passed, and its nodes are told for good what they run. */
   readonly settled: boolean
 }
+
+/** Whether it is between two waves: then nodes may be told that an instance has come to them, or left them. */
+export const isResting = ({ preparing, settled }: Pick<DirectRollout, 'preparing' | 'settled'>): boolean =>
+  preparing === null && settled
 
 export interface DirectInput {
   readonly fleet: string

@@ -1,6 +1,7 @@
+import { bytesEqual } from '@hypha/core/bytes/text.ts'
 import type { Directive, Section } from '@hypha/core/trust/directive.ts'
-import type { DirectApp, DirectInput, DirectNode, DirectRollout } from './input.ts'
-import { draftSection, finishSection, instancesOn } from './section.ts'
+import { type DirectApp, type DirectInput, type DirectNode, type DirectRollout, isResting } from './input.ts'
+import { draftSection, finishSection, instancesOn, relinked, says } from './section.ts'
 
 /** What a node was told last to run of an app: a section to prepare whose commit was given is one to run. Undefined where it was told nothing. */
 export function toRun(last: Directive | null, app: Pick<DirectApp, 'plan' | 'committed'>): Section | undefined {
@@ -31,6 +32,7 @@ export function rolloutSections(
   const flips = wave === rollout.committed
   const runs = flips || rollout.kept?.has(node.id) ? told(node, app, 'run') : toRun(node.last, app)
   const base = runs === undefined ? [] : [runs]
+  if (isResting(rollout) && !rollout.kept?.has(node.id)) return revised(runs, app, node, app, input)
   if (node.late && runs !== undefined) return base
   if (!flips && wave !== rollout.preparing) return base
   const before = told(node, app, 'prepare')
@@ -40,10 +42,29 @@ export function rolloutSections(
 }
 
 function forGood(node: DirectNode, app: DirectApp & { rollout: DirectRollout }, input: DirectInput): Section[] {
+  const { rollout } = app
   const runs = toRun(node.last, app)
-  if (runs?.epoch === app.rollout.epoch) return [runs]
+  const flipped = runs !== undefined && runs.epoch >= rollout.since && bytesEqual(runs.release, rollout.next.digest)
+  if (flipped) return isResting(rollout) ? revised(runs, rollout.next, node, app, input) : [runs]
   const made = nextSection(node, app, input)
   return made === null ? [] : [made]
+}
+
+/** What a node runs, with what has come to it from a node that is lost, and without what it was itself given up with; else word for word. [P 12.5] */
+function revised(
+  runs: Section | undefined,
+  wanted: DirectRollout['next'],
+  node: DirectNode,
+  { epoch }: DirectApp,
+  input: DirectInput,
+): Section[] {
+  const instances = instancesOn(node.id, wanted)
+  if (instances.length === 0) return []
+  const draft = draftSection(wanted, instances, node, input)
+  const names = ({ instances }: Pick<Section, 'instances'>) =>
+    JSON.stringify(instances.map(({ module, home }) => [module, home]).sort())
+  if (runs === undefined || names(runs) !== names(draft)) return [finishSection(draft, epoch + 1, node.id, input)]
+  return [says(runs, draft) ? relinked(runs, draft) : runs]
 }
 
 /** Null where the node is to have nothing of the new release. */

@@ -8,6 +8,8 @@ export interface HandoverInput {
   readonly places: readonly string[]
   /** Where nothing is given to anyone before it ends. */
   readonly inRollout: boolean
+  /** In a rollout that is between two waves: what its node has lost is given all the same. */
+  readonly isResting: boolean
   /** Why the node that has it can't let go of it; null where it can. */
   readonly unable: string | null
   /** How long it may take to, in ms. */
@@ -24,7 +26,10 @@ export type HandoverStep =
   | { readonly kind: 'give'; readonly to: string }
 
 /** The next step, until there is none. */
-export function nextStep(holder: Holder, { places, inRollout, unable, patienceMs, now }: HandoverInput): HandoverStep {
+export function nextStep(
+  holder: Holder,
+  { places, inRollout, isResting, unable, patienceMs, now }: HandoverInput,
+): HandoverStep {
   switch (holder.status) {
     case 'held': {
       if (places.includes(holder.node)) return { kind: 'stay' }
@@ -40,7 +45,8 @@ export function nextStep(holder: Holder, { places, inRollout, unable, patienceMs
     }
     case 'free': {
       const [to] = places
-      return to === undefined || inRollout ? { kind: 'stay' } : { kind: 'give', to }
+      const waits = inRollout && !(isResting && holder.lost !== null)
+      return to === undefined || waits ? { kind: 'stay' } : { kind: 'give', to }
     }
   }
 }

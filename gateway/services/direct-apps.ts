@@ -1,7 +1,7 @@
 import { fromHex, toHex } from '@hypha/core/bytes/text.ts'
 import type { Setting } from '@hypha/core/trust/directive.ts'
 import { direct, directiveLifetimeMs } from '../direct/direct.ts'
-import type { DirectApp } from '../direct/input.ts'
+import { type DirectApp, isResting } from '../direct/input.ts'
 import type { Plan } from '../plan.ts'
 import type { NodeRecord } from '../store/nodes.ts'
 import { settingsFor } from '../store/settings.ts'
@@ -25,7 +25,9 @@ export function handOverAll(
   return new Map(
     [...apps].map(([app, { before, plan, release, rollout }]) => {
       const releases = [release.release, ...(rollout === null ? [] : [rollout.next.release, rollout.other.release])]
-      return [app, handOver({ app, before, plan, releases, inRollout: rollout !== null }, { store, records, now })]
+      const resting = rollout !== null && isResting(rollout.direct)
+      const on = { inRollout: rollout !== null, isResting: resting }
+      return [app, handOver({ app, before, plan, releases, ...on }, { store, records, now })]
     }),
   )
 }

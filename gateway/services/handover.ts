@@ -21,6 +21,8 @@ export interface HandoverApp {
   readonly plan: Plan
   readonly releases: readonly Release[]
   readonly inRollout: boolean
+  /** That rollout is between two waves. */
+  readonly isResting: boolean
 }
 
 type Record = NodeRecord & { readonly lost?: boolean }
@@ -107,7 +109,7 @@ function firstHolder(
 function advance(
   holder: Holder,
   planned: readonly PlannedInstance[],
-  { inRollout }: Pick<HandoverApp, 'inRollout'>,
+  { inRollout, isResting }: Pick<HandoverApp, 'inRollout' | 'isResting'>,
   parts: HandoverParts,
   inputsMoved: Set<string>,
 ): Holder {
@@ -115,12 +117,12 @@ function advance(
   const leased = planned.some((each) => each.leased)
   const unable = whyUnable(holder, records.get(holder.node))
   const places = planned.map(({ node }) => node)
-  const input = { places, inRollout, unable, patienceMs: patienceFor(records.get(holder.node), leased), now }
+  const input = { places, inRollout, isResting, unable, patienceMs: patienceFor(records.get(holder.node), leased), now }
   const step = nextStep(holder, input)
   if (step.kind === 'stay') return holder
   const next = step.kind === 'give' ? give(holder, step.to, parts, inputsMoved) : step.holder
   store.handovers.put(next)
-  return advance(next, planned, { inRollout }, parts, inputsMoved)
+  return advance(next, planned, { inRollout, isResting }, parts, inputsMoved)
 }
 
 /** Who is away may still run what it has a lease of: then only the end of that counts. */

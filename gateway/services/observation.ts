@@ -6,6 +6,7 @@ import { reportedBy } from './reported.ts'
 /** What is to be looked at: an app's epoch, on the nodes that have flipped to it. */
 export interface ObservationAsked {
   readonly app: string
+  /** The lowest under which its release runs. */
   readonly epoch: number
   readonly nodes: readonly string[]
   /** The metrics that the author watches: no others are read. */
@@ -29,7 +30,7 @@ export function observe(
   const values = Map.groupBy(
     [...watched.values()]
       .flatMap((series) => store.series.latest(series, maxSeries, 'runner'))
-      .filter((value) => value.epoch === epoch),
+      .filter((value) => value.epoch >= epoch),
     ({ node }) => node,
   )
   const missed = Map.groupBy(
@@ -42,7 +43,7 @@ export function observe(
     nodes: nodes.map((node): NodeObservation => {
       const record = store.nodes.get(node)
       const sections = (record && reportedBy(record)?.sections) ?? []
-      const section = sections.find((each) => each.app === app && each.epoch === epoch)
+      const section = sections.find((each) => each.app === app && each.epoch >= epoch)
       const ticks = Map.groupBy(missed.get(node) ?? [], ({ module, home }) => JSON.stringify([module, home]))
       return {
         node,

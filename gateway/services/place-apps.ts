@@ -1,16 +1,19 @@
 import type { Release } from '@hypha/core/trust/release.ts'
-import type { DirectRollout } from '../direct/input.ts'
+import { type DirectRollout, isResting } from '../direct/input.ts'
 import { committedWave, preparingWave } from '../distribute/rollout-machine.ts'
 import { place } from '../place/place.ts'
-import type { PlaceInput, Plan, PlannedInstance } from '../plan.ts'
+import type { Barred, PlaceInput, Plan, PlannedInstance } from '../plan.ts'
 import type { NodeRecord } from '../store/nodes.ts'
 import { barredOf } from './bars.ts'
 import { fleetOf, type PlannedApp, usedBy } from './capacity.ts'
 import { handedOver, spotOf } from './handover.ts'
 import { keptTraffic } from './measured.ts'
+import { placeOrphans } from './place-orphans.ts'
 import type { StoredRelease } from './releases.ts'
 import { asDirected, currentRollout, directs, type Rollout } from './rollout-record.ts'
 import { epochFloorKey, nodesOf, type Workshop } from './workshop.ts'
+
+type Lost = NodeRecord & { readonly lost?: boolean }
 
 /** An app with the plan that is to be in force. */
 export interface Placed extends PlannedApp {
@@ -27,6 +30,8 @@ interface PlacedRollout {
   readonly direct: Omit<DirectRollout, 'next'>
   /** Where the release is to run: as it was begun, and for nodes that came since as today's plan says. */
   readonly plan: Plan
+  /** The plan of its record, where instances of nodes that are lost have other places from now on; else null. */
+  readonly revised: Plan | null
 }
 
 /** The apps one after another, the oldest first: what a younger one is given, the older ones have left. */
@@ -86,35 +91,57 @@ function placeBoth(
   const waves = new Map(value.waves.flatMap((nodes, wave) => nodes.map((node) => [node, wave] as const)))
   const today = placeBeside(shop, app.release.app, release, value.plan, apps, records)
   const isNew = ({ node }: PlannedInstance) => !waves.has(node)
-  const plan = {
-    ...value.plan,
-    instances: once(
-      value.plan.instances.filter((each) => !isNew(each)),
-      today.instances.filter(isNew),
-    ),
+  const { state } = value
+  const direct = {
+    epoch: value.epoch,
+    since: value.since ?? value.epoch,
+    waves,
+    preparing: preparingWave(state),
+    kept: new Set(value.back?.kept),
+    committed,
+    settled: state.at !== 'committed' || state.settled,
   }
   const through = committed >= value.waves.length - 1
   const stays = (app.before?.instances ?? []).filter(({ node }) => (waves.get(node) ?? -1) > committed)
+  const hasFlipped = (node: string) => (waves.get(node) ?? -1) <= committed
+  const lost = new Set(records.flatMap((record: Lost) => (record.lost ? [record.id] : [])))
+  const rehomed =
+    isResting(direct) && lost.size > 0
+      ? placeOrphans({
+          old: stays,
+          next: once(value.plan.instances, today.instances.filter(isNew)).filter(({ node }) => hasFlipped(node)),
+          plan: value.plan,
+          nodes: records.map(({ id }) => id),
+          lost,
+          hasFlipped,
+          place: (which, barred) =>
+            which === 'old'
+              ? placeBeside(shop, app.release.app, app.release, app.before, apps, records, undefined, barred)
+              : placeBeside(shop, app.release.app, release, value.plan, apps, records, undefined, barred),
+        })
+      : null
+  const begun = rehomed?.plan ?? value.plan
+  const plan = {
+    ...begun,
+    instances: once(
+      begun.instances.filter((each) => !isNew(each)),
+      rehomed?.next.filter(isNew) ?? [],
+      today.instances.filter(isNew),
+    ),
+  }
   const flipped = plan.instances.filter(({ node }) => waves.has(node) && waves.get(node)! <= committed)
   const came = (committed >= 0 ? plan : app.before === null ? emptyPlan(release) : app.plan).instances.filter(isNew)
-  const mixed = { ...(app.before === null || through ? plan : app.plan), instances: once(stays, flipped, came) }
-  const { state } = value
+  const instances = once(rehomed?.old ?? stays, flipped, came)
   return {
     ...app,
     release: through ? release : app.release,
-    plan: mixed,
+    plan: { ...(app.before === null || through ? plan : app.plan), instances },
     rollout: {
       next: release,
       other: through ? app.release : release,
       plan,
-      direct: {
-        epoch: value.epoch,
-        waves,
-        preparing: preparingWave(state),
-        kept: new Set(value.back?.kept),
-        committed,
-        settled: state.at !== 'committed' || state.settled,
-      },
+      revised: rehomed?.plan ?? null,
+      direct,
     },
   }
 }
@@ -142,6 +169,7 @@ function inputBeside(
   apps: ReadonlyMap<string, Placed>,
   records: readonly NodeRecord[],
   replaced?: Release,
+  barred: readonly Barred[] = [],
 ): PlaceInput {
   // What an app's first release is to have is taken, also while it runs nowhere yet.
   const others = [...apps].flatMap(([id, { before, plan, release, rollout }]): PlannedApp[] => {
@@ -155,7 +183,7 @@ function inputBeside(
     release,
     digest,
     fleet: fleetOf(records, usedBy(others)),
-    barred: barredOf(store, app, digest),
+    barred: [...barredOf(store, app, digest), ...barred],
     ...(counted === null ? {} : { traffic: counted.traffic }),
     ...(before ? { previous: before } : {}),
     ...(replaced && before?.digest !== digest ? { replaced } : {}),

@@ -7,7 +7,7 @@ import { directAll, handOverAll } from './direct-apps.ts'
 import { type HandedOver, spotOf } from './handover.ts'
 import { placeAll } from './place-apps.ts'
 import type { StoredRelease } from './releases.ts'
-import { supersede } from './rollout-record.ts'
+import { revise, supersede } from './rollout-record.ts'
 import { nodesOf, type Workshop } from './workshop.ts'
 
 /** An app's plan before and after. */
@@ -47,6 +47,7 @@ export function replan(shop: Workshop, wanted?: StoredRelease): Outcome {
     choose(shop, wanted)
   }
   const apps = placeAll(shop, records, wanted)
+  for (const [app, { rollout }] of apps) if (rollout?.revised) revise(shop.store, app, rollout.revised)
   const handed = handOverAll(shop, records, apps)
   const directed = directAll(shop, records, apps, handed)
   const now = shop.clock.now()

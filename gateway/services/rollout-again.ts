@@ -6,8 +6,8 @@ import { replan } from './replan.ts'
 import { advanced, currentRollout } from './rollout-record.ts'
 
 /**
- * A node is lost in the middle of rollouts. Where one only prepares, what ran under a lease on that node would wait for the rollout's end: such a one is taken back to before it began to prepare, so that the release in
- * force is placed as the fleet is now, and then prepares again by a plan of today. Those that have committed something go on. [P 12.5]
+ * A node is lost in the middle of rollouts. Where a wave prepares, what ran under a lease on that node would wait for its commit: such a rollout is taken back to before it began to prepare the wave, so that what was lost is
+ * placed as the fleet is now, and then prepares again. [P 12.5]
  */
 export function takeBackFrom(
   node: string,

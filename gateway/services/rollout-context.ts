@@ -79,7 +79,11 @@ export class RolloutContexts {
   }
 
   /** Looked at now and then only: it is read from the store. */
-  #healthOf(app: string, { state, epoch, policy, waves }: RolloutRecord, nowMs: number): string | null {
+  #healthOf(
+    app: string,
+    { state, epoch: last, since: epoch = last, policy, waves }: RolloutRecord,
+    nowMs: number,
+  ): string | null {
     const committed = committedWave(state)
     if (committed < 0) return null
     const known = this.#health.get(app)

@@ -13,6 +13,8 @@ export interface RolloutRecord {
   readonly number: number
   /** Of the sections to prepare. */
   readonly epoch: number
+  /** Of its first wave, where later ones have a higher one: nodes were told of something else in between. */
+  readonly since?: number
   /** What ran before; null for an app's first. */
   readonly from: { readonly release: string; readonly number: number } | null
   readonly policy: Policy
@@ -54,7 +56,7 @@ export function asDirected(rollout: Rollout): Rollout {
       : { at: 'committed', wave: 0, instantMs, untilMs, settled: false, pause: false }
   const { epoch, plan } = back
   const waves = [value.waves.slice(0, state.wave + 1).flat()]
-  return { ...rollout, value: { ...value, ...from, epoch, plan, waves, state: inner } }
+  return { ...rollout, value: { ...value, ...from, epoch, since: epoch, plan, waves, state: inner } }
 }
 
 /** Its nodes are told something else than its app's plan alone says. */
@@ -82,6 +84,12 @@ export function lastCommit({ rollouts }: Store, app: string): Pick<Commit, 'epoc
     openEnvelope(envelope, 'commit', maxCommitBytes).unverifiedPayload,
   )
   return { epoch, wave, instantMs }
+}
+
+/** Writes down that its release is to run elsewhere than it was begun with. Call it within a transaction. */
+export function revise(store: Store, app: string, plan: Plan): void {
+  const current = currentRollout(store, app)!
+  store.rollouts.put({ ...current, value: { ...current.value, plan } })
 }
 
 /** Ends the app's rollout because another choice takes its place; what it has committed stays. Call it within a transaction. */

@@ -70,7 +70,7 @@ export class Voters {
         if (known.late) return []
         const section = known.sections.find((each) => each.app === app)
         const online = known.online || expected(node)
-        return [{ node, wave, online, ...stageOf(section, rollout.epoch, release, known.refused) }]
+        return [{ node, wave, online, ...stageOf(section, rollout, release, known.refused) }]
       }),
     )
   }
@@ -79,24 +79,28 @@ export class Voters {
 /** How far a node is with an epoch, by what it reports. */
 export function stageOf(
   section: SectionState | undefined,
-  epoch: number,
+  { epoch, since = epoch }: Pick<RolloutRecord, 'epoch' | 'since'>,
   release: Uint8Array,
   refused: string | null = null,
 ): Pick<RolloutVoter, 'stage' | 'why' | 'clock'> {
   const none = { stage: 'waiting', why: refused, clock: null } as const
   if (section === undefined) return none
-  const about = (of: { readonly epoch: number; readonly release: Uint8Array } | null) =>
-    of !== null && of.epoch === epoch && bytesEqual(of.release, release)
+  type Of = { readonly epoch: number; readonly release: Uint8Array } | null
+  // What it runs may have been told it anew since: with an instance that came from a node that was lost.
+  const ran = (of: Of) => of !== null && of.epoch >= since && bytesEqual(of.release, release)
+  const about = (of: Of) => ran(of) && of?.epoch === epoch
   const { prepare } = section
   const why = section.message ?? section.code
-  const runs: Partial<Record<SectionState['status'], NodeStage>> = about(section)
+  const runs: Partial<Record<SectionState['status'], NodeStage>> = ran(section)
     ? { trial: 'flipped', confirmed: 'confirmed', reverted: 'failed' }
     : {}
   const stage = runs[section.status]
   if (stage !== undefined) return { stage, why, clock: prepare?.clock ?? null }
+  if (prepare?.status === 'not-flipped' && ran(prepare)) {
+    return { stage: 'failed', why: prepare.message ?? prepare.code, clock: prepare.clock }
+  }
   if (prepare !== null && about(prepare)) {
     const said = prepare.message ?? prepare.code
-    if (prepare.status === 'not-flipped') return { stage: 'failed', why: said, clock: prepare.clock }
     if (prepare.status === 'refused' && !onlyOfPatches.has(prepare.code ?? '')) {
       return { stage: 'refused', why: said, clock: prepare.clock }
     }

@@ -280,11 +280,15 @@ export class Rollouts implements RolloutServices {
     return { ...after, value: { ...value, back } }
   }
 
-  /** Days may have gone by before its first wave: nodes have come and gone. */
+  /** Days may have gone by before its first wave: nodes have come and gone. Before a later one they may have been told of more than it has brought: its sections to prepare are above that. */
   #drawnAnew(before: Rollout, after: Rollout): Rollout {
     const { app, value } = after
-    const prepared = preparingWave(before.value.state) !== null
-    if (prepared || value.state.at !== 'preparing' || value.state.wave > 0) return after
+    if (preparingWave(before.value.state) !== null || value.state.at !== 'preparing') return after
+    if (value.state.wave > 0) {
+      const { epoch, since = epoch } = value
+      if ((this.#deps.store.apps.latestPlan(app)?.epoch ?? 0) <= epoch) return after
+      return { ...after, value: { ...value, since, epoch: nextEpoch(this.#deps.store, app) } }
+    }
     const plan = tryPlace(this.#planner.shop, this.#planner.shop.releases.byDigest(value.release)!)
     return {
       ...after,

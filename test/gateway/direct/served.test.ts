@@ -115,6 +115,7 @@ test('In the middle of a rollout the callers of both releases are answered, by w
       release: { ...irrigation(), number: 2 },
       fleet: moved,
       epoch: 2,
+      since: 2,
       waves: new Map(before.map(({ id }) => [id, 0])),
       preparing: 0,
       committed: -1,

@@ -20,7 +20,14 @@ const holder = (change: Partial<Holder> = {}): Holder => ({
   arrived: true,
   ...change,
 })
-const said: HandoverInput = { places: ['edge'], inRollout: false, unable: null, patienceMs: 20_000, now: 2_000 }
+const said: HandoverInput = {
+  places: ['edge'],
+  inRollout: false,
+  isResting: false,
+  unable: null,
+  patienceMs: 20_000,
+  now: 2_000,
+}
 
 const table: readonly [string, Partial<Holder>, Partial<HandoverInput>, string][] = [
   ['stays where plans have it', {}, { places: ['pi-1'] }, 'stay'],
@@ -36,6 +43,13 @@ const table: readonly [string, Partial<Holder>, Partial<HandoverInput>, string][
   ['is given back where plans changed meanwhile', { status: 'free' }, { places: ['pi-1'] }, 'give'],
   ['is kept while it has no place', { status: 'free' }, { places: [] }, 'stay'],
   ['is kept until a rollout has ended', { status: 'free' }, { inRollout: true }, 'stay'],
+  ['is kept between two waves, too', { status: 'free' }, { inRollout: true, isResting: true }, 'stay'],
+  [
+    'is given between two waves where its node has lost it',
+    { status: 'free', lost: 'pi-1 is away' },
+    { inRollout: true, isResting: true },
+    'give',
+  ],
 ]
 
 test.each(table)('An instance %s.', (_, before, input, kind) => {
