@@ -198,15 +198,20 @@ function writeEntry(from: From, at: number, entry: ReportEntry, context: WriteCo
       return
     }
     case 'message': {
-      const { app, module, home, topic, payload, served } = entry
+      const { app, module, home, topic, payload } = entry
       if (!maySpeak(node, entry, context)) return
       // What is stored of before says when it was; a message is news, and others act on it.
-      const speaks = context.runsNow(node, entry) || store.handovers.isLastWord(node, entry, incarnation, sequence)
+      const speaks =
+        context.runsNow(node, entry) ||
+        store.handovers.isLastWord(node, entry, incarnation, sequence) ||
+        hadIt(node, at, store)
       if (!speaks) {
         const text = `The node publishes for ${instanceName(entry)}, which today's plan has on another node or on none`
         context.complaints.add({ node, code: 'not-assigned', text, at: now })
         return
       }
+      // A board gives nothing to anyone by itself, not even to its own instance.
+      const served = entry.served ?? (isBoard(node, store) ? [] : null)
       const message = { app, module, home, node, served, topic, payload, at }
       const targets = context.route(message)
       if (targets === null) {
@@ -228,6 +233,12 @@ function writeEntry(from: From, at: number, entry: ReportEntry, context: WriteCo
     }
   }
 }
+
+const isBoard = (node: string, { nodes }: Store): boolean => nodes.parentOf(node) !== null
+
+/** A board hands nothing over, so no last word tells what is of the time when it had an instance: what it published before it was told otherwise is, however late its node brings it. [P 15.5] */
+const hadIt = (node: string, at: number, store: Store): boolean =>
+  isBoard(node, store) && at <= (store.directives.get(node)?.directive.issuedMs ?? 0)
 
 /** In the same transaction as the node's mark: a message that was acknowledged has reached the queues that it is for. */
 function queueInputs(

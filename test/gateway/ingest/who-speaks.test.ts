@@ -4,6 +4,7 @@ import type { IngestOptions } from '../../../gateway/ingest/ingest.ts'
 import { ack } from '../../../src/wire/messages/ack.ts'
 import { presence } from '../../../src/wire/messages/presence.ts'
 import { type ReportEntry, report as reportMessage } from '../../../src/wire/messages/report.ts'
+import { makeDirective } from '../../support/signed.ts'
 import { addNode, addRelease, t0, temporaryPath, temporaryStore } from '../store/support.ts'
 import { incarnation, instance, message, packed, packReport, sample, storedValues, testIngest } from './support.ts'
 
@@ -104,6 +105,31 @@ describe('A node speaks for the instances that a plan put on it', () => {
     expect(told.values.flat(2).map(({ value }) => value)).toEqual([1])
     expect(codes()).toEqual(['trap', 'trap', 'not-assigned'])
     expect(store.events.list().find(({ code }) => code === 'not-assigned')!.text).toContain('has on another node')
+  })
+
+  it('a board also of before, for what it published before it was told otherwise: it hands nothing over, and its node may bring it late', () => {
+    let runs = true
+    const routed: unknown[] = []
+    const { store, take, told, codes } = started(undefined, false, {
+      runsNow: () => runs,
+      route: ({ served }) => {
+        routed.push(served)
+        return []
+      },
+    })
+    addNode(store, 'mcu-1')
+    store.nodes.setParent('mcu-1', 'pi-7')
+    store.given.assign('mcu-1', instance)
+    const after = makeDirective({ node: 'mcu-1', version: 2, issuedMs: t0 + 500, sections: [] })
+    store.directives.put(after, new Uint8Array(8))
+    take(packed(1, [message('first', new Uint8Array())]), 'mcu-1')
+    runs = false
+    const late = [message('late', new Uint8Array(), t0 + 499), message('stale', new Uint8Array(), t0 + 501)]
+    take(packed(2, late), 'mcu-1')
+    expect(told.messages.flat(2).map(({ topic }) => topic)).toEqual(['first', 'late'])
+    expect(codes()).toEqual(['not-assigned'])
+    // To whom it goes, no plan says: a board has served nobody.
+    expect(routed).toEqual([[], []])
   })
 
   it('and for none of an app that it runs nothing of', () => {
