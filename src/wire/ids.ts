@@ -12,7 +12,7 @@ export const idForm = '1 to 40 characters from a-z, 0-9 and the hyphen, beginnin
 /** `what` says what the name is for: "node", "app". Throws `id-invalid`. */
 export function checkId(what: string, name: string): string {
   if (!idPattern.test(name))
-    throw new HyphaError('id-invalid', `"${name}" can't be the name of a ${what}`, {
+    throw new HyphaError('id-invalid', `"${name}" can't be the name of ${/^[aeiou]/.test(what) ? 'an' : 'a'} ${what}`, {
       mend: `Choose ${idForm}.`,
     })
   return name

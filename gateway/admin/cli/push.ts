@@ -48,7 +48,7 @@ export async function planFolder(cli: Cli, folder: string): Promise<Plan> {
     loadTools(),
   ])
   const built = await tools.buildWithProgress(cli, manifest, false)
-  const payload = tools.payloadOf(nextRelease(manifest, built, fleet, known, known.floor))
+  const payload = tools.payloadOf(cli, nextRelease(manifest, built, fleet, known, known.floor))
   return cli.api.request<Plan>('POST', '/v1/plan', { cbor: payload })
 }
 
@@ -81,7 +81,7 @@ export async function pushFolder(cli: Cli, folder: string, options: PushOptions)
     )
   }
   const payload = stages.measureNow('analyse', () =>
-    tools.payloadOf(nextRelease(manifest, built, fleet, { ...known, latest }, floor)),
+    tools.payloadOf(cli, nextRelease(manifest, built, fleet, { ...known, latest }, floor)),
   )
   const body = stages.measureNow('sign', () => tools.signedPush(payload, key, built))
   const [answer, tree, wait] = await stages.measure('accept', () =>

@@ -26,7 +26,8 @@ export interface Place {
 /** An error that names file, line, table and key. */
 export function badValue(place: Place, message: string, mend?: string): HyphaError {
   const line = lineOf(place)
-  return new HyphaError('manifest-invalid', `[${place.table}] ${place.key}: ${message}`, {
+  const key = place.key === '' || place.key === place.table ? '' : ` ${place.key}`
+  return new HyphaError('manifest-invalid', `[${place.table}]${key}: ${message}`, {
     where: line === null ? place.file : `${place.file}:${line}`,
     ...(mend === undefined ? {} : { mend }),
   })
@@ -56,14 +57,14 @@ export function lineOf(place: Place): number | null {
   return lineOf({ ...place, nth: 0, table: table.slice(0, dot), key: table.slice(dot + 1) })
 }
 
-/** A duration such as `"500ms"`, `"1s"`, `"5m"`, `"1h"` or `"1d"`, in milliseconds. */
+/** A duration such as `"500ms"`, `"1s"`, `"5min"`, `"1h"` or `"1d"`, in milliseconds. */
 export function duration(place: Place, value: unknown, minMs: number, maxMs: number): number {
   const parsed = typeof value === 'string' ? /^(\d{1,9}(?:\.\d{1,3})?)\s?(ms|s|min|m|h|d)$/.exec(value) : null
   if (parsed === null) {
     throw badValue(
       place,
       `${show(value)} is no duration`,
-      'Write a number with a unit, such as "500ms", "1s", "5m", "1h" or "1d".',
+      'Write a number with a unit, such as "500ms", "1s", "5min", "1h" or "1d".',
     )
   }
   const ms = Math.round(Number(parsed[1]) * durationUnits[parsed[2]!]!)
@@ -93,6 +94,7 @@ export function flag(place: Place, value: unknown): boolean {
 
 /** A string of 1 to `max` characters, of a form that `pattern` knows and `form` describes. */
 export function words(place: Place, value: unknown, max: number, pattern?: RegExp, form?: string): string {
+  if (value === undefined) throw badValue(place, 'it is missing')
   if (typeof value !== 'string') throw badValue(place, `${show(value)} is no string`)
   if (value === '' || value.length > max)
     throw badValue(place, `it must have 1 to ${max} characters, not ${value.length}`)
@@ -129,7 +131,7 @@ export function optional<T, D>(value: unknown, fallback: D, read: (value: unknow
 
 /** A table of the manifest; one that is missing is an error. */
 export function tableOf(value: unknown, place: Place): Record<string, unknown> {
-  if (value === undefined) throw badValue(place, `the table [${place.table}] is missing`)
+  if (value === undefined) throw badValue(place, 'it is missing')
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw badValue(place, 'this must be a table')
   return value as Record<string, unknown>
 }

@@ -121,7 +121,7 @@ const idForm = '1 to 40 characters from a-z, 0-9 and the hyphen, beginning with 
 function readManifest(file: string): string {
   const stat = statSync(file, { throwIfNoEntry: false })
   if (stat === undefined || !stat.isFile()) {
-    throw new HyphaError('manifest-missing', 'there is no hypha.toml', { where: file })
+    throw new HyphaError('manifest-missing', 'There is no hypha.toml', { where: file })
   }
   if (stat.size > maxManifestBytes) {
     throw new HyphaError('manifest-invalid', `${stat.size} bytes are over the cap of ${maxManifestBytes}`, {

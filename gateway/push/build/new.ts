@@ -14,12 +14,12 @@ type Template = (typeof templates)[number]
  */
 export function newApp(dir: string, name: string, template: string): string[] {
   if (!templates.includes(template as Template)) {
-    throw new HyphaError('template-unknown', `there is no template "${template}"`)
+    throw new HyphaError('template-unknown', `There is no template "${template}"`)
   }
   checkId('app', name)
   const folder = resolve(dir)
   if (existsSync(folder) && readdirSync(folder).length > 0) {
-    throw new HyphaError('folder-occupied', 'the folder is not empty', { where: folder })
+    throw new HyphaError('folder-occupied', 'The folder is not empty', { where: folder })
   }
   const from = join(sdkDir, 'templates', template)
   return filesBelow(from).map((file) => {

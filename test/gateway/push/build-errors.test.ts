@@ -120,6 +120,14 @@ test.each([
   expect(error.mend).toMatch(mend)
 })
 
+test('A prebuilt core that was cut off is refused with its file, as a matter of its author', async () => {
+  const whole = coreImporting('hypha:host/clock@0.1.0', 'now', 'hypha:module/timer@0.1.0#tick')
+  const { error, dir } = await failure({ 'part/part.wasm': whole.subarray(0, whole.length - 3) })
+  expect(error).toMatchObject({ code: 'wasm-malformed', act: 'author' })
+  expect(error.message).toMatch(/^part: /)
+  expect(error.where).toContain(join(dir, 'part/part.wasm'))
+})
+
 test('Rust is built where its target is, and what is missing is named where not', async () => {
   const dir = appOf({
     'hypha.toml': manifest,
