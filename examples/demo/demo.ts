@@ -51,7 +51,12 @@ const limitMs = options.for === undefined ? null : parseSeconds(options.for)
 const asTable = stdout.isTTY && !options.plain
 
 const folder = mkdtempSync(join(tmpdir(), 'hypha-demo-'))
-const env = { HYPHA_HOME: join(folder, 'hypha'), HYPHA_PASSPHRASE: randomBytes(16).toString('hex') }
+const env = {
+  HYPHA_HOME: join(folder, 'hypha'),
+  HYPHA_PASSPHRASE: randomBytes(16).toString('hex'),
+  // What they write to a pipe is shown here.
+  ...(stdout.columns === undefined ? {} : { COLUMNS: `${stdout.columns}` }),
+}
 const running: RunningProgram[] = []
 const notes: string[] = []
 let reports = 0
@@ -195,7 +200,8 @@ async function pushSecond(afterMs: number): Promise<string> {
   replaceIn(join(next, 'sampler/assembly/index.ts'), '{"value":', '{"release":2,"value":')
   say('hypha push --snap: release 2 is built, and prepared on every node beside what runs')
   start(hyphaProgram, ['push', next, '--snap'], (line, stream) => {
-    if (stream === 'err' && line.trim() !== '') say(line.trim())
+    // Its plan is the one that was shown, and who has confirmed would push the receipts off the screen.
+    if (stream === 'err' && /^\S+ \d+ is |, built in /.test(line)) say(line)
   })
   await eventually(
     'every node has signed its receipt',
@@ -236,7 +242,7 @@ function drawScreen(rows: ReadonlyMap<string, ValueRow>, startedAt: number): voi
   const seconds = Math.floor((Date.now() - startedAt) / 1_000)
   const clock = `${String(Math.floor(seconds / 60)).padStart(2, '0')}:${String(seconds % 60).padStart(2, '0')}`
   const screen = {
-    title: `Hypha demo · greenhouse on ${nodes.length} nodes · ${reports} reports posted · ${clock}${epochsNow()} · Ctrl-C ends it`,
+    title: `Hypha demo · greenhouse on ${nodes.length} nodes · ${reports} reports posted · ${clock} · Ctrl-C ends it${epochsNow()}`,
     notes,
     rows: [...rows.values()],
     nowMs: Date.now(),

@@ -21,6 +21,11 @@ export interface Screen {
   nowMs: number
 }
 
+/** Columns before the trend. */
+const lead = 68
+/** The receipts of all nodes, with what stands above and below. */
+const maxNotes = 8
+
 const bars = '▁▂▃▄▅▆▇█'
 
 /** A line of bars, one a value, between the lowest and the highest of them. */
@@ -63,8 +68,8 @@ const named = ({ module, home, node }: ValueRow): string =>
 
 /** The lines of a whole screen, `columns` wide, without line ends. */
 export function renderScreen(screen: Screen, columns: number): string[] {
-  const width = Math.max(60, Math.min(columns, 110))
-  const trend = Math.max(8, width - 66)
+  const width = Math.max(72, Math.min(columns, 110))
+  const trend = Math.max(4, width - lead)
   const lines = [bold(cell(screen.title, width)), '']
   lines.push(
     dim(
@@ -83,7 +88,7 @@ export function renderScreen(screen: Screen, columns: number): string[] {
   }
   if (screen.rows.length === 0) lines.push(dim('no value yet'))
   lines.push('')
-  for (const note of screen.notes.slice(-6)) lines.push(dim(cell(note, width)))
+  for (const note of screen.notes.slice(-maxNotes)) lines.push(dim(cell(note, width)))
   return lines
 }
 
