@@ -7,12 +7,13 @@ import { describeFlip, type FlipOrder, restoreMark } from './flip.ts'
 import type { Installed, Prepared } from './install/machine.ts'
 import type { Laps } from './laps.ts'
 import { LeavingInstances } from './leaving-instances.ts'
+import { ownInputs } from './own-inputs.ts'
 import type { Flip } from './receipts.ts'
 import { RunningApp } from './running-app.ts'
 import { Trial } from './trial.ts'
 import type { InboxInput, InstanceKey } from './turns.ts'
 import { load, type VerifiedRelease } from './verify/verifier.ts'
-import { type Waiting, WaitingRoom } from './waiting-room.ts'
+import { WaitingRoom } from './waiting-room.ts'
 
 const reopenMs = 5_000
 
@@ -54,7 +55,8 @@ export class Activation {
       inTurn,
       running: () => this.#running,
       givenUp: async () => {
-        await this.#revert(null, (await this.#running?.prepared.stop({ save: false })) ?? [])
+        await this.#halt(this.#running, { save: false })
+        await this.#revert(null)
         ports.settled()
       },
       confirmed: () => this.#letGoOthers(),
@@ -66,7 +68,8 @@ export class Activation {
   }
 
   deliver(instance: InstanceKey, input: InboxInput): 'queued' | 'full' | 'done' | 'absent' {
-    return this.#running?.deliver(instance, input) ?? this.#between.deliver({ instance, input })
+    const waits = this.#between.deliver({ instance, input })
+    return waits === 'absent' ? (this.#running?.deliver(instance, input) ?? 'absent') : waits
   }
 
   /** Ends what runs, with its state saved where asked; until `boot` or `switchTo` nothing does. */
@@ -105,7 +108,7 @@ export class Activation {
   async boot(due: Prepared | null = null): Promise<void> {
     if (this.#running !== null) return
     // What comes before it is there waits for it.
-    this.#between.open([])
+    this.#between.open()
     const plan = await planBoot(this.#app, due, this.#ports, this.#status)
     if (plan === null) {
       this.#between.empty()
@@ -127,7 +130,7 @@ export class Activation {
       this.#status.tell('boot-failed', error)
       if (state.trial === null) return await this.#reopenLater(error)
       if (isDamage(error)) await this.#ports.installs.step(this.#app, { kind: 'drop' })
-      await this.#revert(isDamage(error) ? null : error, [])
+      await this.#revert(isDamage(error) ? null : error)
     }
   }
 
@@ -214,6 +217,7 @@ export class Activation {
     try {
       this.#moveIn(next)
       const swapped = await sandbox.swap(old?.prepared ?? null, next.prepared, { budgetMs, saved })
+      if (old === null) this.#letIn(next)
       this.leaving.replaced([old?.section ?? null], [next.section])
       // The mark leads a boot to it meanwhile, and to what is to be said of it.
       await this.#afterFlip(next, { ...about!, ...swapped })
@@ -246,7 +250,7 @@ export class Activation {
     const old = this.#running
     this.leaving.replaced([old?.section ?? null], [next.section])
     try {
-      this.#between.open((await old?.prepared.stop({ save: true })) ?? [])
+      await this.#halt(old, { save: true })
       this.#stoppedAt = this.#ports.clock.monotonic()
       laps.end('stop')
       await this.#activate(next)
@@ -257,10 +261,17 @@ export class Activation {
       if (old !== null && this.#onlyLeaves(old, next)) await this.#trial.confirm({ proven: true })
     } catch (thrown) {
       // Where it could not save, it goes on still; it begins anew from its last checkpoint.
-      const left = (await old?.prepared.stop({ save: false })) ?? []
-      await this.#revert(asHyphaError(thrown), [...left, ...(await next.prepared.stop({ save: false }))], old)
+      await this.#halt(old, { save: false })
+      await this.#halt(next, { save: false })
+      await this.#revert(asHyphaError(thrown), old)
     }
     this.#ports.settled()
+  }
+
+  /** Ends what runs. One cell ends before another: what comes from the first one's end on waits for what runs next, behind all that was left. Throws where it can't save. */
+  async #halt(app: RunningApp | null, options: { readonly save: boolean }): Promise<void> {
+    this.#between.open()
+    if (app !== null) this.#between.open(await app.prepared.stop(options))
   }
 
   /** Whether it is the confirmed release, with some of the instances that ran and no others. */
@@ -274,9 +285,22 @@ export class Activation {
 
   /** What comes from another node goes on from there, before it is made here. [P 13.4] */
   #moveIn({ section }: RunningApp): void {
-    const { contents, journal } = this.#ports
+    const { contents, journal, gatewayClock, sandbox } = this.#ports
     for (const { module, home, move, turns, digest } of section.states ?? []) {
-      journal.moveIn({ app: this.#app, module, home }, { move, turns, kept: load(this.#app, digest, contents) })
+      const key = { app: this.#app, module, home }
+      const taken = journal.moveIn(key, { move, turns, kept: load(this.#app, digest, contents) })
+      const offsetMs = gatewayClock.estimate()?.offsetMs
+      if (taken === null) continue
+      const { timer } = taken
+      const known = timer === null || offsetMs === undefined ? null : { ...timer, dueAt: timer.dueMs - offsetMs }
+      sandbox.timers.came(key, known)
+    }
+  }
+
+  /** Gives it what has waited: first what modules here had published before the agent's last end, for none that they publish now may overtake that. */
+  #letIn(app: RunningApp): void {
+    for (const { instance, input } of [...ownInputs(this.#ports), ...this.#between.empty()]) {
+      if (instance.app === this.#app) app.deliver(instance, input)
     }
   }
 
@@ -286,10 +310,11 @@ export class Activation {
     this.#running = app
     app.takeFailure()
     // They wait in it until it is there, before all that comes now.
-    for (const { instance, input } of this.#between.empty()) app.deliver(instance, input)
+    this.#letIn(app)
     try {
       await app.prepared.activate()
     } catch (error) {
+      await this.#halt(app, { save: false })
       this.#running = null
       throw error
     }
@@ -297,20 +322,14 @@ export class Activation {
 
   async #open(installed: Installed): Promise<void> {
     const { verifier, contents } = this.#ports
-    const app = await this.prepare(installed, verifier.reopen(installed.record, contents))
-    try {
-      await this.#activate(app)
-    } catch (error) {
-      this.#between.open(await app.prepared.stop({ save: false }))
-      throw error
-    }
+    await this.#activate(await this.prepare(installed, verifier.reopen(installed.record, contents)))
   }
 
   /** Gives up what is on trial, for a reason unless that is written down already, and goes back to what was confirmed: as it stood by, or opened anew. */
-  async #revert(why: Why | null, left: readonly Waiting[], old: RunningApp | null = null): Promise<void> {
+  async #revert(why: Why | null, old: RunningApp | null = null): Promise<void> {
     this.#trial.stop()
     this.#running = null
-    this.#between.open(left)
+    this.#between.open()
     const { installs } = this.#ports
     if (why !== null) {
       const { code, message } = why

@@ -1,15 +1,17 @@
 import type { Clock } from '@hypha/core/ports/clock.ts'
 import type { Crypto } from '@hypha/core/ports/crypto.ts'
 import type { Content, Section } from '@hypha/core/trust/directive.ts'
+import type { Kept } from '@hypha/core/wire/messages/checkpoint.ts'
 import type { GatewayClock } from './clock-sync.ts'
 import type { Installs } from './install/installs.ts'
+import type { OwnInputsPorts } from './own-inputs.ts'
 import type { Flip } from './receipts.ts'
 import type { Sandbox } from './sandbox/sandbox.ts'
 import type { InstanceKey, LeavingInstance, NodeEvent, RunnableSection } from './turns.ts'
 import type { ContentOf, VerifiedRelease, Verifier } from './verify/verifier.ts'
 
 /** What an app's way needs of the agent's stages. */
-export interface AppPorts {
+export interface AppPorts extends OwnInputsPorts {
   readonly verifier: Verifier
   readonly contents: ContentOf
   readonly installs: Installs
@@ -55,11 +57,11 @@ export interface JournalPort {
   forget(app: string): void
   /** All of an app that have left something behind here. */
   instancesOf(app: string): InstanceKey[]
-  /** An instance goes on from what it was elsewhere: by one move once, however often this is called. */
+  /** An instance goes on from what it was elsewhere: by one move once, however often this is called. What it took over; null where that was before. */
   moveIn(
     instance: InstanceKey,
     from: { readonly move: number; readonly turns: number; readonly kept: Uint8Array },
-  ): void
+  ): Pick<Kept, 'timer'> | null
   /** Keeps state and kv of an app as they are, to go back to; a mark that stands already stays as it is. */
   markFlip(app: string, epoch: number): void
   /** Goes back to what was marked: how many turns that loses. */

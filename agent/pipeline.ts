@@ -9,16 +9,14 @@ import type { Neighbour, SelfUpdate } from './agent-trial.ts'
 import { App, type AppSections } from './app.ts'
 import type { AppPorts } from './app-ports.ts'
 import type { LinkedApp } from './calls/ports.ts'
-import type { PendingMessage } from './report/checkpoint-format.ts'
+import { ownInputs } from './own-inputs.ts'
 import type { InboxInput, InstanceKey, TurnRecord } from './turns.ts'
 
 export interface PipelinePorts extends AppPorts {
-  readonly incarnation: Uint8Array
   /** How this node exchanges its own program; null where it doesn't. */
   readonly update: SelfUpdate | null
   /** Journals a turn as one record; the number of each part's first message. */
   append(turn: readonly JournaledPart[]): number[]
-  pendingMessages(): PendingMessage[]
   /** Contents that came with a directive, by their own word: `receive` looks for its digests among them. */
   offer(attachments: readonly Uint8Array[]): void
   /** Shows the gateway the envelope of the directive that this node holds: it came with an older one, and may have been restored from a backup. */
@@ -70,7 +68,6 @@ export class Pipeline {
     if (this.#ports.update !== null) names.add(agentApp)
     await Promise.all([...names].map((name) => this.#app(name, sections).boot()))
     for (const app of this.#apps.values()) app.converge()
-    this.redeliver()
     // What a power cut kept from being removed.
     this.#ports.settled()
   }
@@ -140,19 +137,16 @@ export class Pipeline {
     const firsts = this.#ports.append(parts)
     for (const [part, { record, targets }] of parts.entries()) {
       for (const [index, { topic, payload }] of record.messages.entries()) {
-        const id = this.#own(firsts[part]! + index)
+        const id = { source: this.#ports.incarnation, number: firsts[part]! + index }
         const { home: publisher } = record.instance
         for (const target of targets[index]!) this.#give(target, { id, topic, payload, publisher })
       }
     }
   }
 
-  /** Messages of this node's own modules that wait for their subscribers: after a start, and when an inbox has room again. */
+  /** An inbox has room again: messages of this node's own modules that found none come again. */
   redeliver(): void {
-    for (const { number, from, targets, topic, payload } of this.#ports.pendingMessages()) {
-      const input = { id: this.#own(number), topic, payload, publisher: from.home }
-      for (const target of targets) this.#give(target, input)
-    }
+    for (const { instance, input } of ownInputs(this.#ports)) this.#give(instance, input)
   }
 
   sections(): SectionState[] {
@@ -190,10 +184,6 @@ export class Pipeline {
   /** In a turn of its own: a turn that publishes must not find itself inside the turns that it causes. */
   #give(target: InstanceKey, input: InboxInput): void {
     queueMicrotask(() => this.#apps.get(target.app)?.deliver(target, input))
-  }
-
-  #own(number: number) {
-    return { source: this.#ports.incarnation, number }
   }
 
   #heldSections(): readonly Section[] {

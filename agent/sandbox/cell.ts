@@ -9,6 +9,7 @@ import { Acceptance } from './acceptance.ts'
 import { Backoff } from './backoff.ts'
 import { CellLease } from './cell-lease.ts'
 import type { Ask } from './cell-worker.ts'
+import type { KeptTimers } from './kept-timers.ts'
 import type { LoadedInstance } from './protocol.ts'
 import { type Job, JobQueue } from './queue.ts'
 import { refusalOf } from './served-call.ts'
@@ -25,6 +26,7 @@ export interface CellPorts extends Omit<TurnPorts, 'throttled' | 'died' | 'ask'>
   changed(): void
   /** An instance whose inputs were answered with `full` takes more. */
   room(instance: InstanceKey): void
+  readonly timers: KeptTimers
   /** Under which its instances run; null or absent where they need none. */
   readonly lease?: LeaseGate | null
 }
@@ -315,16 +317,15 @@ export class Cell {
   }
 
   /**
-   * Finishes the running turn, saves where asked, tells the modules, and ends the worker. Answers the inputs that no turn was given to. Where
+   * Finishes the running turn, saves where asked, tells the modules, and ends the worker. The inputs that no turn was given to are left for `drain`. Where
    * a `save` fails it throws, and the cell goes on.
    */
-  async stop(options: { readonly save: boolean }): Promise<Left[]> {
+  async stop(options: { readonly save: boolean }): Promise<void> {
     this.#stopping = true
     this.#lease.unwatch()
     await this.#loop
     if (options.save && this.#status === 'running' && this.#lease.held) await this.#save()
     await this.#finish()
-    return this.#queue.drain()
   }
 
   async #finish(): Promise<void> {
@@ -334,6 +335,7 @@ export class Cell {
         this.#event(eventCode(error), `while stopping: ${error.message}`, null)
       })
     }
+    this.#keepTimers()
     await this.#end()
     this.#lease.letGo()
     this.#setStatus('stopped', null)
@@ -359,15 +361,22 @@ export class Cell {
     }
     this.#setStatus('running', this.#error)
     this.#backoff.opened()
+    const { clock } = this.#ports
     for (const [instance, periodMs] of this.spec.timersMs.entries()) {
       if (periodMs === null) continue
+      const kept = this.#ports.timers.resume(
+        this.spec.instances[instance]!.key,
+        periodMs,
+        this.spec.release,
+        clock.monotonic(),
+      )
       const tick = (missed: number): void => {
         const lost = missed + (this.#queue.addTick(instance) ? 0 : 1)
         this.#counts.missedTicks += lost
         this.#missed[instance]!.add(lost)
         this.#pump()
       }
-      this.#tickers.set(instance, startTicker(this.#ports.clock, periodMs, tick, timers.get(instance)))
+      this.#tickers.set(instance, startTicker(clock, periodMs, tick, timers.get(instance) ?? kept))
     }
     this.#pump()
   }
@@ -376,6 +385,15 @@ export class Cell {
     const phases = new Map([...this.#tickers].map(([instance, stop]) => [instance, stop()]))
     this.#tickers.clear()
     return phases
+  }
+
+  /** So that what runs in its place, here or elsewhere, ticks when it is due. A tick that waits for its turn is due still. */
+  #keepTimers(): void {
+    for (const [instance, { startedAt, next }] of this.#stopTickers()) {
+      const periodMs = this.spec.timersMs[instance]!
+      const dueAt = startedAt + (this.#queue.hasTick(instance) ? next - 1 : next) * periodMs
+      this.#ports.timers.stopped(this.spec.instances[instance]!.key, { dueAt, periodMs }, this.spec.release)
+    }
   }
 
   #pump(): void {

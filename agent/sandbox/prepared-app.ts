@@ -9,6 +9,7 @@ import { asksOf } from './asks.ts'
 import { Cell, type CellHealth } from './cell.ts'
 import type { CellWorker } from './cell-worker.ts'
 import { planCells } from './cells.ts'
+import type { KeptTimers } from './kept-timers.ts'
 import type { SandboxOptions } from './options.ts'
 import type { SandboxPorts } from './ports.ts'
 import type { LoadedInstance } from './protocol.ts'
@@ -85,7 +86,7 @@ export class App implements PreparedApp {
   constructor(
     section: RunnableSection,
     durable: Durable,
-    ports: SandboxPorts,
+    ports: SandboxPorts & { readonly timers: KeptTimers },
     options: SandboxOptions,
     worker: (spec: CellSpec) => CellWorker,
   ) {
@@ -96,6 +97,7 @@ export class App implements PreparedApp {
         clock: ports.clock,
         options,
         durable,
+        timers: ports.timers,
         commit: ports.commit,
         event: ports.event,
         lease: spec.leased?.length ? (ports.leases?.gate(spec.leased) ?? null) : null,
@@ -203,15 +205,15 @@ export class App implements PreparedApp {
       await this.#retired
       return []
     }
-    const before = this.#before?.stop(options)
-    const stopped = this.#cells.map(async (cell) =>
-      (await cell.stop(options)).map(({ instance, input }) => ({
-        instance: cell.spec.instances[instance]!.key,
-        input,
-      })),
+    const stopped = await Promise.allSettled([
+      this.#before?.stop(options),
+      ...this.#cells.map((cell) => cell.stop(options)),
+    ])
+    // Only then: where one goes on, what waits in the others waits for the next stop.
+    for (const outcome of stopped) if (outcome.status === 'rejected') throw outcome.reason
+    const left = this.#cells.flatMap((cell) =>
+      cell.drain().map(({ instance, input }) => ({ instance: cell.spec.instances[instance]!.key, input })),
     )
-    const left = (await Promise.all(stopped)).flat()
-    await before
     this.#settlement?.end(new Set(left.map(({ instance, input }) => inputName(instance, input.id))))
     return left
   }

@@ -77,15 +77,15 @@ export async function realNode(network: Network, files = new LossyFiles()) {
   })
   return {
     node,
-    /** An input for the module's inbox. */
-    give(number: number): void {
+    /** An input for the module's inbox, or for that of its instance of a device. */
+    give(number: number, home: string | null = null): void {
       const source = new Uint8Array(8).fill(5)
       const input = {
         source,
         number,
         app: 'greenhouse',
         module: 'sampler',
-        home: null,
+        home,
         topic: 't',
         payload: source,
         publisher: null,
@@ -93,7 +93,9 @@ export async function realNode(network: Network, files = new LossyFiles()) {
       node.pipeline.inputs(inputs.encode({ inputs: [input] }))
     },
     handled: () =>
-      turns.flatMap(({ input, outcome, epoch }) => (input ? [{ number: input.number, outcome, epoch }] : [])),
+      turns.flatMap(({ instance: { home }, input, outcome, epoch }) =>
+        input ? [{ number: input.number, outcome, epoch, home }] : [],
+      ),
     counts: () => turns.flatMap(({ samples }) => samples.map(({ value }) => value)),
     async close(): Promise<void> {
       await node.pipeline.close()
