@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { homedir, hostname, networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { HyphaError } from '@hypha/core/errors.ts'
+import { nearest } from '@hypha/core/nearest.ts'
 import { checkId } from '@hypha/core/wire/ids.ts'
 import { parse, stringify } from 'smol-toml'
 import type { EscalationPolicy } from './escalate/policy.ts'
@@ -56,6 +57,8 @@ export function hyphaHome(given: string | undefined): HyphaHome {
   }
 }
 
+const fleetKeys = ['fleet', 'hosts', 'http-port', 'mqtt-port', 'escalation']
+
 /** @throws HyphaError `home-empty` where there is no fleet, `home-malformed`. */
 export function readFleetFile(home: HyphaHome): FleetFile {
   const where = home.fleetFile
@@ -66,6 +69,11 @@ export function readFleetFile(home: HyphaHome): FleetFile {
     file = parse(readFileSync(where, 'utf8'))
   } catch (cause) {
     throw bad((cause as Error).message, cause)
+  }
+  for (const key of Object.keys(file)) {
+    if (fleetKeys.includes(key)) continue
+    const meant = nearest(key, fleetKeys)
+    throw bad(`${key} is not known here${meant === null ? '' : `: did you mean ${meant}?`}`)
   }
   const { fleet, hosts, 'http-port': httpPort, 'mqtt-port': mqttPort } = file
   if (typeof fleet !== 'string') throw bad('fleet is missing')

@@ -1,4 +1,5 @@
 import { HyphaError } from '@hypha/core/errors.ts'
+import { nearest } from '@hypha/core/nearest.ts'
 
 /** A table of a TOML file that is read strictly: a wrong type, an unknown key and a missing one are errors that name the key. */
 export class TomlTable {
@@ -54,7 +55,7 @@ export class TomlTable {
 
   /** A duration such as "500ms", "2s", "5min", in milliseconds. */
   durationMs(key: string, fallback?: number): number {
-    if (fallback !== undefined && !this.has(key)) return fallback
+    if (fallback !== undefined && !this.has(key)) return this.#take(key, fallback) as number
     const match = /^(\d+(?:\.\d+)?)\s*(ms|s|min|h)$/.exec(this.text(key))
     if (match === null) throw this.fail(key, 'should be a duration such as "500ms", "2s", "5min" or "1h"')
     return Number(match[1]) * { ms: 1, s: 1_000, min: 60_000, h: 3_600_000 }[match[2] as 'ms' | 's' | 'min' | 'h']
@@ -62,7 +63,7 @@ export class TomlTable {
 
   /** A size such as "64MiB", in bytes. */
   sizeBytes(key: string, fallback?: number): number {
-    if (fallback !== undefined && !this.has(key)) return fallback
+    if (fallback !== undefined && !this.has(key)) return this.#take(key, fallback) as number
     const match = /^(\d+)\s*(KiB|MiB|GiB)$/.exec(this.text(key))
     if (match === null) throw this.fail(key, 'should be a size such as "512KiB", "64MiB" or "1GiB"')
     return Number(match[1]) * { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 }[match[2] as 'KiB' | 'MiB' | 'GiB']
@@ -81,7 +82,12 @@ export class TomlTable {
     for (const key of Object.keys(this.#entries)) {
       if (this.#read.has(key)) continue
       const known = [...this.#read].sort().join(', ')
-      throw this.fail(key, 'is not known here', `Known are: ${known}.`)
+      const meant = nearest(key, [...this.#read])
+      throw this.fail(
+        key,
+        'is not known here',
+        `${meant === null ? '' : `Did you mean ${meant}? `}Known are: ${known}.`,
+      )
     }
   }
 

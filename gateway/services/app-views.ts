@@ -1,4 +1,5 @@
 import { toHex } from '@hypha/core/bytes/text.ts'
+import type { HyphaError } from '@hypha/core/errors.ts'
 import type { ReleaseModule } from '@hypha/core/trust/release.ts'
 import { filesFor } from '@hypha/core/trust/shape.ts'
 import type { SectionState } from '@hypha/core/wire/messages/state.ts'
@@ -41,6 +42,11 @@ export class AppViews {
     this.#reports = reports
   }
 
+  /** That there is no such app, with the one that was probably meant. */
+  unknown(name: string): HyphaError {
+    return notFound('app', name, this.#store.apps.list())
+  }
+
   list(): AppSummary[] {
     const sections = this.#sections()
     return this.#store.apps.list().map((app) => this.#summary(app, sections))
@@ -48,7 +54,7 @@ export class AppViews {
 
   show(name: string): AppDetail {
     const app = this.#store.apps.list().find(({ id }) => id === name)
-    if (app === undefined) throw notFound('app', name)
+    if (app === undefined) throw this.unknown(name)
     const sections = this.#sections()
     const plan = this.planOf(name)
     const online = new Set(this.#store.nodes.list().flatMap(({ id, presence }) => (presence?.online ? [id] : [])))
@@ -131,7 +137,7 @@ export class AppViews {
   }
 
   releases(app: string): ReleaseSummary[] {
-    if (!this.#store.apps.has(app)) throw notFound('app', app)
+    if (!this.#store.apps.has(app)) throw this.unknown(app)
     return this.#store.apps
       .allReleases(app)
       .map((record) => this.#releaseSummary(this.#releases.byDigest(record.digest)!))
@@ -183,7 +189,7 @@ export class AppViews {
     const record = this.#store.apps.latestPlan(app)
     const shown = this.#pipeline.rollouts.last(app)
     const onItsWay = this.#pipeline.rollouts.onItsWay(app)
-    if (record === null && shown === null) throw notFound('app', app)
+    if (record === null && shown === null) throw this.unknown(app)
     const directives = new Map(this.#store.directives.list().map((made) => [made.node, made.directive]))
     const nodes = this.#store.nodes.list().map((node): RolloutNode => {
       const reported = reportedBy(node)

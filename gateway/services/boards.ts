@@ -148,8 +148,15 @@ export class Boards {
     const { store } = this.#deps
     const record = store.nodes.get(parent)
     if (record === null) throw notFound('node', parent)
-    const child = reportedBy(record)?.children?.find(({ node }) => node === id)
-    if (child === undefined) throw notFound('board', `${id} of ${parent}`)
+    const children = reportedBy(record)?.children ?? []
+    const child = children.find(({ node }) => node === id)
+    if (child === undefined) {
+      const names = children.map(({ node }) => node).join(', ')
+      throw new HyphaError('not-found', `There is no board ${id} of ${parent}`, {
+        where: id,
+        mend: names === '' ? `${parent} tells of none: is it plugged in?` : `It has: ${names}.`,
+      })
+    }
     const known = store.nodes.get(id)
     const standing = standingOf(child, known)
     if (standing === 'another-key') {

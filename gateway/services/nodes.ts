@@ -12,7 +12,7 @@ export function nodeServices(deps: GatewayDeps, pipeline: Pipeline, boards: Boar
   const { store, clock, outlet } = deps
   const known = (id: string) => {
     const node = store.nodes.get(id)
-    if (node === null) throw notFound('node', id)
+    if (node === null) throw notFound('node', id, store.nodes.list())
     return node
   }
   const detail = (id: string) => nodeDetail(store, known(id), pipeline.escalation.vitalsOf(id))

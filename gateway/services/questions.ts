@@ -17,7 +17,8 @@ export function askWhyNot(shop: Workshop, app: string, module: string, node: str
   const input = runningInput(shop, app)
   const sentences = whyNot(input, module, node, home)
   if (sentences !== null) return sentences
-  throw input.fleet.some(({ id }) => id === node) ? notFound('module', `${module} in ${app}`) : notFound('node', node)
+  const { fleet } = input
+  throw fleet.some(({ id }) => id === node) ? notFound('module', `${module} in ${app}`) : notFound('node', node, fleet)
 }
 
 /** `measured` is what links carry by count: it decides in place of hints, and what both plans cost. Null where they are to be taken as they are planned. Throws `not-found`. */
@@ -29,7 +30,7 @@ export function askWhatIf(
 ): WhatIfAnswer {
   const input = runningInput(shop, app)
   const [unknown] = unknownNodes(input.fleet, change)
-  if (unknown !== undefined) throw notFound('node', unknown)
+  if (unknown !== undefined) throw notFound('node', unknown, input.fleet)
   const before = place(input)
   const traffic = measured === null ? {} : { traffic: trafficOf(measured) }
   const after = place({ ...input, ...traffic, fleet: changedFleet(input.fleet, change, input.release) })

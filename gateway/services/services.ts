@@ -152,7 +152,7 @@ function rolloutServices({ rollouts }: Pipeline, { receipts }: NodeReports, audi
 function appServices(pipeline: Pipeline, views: AppViews, links: NodeReports['links'], audit: Audit): Services['apps'] {
   const planOf = (app: string) => {
     const plan = views.planOf(app)
-    if (plan === null) throw notFound('app', app)
+    if (plan === null) throw views.unknown(app)
     return plan
   }
   const answer = (made: Pushed, action: string, by: Caller): PushAnswer => {

@@ -137,7 +137,9 @@ export async function createApi(services: Services, options: ApiOptions): Promis
     return answerError(error, reply)
   })
   api.setNotFoundHandler((request) => {
-    throw new HyphaError('not-found', `There is no ${request.method} ${request.url.split('?')[0]}`)
+    throw new HyphaError('not-found', `There is no ${request.method} ${request.url.split('?')[0]}`, {
+      mend: 'See /openapi.json of the gateway for what there is.',
+    })
   })
   api.addHook('preClose', async () => follower.end())
   openRoutes(api, options.open, failures)

@@ -132,7 +132,7 @@ function unreachable(target: ApiTarget, cause: Error): HyphaError {
     return new HyphaError('gateway-unreachable', 'No gateway runs on this machine for this home', {
       where: target.path,
       cause,
-      mend: 'Start one with hypha gateway, or name one on another machine with --credentials FILE.',
+      mend: 'Start one with hypha gateway (a new fleet: hypha init NAME), or name one on another machine with --credentials FILE.',
     })
   }
   const where = target.kind === 'socket' ? target.path : `${target.host}:${target.port}`

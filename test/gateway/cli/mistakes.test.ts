@@ -1,6 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { call } from '../api/calls.ts'
+import { componentImporting, pushOf } from '../api/gateway.ts'
 import { fleetOnSocket, runHypha, temporaryFolder } from './support.ts'
 
 test('a command that does not exist ends with 2 and a suggestion', async () => {
@@ -75,6 +77,33 @@ test('what the gateway refuses comes through with its code, its advice and its e
   const { code, stderr } = await runHypha(folder, ['node', 'pi-99', '--json'])
   expect(code).toBe(2)
   expect(JSON.parse(stderr).error).toMatchObject({ code: 'not-found', mend: expect.stringContaining('hypha nodes') })
+})
+
+test.each([
+  [['node', 'pi7'], 'Did you mean pi-7? List what there is: hypha nodes.'],
+  [['what-if', '--without', 'pi7', '--app', 'greenhouse'], 'Did you mean pi-7? List what there is: hypha nodes.'],
+  [['app', 'greenhous'], 'Did you mean greenhouse? List what there is: hypha apps.'],
+  [['rollout', 'greenhous'], 'Did you mean greenhouse? List what there is: hypha apps.'],
+  [['why', 'samper'], 'Did you mean sampler? See hypha apps, and hypha app APP.'],
+  [['node', 'quite-another'], 'List what there is: hypha nodes.'],
+])('hypha %j names nothing that there is, and is told what was probably meant', async (args, mend) => {
+  const { folder, home } = await fleetOnSocket()
+  const app = pushOf([{ name: 'sampler', component: await componentImporting('sensor') }])
+  expect((await call({ socketPath: home.socket }, 'POST', '/v1/push', app)).status).toBe(200)
+  const { code, stderr } = await runHypha(folder, [...args, '--json'])
+  expect(code).toBe(2)
+  expect(JSON.parse(stderr).error).toMatchObject({ code: 'not-found', mend })
+})
+
+test('a key of fleet.toml that is misspelt is not passed over', async () => {
+  const folder = temporaryFolder()
+  writeFileSync(
+    join(folder, 'fleet.toml'),
+    'fleet = "test"\nhosts = ["x"]\nhttp-port = 1\nmqtt-port = 2\nescalatoin = 1\n',
+  )
+  const { code, stderr } = await runHypha(folder, ['gateway'])
+  expect(code).toBe(2)
+  expect(stderr).toMatch(/escalatoin is not known here: did you mean escalation\? \[home-malformed\]/)
 })
 
 test('a field that the gateway refuses is told by the name of its option, with what it takes', async () => {

@@ -1,4 +1,5 @@
 import { HyphaError } from '@hypha/core/errors.ts'
+import { nearest } from '@hypha/core/nearest.ts'
 import type { Command } from 'commander'
 import type { AppSummary, ReleaseDetail, WhyAnswer } from '../../api/schemas/apps.ts'
 import type { WhatIfAnswer, WhatIfRequest } from '../../api/schemas/plan.ts'
@@ -138,16 +139,25 @@ async function findApp(cli: Cli, module: string): Promise<string> {
       if (release === null) return []
       const path = `/v1/apps/${encodeURIComponent(name)}/releases/${release}`
       const { modules } = await cli.api.request<ReleaseDetail>('GET', path)
-      return modules.some((each) => each.name === module) ? [name] : []
+      return modules.map((each) => ({ app: name, module: each.name }))
     }),
   )
-  const names = found.flat()
+  const modules = found.flat()
+  const names = modules.filter((each) => each.module === module).map(({ app }) => app)
   if (names.length === 1) return names[0]!
   throw names.length === 0
-    ? new HyphaError('not-found', `No app runs a module ${module}`, {
-        mend: 'See hypha apps, and hypha release APP@NUMBER.',
-      })
+    ? noModule(
+        module,
+        modules.map((each) => each.module),
+      )
     : new HyphaError('argument-invalid', `${names.join(' and ')} each have a module ${module}`, {
         mend: `Say which: hypha why ${module} --app ${names[0]}.`,
       })
+}
+
+function noModule(module: string, known: readonly string[]): HyphaError {
+  const meant = nearest(module, known)
+  return new HyphaError('not-found', `No app runs a module ${module}`, {
+    mend: `${meant === null ? '' : `Did you mean ${meant}? `}See hypha apps, and hypha app APP.`,
+  })
 }

@@ -64,7 +64,10 @@ async function showLines<Line extends { readonly id: number }>(
   const past = () => cli.api.request<Line[]>('GET', path, { query })
   if (!follow) {
     const lines = await past()
-    return cli.print(lines, () => lines.map(text).join('\n') || 'Nothing yet.')
+    return cli.print(
+      lines,
+      () => lines.map(text).join('\n') || (hasFilter(filter) ? 'Nothing that fits.' : 'Nothing yet.'),
+    )
   }
   await untilInterrupted(async (signal) => {
     const following = await cli.api.follow<Line>(`${path}/follow`, filter, signal)
@@ -78,6 +81,8 @@ async function showLines<Line extends { readonly id: number }>(
     for await (const line of following) show(line)
   })
 }
+
+const hasFilter = (filter: object): boolean => Object.values(filter).some((each) => each !== undefined)
 
 const logLine = ({ at, node, app, module, home, level, text }: LogLine): string =>
   `${timestamp(at)}  ${level.padEnd(5)}  ${node}  ${app}/${module}${home === null || home === node ? '' : ` of ${home}`}  ${printable(text)}`
