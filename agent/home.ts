@@ -121,6 +121,7 @@ export function readNodeFile(home: string): NodeFile {
 }
 
 const nodeFileTemplate = `# What is bound to this machine. Modules see sensors and actuators by these names; nothing of this comes over the network.
+# The agent reads it when it starts. Every key: docs/agent-toml.md of Hypha.
 
 # labels = ["floor=2"]
 

@@ -100,3 +100,19 @@ test("The owner's broker is an address with mqtt or mqtts; a name or a password 
   expect(() => broker('url = "mqtt://u:p@broker"')).toThrow('holds a name or a password')
   expect(() => broker('url = "mqtt://broker"\nport = 1')).toThrow('is not known here')
 })
+
+test("The page about the node's file has an example that is one, and names every driver.", () => {
+  const page = readFileSync(new URL('../../../docs/agent-toml.md', import.meta.url), 'utf8')
+  const example = page.match(/^ {4}.*$|^$/gm)!.join('\n')
+  expect([...parseNodeFile(example).sensors.keys()]).toEqual(['outdoor'])
+  const known = (kind: string) => {
+    try {
+      parseNodeFile(`[${kind}.x]\ndriver = "none"`)
+    } catch (thrown) {
+      return [...(thrown as { mend: string }).mend.matchAll(/[a-z]+(?=,| and|\.)/g)].map(([name]) => name)
+    }
+    return []
+  }
+  expect([known('sensor').length, known('actuator').length]).toEqual([5, 4])
+  for (const driver of [...known('sensor'), ...known('actuator')]) expect(page).toContain(`| \`${driver}\` |`)
+})
