@@ -16,7 +16,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { project } from '../../../examples/demo/processes.ts'
-import type { Mutation } from './mutations.ts'
+import type { Mutation } from './mutations/kit.ts'
 import type { Result } from './row.ts'
 
 // Takes each check out of a copy of the source, and runs all rows against what is left.
