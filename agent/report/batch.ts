@@ -89,6 +89,7 @@ export class BatchBuilder {
       series,
       samples: columns,
       after: after === first - 1 ? null : after,
+      pausedMs: null,
       entries,
     }
     return { first, last, bytes: report.encode(message) }

@@ -1,8 +1,9 @@
 #include "activation.h"
 
 #include "../update/firmware.h"
+#include "message.h"
 
-enum { step_activate, step_confirm, step_revert };
+enum { step_activate, step_confirm, step_revert, most_drain_ms = 2000 };
 
 static bool is_of(const slot_facts *slot, cbor fields) {
   return slot != NULL && span_equal(slot_app(slot), content_of(fields, 2)) && slot->epoch == number_of(fields, 3) && memcmp(slot->release, content_of(fields, 4).at, 32) == 0;
@@ -67,9 +68,21 @@ static code activate_firmware(node *n, cbor fields) {
       if (runs) return code_ok;
       TRY(firmware_may_start(in, content_of(fields, 4)));
       cell_stop(&n->cell);
-      TRY(firmware_activate(in));
+      // What it has to report is in RAM: until the bridge has it, or for so long.
+      n->restart_at = board_millis() + most_drain_ms;
+      return code_ok;
   }
   board_reset();
+}
+
+void node_restart(node *n) {
+  bool told = n->ring.first == n->ring.counted || !wire_is_open(&n->wire);
+  if (n->restart_at == 0 || (!told && board_millis() < n->restart_at)) return;
+  code found = firmware_activate(&n->held);
+  if (found == code_ok) board_reset();
+  n->restart_at = 0;
+  node_refuse(n, of_activation, NULL, found);
+  cell_start(&n->cell);
 }
 
 code node_activate(node *n, cbor fields) {

@@ -6,5 +6,7 @@
 
 /** The fields of an `activation`. The answer is `state`; what this returns, where it isn't code_ok, is to be refused with. */
 code node_activate(node *n, cbor fields);
+/** Starts the firmware anew once that is due. */
+void node_restart(node *n);
 
 #endif

@@ -1,6 +1,7 @@
 #include "../trust/ed25519.h"
 #include "../trust/schema.h"
 #include "../trust/sha256.h"
+#include "../update/firmware.h"
 #include "activation.h"
 #include "host.h"
 #include "message.h"
@@ -211,6 +212,8 @@ __attribute__((noinline)) void node_hear(node *n) {
     // Only what can be answered is taken: what waits is held back by the window. [S 6]
     while (n->refusal_count < node_refusals && !n->held_owed && !transfer_is_whole(&n->held)) {
       if (channel == wire_inputs) {
+        // A module that is to be started again loses nothing, nor does one that is stopped for the firmware's sake.
+        if (n->cell.status == cell_backoff || (firmware_can_change() && n->restart_at > 0)) break;
         if (wire_reserve(&n->wire, wire_inputs, most_answer) == NULL) break;
         message_give_up(n);
       }

@@ -1,6 +1,7 @@
 #include "message.h"
 
 #include "../update/firmware.h"
+#include "activation.h"
 #include "random.h"
 
 enum { state_every_ms = 5000, firmware_trial_ms = 60000 };
@@ -104,6 +105,7 @@ uint32_t node_step(node *n) {
     see_transfer(n);
     node_say(n);
   }
+  if (firmware_can_change()) node_restart(n);
   cell_run(&n->cell);
   // Also when nothing changed: how many turns there were, and what waits.
   if (n->cell.changed || board_millis() - n->state_at >= state_every_ms) n->state_owed = true;

@@ -34,6 +34,8 @@ typedef struct {
   bool identify_owed, state_owed, held_owed, held_complete, session_owed, firmware_owed;
   uint32_t held_number, held_at;
   uint32_t state_at;
+  /** When the firmware is to start anew at the latest; 0: it isn't. */
+  uint32_t restart_at;
   refusal refusals[node_refusals];
   uint8_t refusal_count;
   uint8_t incarnation[8];

@@ -163,7 +163,7 @@ static void write_entries(cbor_out *out, const ring *r, const stretch *of) {
 static void write_report(cbor_out *out, const ring *r, const ring_about *about, const stretch *of, uint64_t after) {
   // `after` where the end of the stretch before isn't just before this one.
   bool gap = after + 1 != of->first;
-  out_map(out, gap ? 8 : 7);
+  out_map(out, 7u + gap + (about->paused_ms > 0));
   field_bytes(out, 1, span_of(about->incarnation, 8));
   field_uint(out, 2, of->first);
   field_uint(out, 3, of->count);
@@ -182,9 +182,8 @@ static void write_report(cbor_out *out, const ring *r, const ring_about *about, 
   out_key(out, 7);
   out_array(out, of->count - of->samples);
   write_entries(out, r, of);
-  if (gap) {
-    field_uint(out, 8, after);
-  }
+  if (gap) field_uint(out, 8, after);
+  if (about->paused_ms > 0) field_uint(out, 9, about->paused_ms);
 }
 
 bool ring_report(ring *r, const ring_about *about, cbor_out *out, uint32_t most) {
@@ -206,7 +205,11 @@ bool ring_report(ring *r, const ring_about *about, cbor_out *out, uint32_t most)
     if (measured.length > most) break;
     fits = of;
   }
-  if (fits.count == 0) return false;
+  if (fits.count == 0) {
+    // It is longer than any report may be: what comes behind it goes on, and the gap is told.
+    if (of.first == r->first) drop_first(r);
+    return false;
+  }
   write_report(out, r, about, &fits, after);
   r->sent = fits.first + fits.count - 1;
   return true;

@@ -35,6 +35,8 @@ typedef struct {
   span app, module, home;
   /** The clock's offset to ms since 1970, of times in the ring. */
   uint64_t offset_ms;
+  /** How long the change to what runs took; 0 for none since the start. */
+  uint32_t paused_ms;
 } ring_about;
 
 /** Of whom an entry or a series is: its first three fields. */

@@ -188,6 +188,7 @@ static bool send_report(node *n) {
   if (slot != NULL) {
     about.app = slot_app(slot);
     about.module = slot_module(slot);
+    about.paused_ms = n->cell.paused_known ? n->cell.paused_ms + 1 : 0;
   }
   // Beside the body: the map, its key and the head of its bytes before it, the MAC and its key behind.
   enum { before = 6, behind = 18 };

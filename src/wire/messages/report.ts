@@ -86,6 +86,8 @@ export const report = message(
      * follow on what it has stored, since what is missing may still be on its way.
      */
     after: [8, nullable(uint())],
+    /** Of a board: for how long the last change of modules kept its module from running, in ms, rounded up; null where there was none since it started. */
+    pausedMs: [9, nullable(uint(0xffff_ffff))],
     entries: [7, list(record({ offset: [1, uint(8_191)], at: [2, uint(0xffff_ffff)], entry: [3, entry] }), 8_192)],
   }),
 )

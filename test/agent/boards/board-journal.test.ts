@@ -21,6 +21,7 @@ const bodyOf = (first: number, count = 2, of = incarnation) =>
     series: [],
     samples: { series: none, offset: none, at: none, value: none },
     after: null,
+    pausedMs: null,
     entries: [],
   })
 

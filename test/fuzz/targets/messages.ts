@@ -210,6 +210,7 @@ export const messageTargets: readonly Target[] = [
         value: new Uint8Array(16),
       },
       after: 90,
+      pausedMs: 12,
       entries: [
         { offset: 2, at: 1, entry: { kind: 'log', ...instance, level: 'warn', text: 'dry' } },
         { offset: 3, at: 1, entry: { kind: 'event', app: null, module: null, home: null, code: 'x', text: 'y' } },

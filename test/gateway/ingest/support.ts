@@ -40,7 +40,8 @@ export function packReport(first: number, entries: readonly (Entry | null)[], ov
     at: columns.at.finish(),
     value: columns.value.finish(),
   }
-  return { incarnation, first, count: entries.length, baseMs, series, samples, after: null, entries: others, ...over }
+  const none = { after: null, pausedMs: null }
+  return { incarnation, first, count: entries.length, baseMs, series, samples, ...none, entries: others, ...over }
 }
 
 export const packed = (first: number, entries: readonly (Entry | null)[], over: Partial<Report> = {}): Uint8Array =>

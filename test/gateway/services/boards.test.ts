@@ -273,6 +273,7 @@ describe('The reports of a board', () => {
     series: [],
     samples: { series: new Uint8Array(), offset: new Uint8Array(), at: new Uint8Array(), value: new Uint8Array() },
     after: null,
+    pausedMs: null,
     entries: [],
   })
 

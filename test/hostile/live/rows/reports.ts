@@ -46,6 +46,7 @@ async function tell(reporter: Reporter, changes: Partial<Report>): Promise<void>
     series: [],
     samples: nothing,
     after: null,
+    pausedMs: null,
     entries: [],
     ...changes,
   })
