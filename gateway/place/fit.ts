@@ -22,6 +22,9 @@ const maxAppsOn = ({ tier }: FleetNode): number => (tier === 'mcu' ? 1 : maxSect
 /** Beside a module lie its side table, a third of its size or so, and the release's envelope. [docs/microcontrollers.md, "Flash"] */
 const boardStorage = ({ size }: { readonly size: number }): number => Math.ceil(size * 1.4) + 2_048
 
+/** What a turn writes to its kv waits in the arena until the turn has ended. */
+const boardPendingBytes = 512
+
 export const isDevice = (node: FleetNode): boolean => node.tier === 'device' || node.tier === 'mcu'
 
 const number = new Intl.NumberFormat('en-US')
@@ -47,7 +50,10 @@ export function needOf(module: ReleaseModule, node: FleetNode): Need {
   const artifact = form === 'core' ? module.core! : module.component
   const keeps = module.world.imports.some(({ name }) => bareName(name) === 'hypha:host/kv')
   return {
-    memoryBytes: node.tier === 'mcu' ? memoryBytes : Math.ceil(memoryBytes / pageBytes) * pageBytes,
+    memoryBytes:
+      node.tier === 'mcu'
+        ? memoryBytes + (keeps ? boardPendingBytes : 0)
+        : Math.ceil(memoryBytes / pageBytes) * pageBytes,
     // What a board keeps of `kv` has a place of its own.
     storageBytes: node.tier === 'mcu' ? boardStorage(artifact) : artifact.size + (keeps ? kvBytes : 0),
   }

@@ -34,16 +34,29 @@ static code code_of(enum wasm_error error) {
   return code_wasm_malformed;
 }
 
-/** Takes what of the arena the module needs: its memory, then the interpreter's own, and stack. */
+static bool imports_kv(const struct wasm_module *module) {
+  static const char kv[] = "hypha:host/kv@";
+  struct wasm_import import;
+  for (uint32_t i = 0; i < module->imports; i++) {
+    wasm_import_at(module, i, &import);
+    if (import.module.length >= sizeof kv - 1 && memcmp(import.module.bytes, kv, sizeof kv - 1) == 0) return true;
+  }
+  return false;
+}
+
+/** Takes what of the arena the module needs: its memory, room for what a turn writes to its kv, then the interpreter's own, and stack. */
 static enum wasm_error instantiate(cell *c) {
   const slot_facts *slot = active(c);
   const uint8_t *base = flash_at(flash_slot(c->held->slots.active).offset);
   enum wasm_error error = wasm_open(&c->module, base + slot->at, slot->bytes, base + slot->table_at, slot->table_bytes);
   if (error != wasm_ok) return error;
   uint32_t memory = round_up(wasm_memory_bytes(&c->module), 8), own = round_up(wasm_arena_bytes(&c->module), 8);
-  if (memory > board.arena_bytes || own > board.arena_bytes - memory) return wasm_error_memory;
-  uint32_t left = board.arena_bytes - memory - own, stack = left < stack_bytes ? left & ~7u : stack_bytes;
-  struct wasm_config config = {.arena = board.arena + memory,
+  uint32_t pending = imports_kv(&c->module) ? pending_bytes : 0;
+  uint32_t least = memory + pending;
+  if (memory > board.arena_bytes || least > board.arena_bytes || own > board.arena_bytes - least) return wasm_error_memory;
+  uint32_t left = board.arena_bytes - least - own, stack = left < stack_bytes ? left & ~7u : stack_bytes;
+  c->pending = board.arena + memory;
+  struct wasm_config config = {.arena = c->pending + pending,
                                .arena_length = own + stack,
                                .memory = board.arena,
                                .memory_length = memory,
@@ -54,7 +67,7 @@ static enum wasm_error instantiate(cell *c) {
                                .user = c};
   memset(board.arena, 0, memory);
   error = wasm_instantiate(&c->instance, &c->module, &config);
-  if (error == wasm_ok) c->used = memory + own + stack;
+  if (error == wasm_ok) c->used = least + own + stack;
   return error;
 }
 
@@ -169,12 +182,10 @@ code cell_revert(cell *c) {
 code cell_remove(cell *c) {
   c->used = 0;
   c->status = cell_stopped;
-  slots next = c->held->slots;
-  memset(&next, 0, sizeof next);
-  next.active = no_slot;
   // First what refers to it: a cut in between leaves state that nothing runs with, and that the next removal takes.
-  TRY(slots_write(&next, &c->held->store));
-  c->held->slots = next;
+  memset(&c->held->slots, 0, sizeof c->held->slots);
+  c->held->slots.active = no_slot;
+  TRY(slots_write(&c->held->slots, &c->held->store));
   TRY(records_delete_all(&c->held->store, record_state));
   TRY(records_delete_all(&c->held->store, record_kv_before));
   return records_delete_all(&c->held->store, record_kv);

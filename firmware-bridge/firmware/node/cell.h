@@ -9,6 +9,7 @@
 /** As docs/serial.md has them. */
 enum { cell_starting, cell_running, cell_backoff, cell_failed, cell_stopped };
 
+/** Of the arena, for a module that imports kv: what a turn writes there. gateway/place/fit.ts counts it. */
 enum { pending_bytes = 512 };
 
 typedef struct {
@@ -39,7 +40,7 @@ typedef struct {
   struct wasm_instance instance;
   struct wasm_host_link link;
   /** What the turn wrote to its kv: written down when it has ended well. */
-  uint8_t pending[pending_bytes];
+  uint8_t *pending;
   uint32_t pending_used;
 } cell;
 

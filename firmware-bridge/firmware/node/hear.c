@@ -103,8 +103,8 @@ static void take_ack(node *n, cbor fields) {
 
 static void take_session(node *n, cbor fields) {
   uint8_t shared[32];
-  span peer = content_of(fields, 1);
-  n->has_session = x25519_shared(shared, n->held.seed, peer.at);
+  span peer = content_of(fields, 1), key = held_key(&n->held);
+  n->has_session = key.length == 64 && x25519_shared(shared, key.at, peer.at);
   if (!n->has_session) return node_refuse(n, of_session, NULL, code_box_key_invalid);
   memcpy(n->session_peer, peer.at, 32);
   sha256 hash;
@@ -112,7 +112,7 @@ static void take_session(node *n, cbor fields) {
   sha256_add(&hash, "hypha-board-session", 19);
   sha256_add(&hash, shared, 32);
   sha256_add(&hash, peer.at, 32);
-  sha256_add(&hash, n->held.key, 32);
+  sha256_add(&hash, key.at + 32, 32);
   sha256_end(&hash, n->session_key);
   n->session_owed = true;
   // What was said before bears no MAC, or one of another session, and wasn't taken. [S 8.13]

@@ -2,7 +2,7 @@
 
 void node_refuse(node *n, uint8_t of, const uint32_t *number, code why) {
   if (n->refusal_count == node_refusals) return;
-  n->refusals[n->refusal_count++] = (refusal){of, number != NULL, number != NULL ? *number : 0, why};
+  n->refusals[n->refusal_count++] = (refusal){of, number != NULL, (uint8_t)why, number != NULL ? *number : 0};
 }
 
 bool message_begin(node *n, uint8_t channel, uint32_t kind, uint32_t most, cbor_out *out) {

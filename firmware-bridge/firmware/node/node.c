@@ -93,7 +93,7 @@ static __attribute__((noinline)) void see_transfer(node *n) {
 }
 
 uint32_t node_step(node *n) {
-  uint8_t bytes[64];
+  uint8_t bytes[32];
   board_alive();
   // Nobody has confirmed it: perhaps it can't be spoken with. Each start counts.
   if (firmware_can_change() && n->held.firmware_trial && board_millis() > firmware_trial_ms) board_reset();

@@ -20,8 +20,9 @@ enum {
 typedef struct {
   uint8_t of;
   bool has_number;
+  /** A code. */
+  uint8_t why;
   uint32_t number;
-  code why;
 } refusal;
 
 typedef struct {
@@ -43,7 +44,7 @@ typedef struct {
   uint8_t session_key[32], session_peer[32];
   /** Kinds and messages that couldn't be read. */
   uint32_t unread;
-  uint8_t line[64];
+  uint8_t line[32];
   uint32_t line_at, line_end;
 } node;
 

@@ -7,7 +7,8 @@
 static const span no_name = {NULL, 0};
 
 static struct {
-  uint8_t secret[32];
+  /** Whose key is the secret. */
+  const held *of;
   uint32_t start, number;
 } source;
 
@@ -15,7 +16,8 @@ void random_bytes(uint8_t *bytes, uint32_t count) {
   uint8_t out[32];
   for (uint32_t at = 0; at < count; at += sizeof out) {
     hmac mac;
-    hmac_begin(&mac, span_of(source.secret, sizeof source.secret));
+    span key = source.of != NULL ? held_key(source.of) : no_name;
+    hmac_begin(&mac, span_of(key.at, key.length / 2));
     source.number++;
     hmac_add(&mac, "hypha random", 12);
     hmac_add(&mac, &source.start, 4);
@@ -26,20 +28,17 @@ void random_bytes(uint8_t *bytes, uint32_t count) {
 }
 
 static code make_key(held *in) {
-  if (burnt.seed.length == 32) memcpy(in->seed, burnt.seed.at, 32);
-  else if (!board_entropy(in->seed, 32)) return code_board_key;
-  ed25519_public(in->key, in->seed);
-  span pieces[2] = {span_of(in->seed, 32), span_of(in->key, 32)};
-  return records_put(&in->store, record_key, no_name, pieces, 2);
+  uint8_t both[64];
+  if (burnt.seed.length == 32) memcpy(both, burnt.seed.at, 32);
+  else if (!board_entropy(both, 32)) return code_board_key;
+  ed25519_public(both + 32, both);
+  span value = span_of(both, sizeof both);
+  return records_put(&in->store, record_key, no_name, &value, 1);
 }
 
 code identity_open(held *in) {
-  span key = records_get(&in->store, record_key, no_name);
-  if (key.length == 64) {
-    memcpy(in->seed, key.at, 32);
-    memcpy(in->key, key.at + 32, 32);
-  } else TRY(make_key(in));
-  memcpy(source.secret, in->seed, 32);
+  if (held_key(in).length != 64) TRY(make_key(in));
+  source.of = in;
   span starts = records_get(&in->store, record_journal, no_name);
   source.start = starts.length == 4 ? load32(starts.at) + 1 : 1;
   uint8_t bytes[4];
@@ -48,7 +47,8 @@ code identity_open(held *in) {
   TRY(records_put(&in->store, record_journal, no_name, &value, 1));
   // Without a name of its own: the first bytes of its key.
   static char id[12] = "mcu-";
-  for (int i = 0; i < 8; i++) id[4 + i] = "0123456789abcdef"[in->key[i / 2] >> (i % 2 == 0 ? 4 : 0) & 15];
+  const uint8_t *key = held_key(in).at + 32;
+  for (int i = 0; i < 8; i++) id[4 + i] = "0123456789abcdef"[key[i / 2] >> (i % 2 == 0 ? 4 : 0) & 15];
   in->id = burnt.id.length > 0 ? burnt.id : span_of(id, sizeof id);
   span root = records_get(&in->store, record_root, no_name);
   // A board that was flashed anew may have newer root metadata; what was followed over the line is never replaced by older one.

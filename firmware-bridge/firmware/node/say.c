@@ -29,7 +29,8 @@ static void write_identify(const node *n, cbor_out *out) {
   bool fleet = by.root.length > 0, invite = burnt.invite.length > 0;
   out_map(out, 16u + fleet + invite);
   field_text(out, 1, n->held.id);
-  field_bytes(out, 2, span_of(n->held.key, 32));
+  span key = held_key(&n->held);
+  field_bytes(out, 2, span_of(key.at + key.length / 2, key.length / 2));
   if (fleet) field_text(out, 3, content_of(by.root.at, root_fleet));
   if (invite) field_bytes(out, 4, burnt.invite);
   field_words(out, 5, image.version);

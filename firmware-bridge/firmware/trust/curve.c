@@ -1,39 +1,36 @@
-// The sum of two products of points as the package ed25519-supercop names it, in little flash and little stack: one bit of both numbers at a time, with a table of three
-// points, where the package has tables of sixteen. The program is linked with this one instead (field-replaced.h).
+// The sum of two products of points in little flash and little stack: one bit of both numbers at a time, where the package ed25519-supercop has tables of sixteen points.
+#include "curve.h"
+
 #include <ge.h>
-#include <string.h>
 
-static int bit(const unsigned char *number, int at) { return number[at / 8] >> (at & 7) & 1; }
+/** y = 4/5, with the sign for which the package's decoder, which negates, gives the even x. */
+const uint8_t curve_base[32] = {0x58, [1 ... 30] = 0x66, 0xe6};
 
-/** The base point: y = 4/5, with the sign for which the package's decoder, which negates, gives the even x. */
-static void base_point(ge_p3 *out) {
-  unsigned char bytes[32];
-  memset(bytes, 0x66, sizeof bytes);
-  bytes[0] = 0x58;
-  bytes[31] |= 0x80;
-  ge_frombytes_negate_vartime(out, bytes);
-}
+static int bit(const uint8_t *number, int at) { return number[at / 8] >> (at & 7) & 1; }
 
-/** a·A + b·B, B being the base point. Takes longer for some numbers than for others. */
-void ge_double_scalarmult_vartime(ge_p2 *r, const unsigned char *a, const ge_p3 *A, const unsigned char *b) {
-  // A, B, and their sum.
-  ge_cached table[3];
+bool curve_sum(uint8_t out[32], const uint8_t a[32], const uint8_t of[32], const uint8_t b[32]) {
+  ge_cached table[2];
   ge_p1p1 sum;
-  ge_p3 point;
-  ge_p3_to_cached(&table[0], A);
-  base_point(&point);
-  ge_p3_to_cached(&table[1], &point);
-  ge_add(&sum, &point, &table[0]);
-  ge_p1p1_to_p3(&point, &sum);
-  ge_p3_to_cached(&table[2], &point);
-  ge_p2_0(r);
-  for (int at = 255; at >= 0; at--) {
-    ge_p2_dbl(&sum, r);
-    int which = bit(a, at) | bit(b, at) << 1;
-    if (which != 0) {
-      ge_p1p1_to_p3(&point, &sum);
-      ge_add(&sum, &point, &table[which - 1]);
-    }
-    ge_p1p1_to_p2(r, &sum);
+  // The first three numbers of one are the other: only an addition needs the fourth.
+  union {
+    ge_p3 three;
+    ge_p2 two;
+  } point;
+  const uint8_t *const points[2] = {of, curve_base}, *const numbers[2] = {a, b};
+  for (int i = 0; i < 2; i++) {
+    if (ge_frombytes_negate_vartime(&point.three, points[i]) != 0) return false;
+    ge_p3_to_cached(&table[i], &point.three);
   }
+  ge_p2_0(&point.two);
+  for (int at = 255; at >= 0; at--) {
+    ge_p2_dbl(&sum, &point.two);
+    for (int i = 0; i < 2; i++) {
+      if (!bit(numbers[i], at)) continue;
+      ge_p1p1_to_p3(&point.three, &sum);
+      ge_add(&sum, &point.three, &table[i]);
+    }
+    ge_p1p1_to_p2(&point.two, &sum);
+  }
+  ge_tobytes(out, &point.two);
+  return true;
 }

@@ -1,8 +1,9 @@
 #include "ed25519.h"
 
-#include <ge.h>
+#include <fe.h>
 #include <sha512.h>
 
+#include "curve.h"
 #include "scalar.h"
 
 // Of the package's key_exchange.c; ed25519.h of the package isn't included, since it declares an ed25519_verify that lacks the checks below.
@@ -48,15 +49,9 @@ static __attribute__((noinline)) void challenge(uint8_t h[64], const uint8_t key
 bool ed25519_verifies(const uint8_t key[32], const uint8_t signature[64], const span *pieces, int count) {
   // RFC 8032, 5.1.7 and 8.4: S below the order; points in their one encoding.
   if (!scalar_is_reduced(signature + 32) || !ed25519_is_sound(signature) || !ed25519_is_sound(key)) return false;
-  ge_p3 negated;
-  if (ge_frombytes_negate_vartime(&negated, key) != 0) return false;
-  uint8_t h[64];
+  uint8_t h[64], found[32];
   challenge(h, key, signature, pieces, count);
-  ge_p2 point;
-  ge_double_scalarmult_vartime(&point, h, &negated, signature + 32);
-  uint8_t found[32];
-  ge_tobytes(found, &point);
-  return memcmp(found, signature, 32) == 0;
+  return curve_sum(found, h, key, signature + 32) && memcmp(found, signature, 32) == 0;
 }
 
 /** The secret number of a seed. */
@@ -70,17 +65,11 @@ static void expand(uint8_t scalar[64], const uint8_t seed[32]) {
 }
 
 void ed25519_public(uint8_t out[32], const uint8_t seed[32]) {
-  // Nothing times the base point and something: the table that a product with the base point alone goes by would take 30 KB of flash.
+  // Nothing times any point and something: the table that a product with the base point alone goes by would take 30 KB of flash.
   static const uint8_t nothing[32] = {0};
-  uint8_t scalar[64], base[32];
+  uint8_t scalar[64];
   expand(scalar, seed);
-  memset(base, 0x66, 32);
-  base[0] = 0x58;
-  ge_p3 any;
-  ge_frombytes_negate_vartime(&any, base);
-  ge_p2 point;
-  ge_double_scalarmult_vartime(&point, nothing, &any, scalar);
-  ge_tobytes(out, &point);
+  curve_sum(out, nothing, curve_base, scalar);
   memset(scalar, 0, sizeof scalar);
 }
 

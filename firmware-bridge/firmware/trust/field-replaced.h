@@ -1,4 +1,4 @@
-// Included before the sources of the package ed25519-supercop: what trust/field.c and trust/curve.c have in a shorter form gives way to it when the program is linked.
+// Included before the sources of the package ed25519-supercop: what trust/field.c has in a shorter form gives way to it when the program is linked.
 #pragma weak fe_copy
 #pragma weak fe_add
 #pragma weak fe_sub
@@ -12,4 +12,3 @@
 #pragma weak fe_frombytes
 #pragma weak fe_cswap
 #pragma weak fe_isnonzero
-#pragma weak ge_double_scalarmult_vartime

@@ -2,6 +2,8 @@
 
 static const span no_name = {NULL, 0};
 
+span held_key(const held *in) { return records_get(&in->store, record_key, no_name); }
+
 trust held_trust(const held *in) {
   span directive = records_get(&in->store, record_directive, no_name);
   trust out = {.node = in->id, .root = records_get(&in->store, record_root, no_name)};

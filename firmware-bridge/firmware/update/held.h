@@ -34,15 +34,16 @@ typedef struct {
 typedef struct {
   records store;
   slots slots;
-  /** The board's own id, and its key. */
+  /** The board's own id. */
   span id;
-  uint8_t seed[32], key[32];
   transfer transfer;
   /** The slot of the firmware that runs; no_slot where it can't be updated. */
   uint8_t firmware;
   bool firmware_trial;
 } held;
 
+/** The board's own key: 32 bytes of its seed, 32 of the public key; empty before it has one. Stays where it is until the next write. */
+span held_key(const held *in);
 /** What the rules judge by. */
 trust held_trust(const held *in);
 /** Highest floor, release and epoch of an app that were seen. */

@@ -35,8 +35,7 @@ static __attribute__((noinline)) code judge_directive(held *in, span bytes) {
 
 /** Writes down what the spare slot is for. Apart from the check of signatures, which needs the stack for itself. */
 static __attribute__((noinline)) code accept_release(held *in, cbor section, span payload, uint32_t envelope_bytes) {
-  slots next = in->slots;
-  slot_facts *facts = &next.slot[slots_spare(&next)];
+  slot_facts *facts = &in->slots.slot[slots_spare(&in->slots)];
   cbor instance = cbor_first(cbor_get(section, section_instances));
   span app = content_of(section, section_app), module = content_of(instance, instance_module);
   memset(facts, 0, sizeof *facts);
@@ -55,9 +54,8 @@ static __attribute__((noinline)) code accept_release(held *in, cbor section, spa
   facts->at = slot_module_at(envelope_bytes);
   risen raised = {number_of(payload.at, release_floor), facts->number, facts->epoch};
   // The slot's facts first: a counter's record may move all others to the other bank, the directive with them.
-  TRY(slots_write(&next, &in->store));
-  in->slots = next;
-  return held_raise(in, slot_app(&in->slots.slot[slots_spare(&in->slots)]), raised);
+  TRY(slots_write(&in->slots, &in->store));
+  return held_raise(in, slot_app(facts), raised);
 }
 
 static __attribute__((noinline)) code judge_release(held *in, span bytes) {
@@ -138,9 +136,8 @@ static __attribute__((noinline)) code judge_content(held *in, uint8_t *scratch, 
   const transfer_offer *offer = &in->transfer.offer;
   trust by = held_trust(in);
   TRY(held_check_listed(held_spare_section(in, &by), offer));
-  slots next = in->slots;
-  uint8_t spare = slots_spare(&next);
-  slot_facts *facts = &next.slot[spare];
+  uint8_t spare = slots_spare(&in->slots);
+  slot_facts *facts = &in->slots.slot[spare];
   // The one that the instance runs; whatever else the section lists isn't for a board.
   if (!same_digest(facts->digest, offer->digest)) return code_content_unlisted;
   if (offer->is_patch && facts->table_at == 0) {
@@ -149,16 +146,13 @@ static __attribute__((noinline)) code judge_content(held *in, uint8_t *scratch, 
     TRY(decode(in, area_part(slot, facts->at, slot.bytes - facts->at), old, scratch, scratch_bytes));
   }
   uint8_t digest[32];
-  sha256_of(slot_content(&next, spare), digest);
+  sha256_of(slot_content(&in->slots, spare), digest);
   if (!same_digest(digest, offer->digest)) return offer->is_patch ? code_content_mismatch : code_digest_mismatch;
   facts->table_at = round_up(facts->at + facts->bytes, board.flash.page);
-  TRY(slots_write(&next, &in->store));
-  in->slots = next;
+  TRY(slots_write(&in->slots, &in->store));
   TRY(validate(in, facts, scratch, scratch_bytes));
   facts->status = slot_stored;
-  TRY(slots_write(&next, &in->store));
-  in->slots = next;
-  return code_ok;
+  return slots_write(&in->slots, &in->store);
 }
 
 code transfer_judge(held *in, uint8_t *scratch, uint32_t scratch_bytes) {

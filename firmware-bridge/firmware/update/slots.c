@@ -4,21 +4,29 @@
 
 static const span no_name = {NULL, 0};
 
-code slots_write(const slots *in, records *store) {
+/** As they were written last; false where they never were. */
+static bool read_written(slots *in, const records *store) {
+  span held = records_get(store, record_slots, no_name);
+  bool there = held.length == sizeof *in;
+  if (there) memcpy(in, held.at, sizeof *in);
+  else {
+    memset(in, 0, sizeof *in);
+    in->active = no_slot;
+  }
+  return there;
+}
+
+code slots_write(slots *in, records *store) {
   span all = span_of(in, sizeof *in);
-  return records_put(store, record_slots, no_name, &all, 1);
+  code written = records_put(store, record_slots, no_name, &all, 1);
+  if (written != code_ok) read_written(in, store);
+  return written;
 }
 
 slot_facts *slots_active(slots *in) { return in->active < flash_slots ? &in->slot[in->active] : NULL; }
 
 code slots_open(slots *in, records *store) {
-  span held = records_get(store, record_slots, no_name);
-  if (held.length != sizeof *in) {
-    memset(in, 0, sizeof *in);
-    in->active = no_slot;
-    return code_ok;
-  }
-  memcpy(in, held.at, sizeof *in);
+  if (!read_written(in, store)) return code_ok;
   slot_facts *active = slots_active(in);
   if (active != NULL && active->status == slot_trial) return slots_revert(in, store);
   // What a confirmation that was cut off left.
@@ -65,40 +73,30 @@ span slot_release(const slots *in, uint8_t which) {
 }
 
 code slots_activate(slots *in, records *store) {
-  slots next = *in;
-  next.active = slots_spare(in);
-  next.slot[next.active].status = slot_trial;
-  TRY(slots_write(&next, store));
-  *in = next;
-  return code_ok;
+  in->active = slots_spare(in);
+  in->slot[in->active].status = slot_trial;
+  return slots_write(in, store);
 }
 
 code slots_confirm(slots *in, records *store) {
-  slots next = *in;
-  slots_active(&next)->status = slot_confirmed;
-  TRY(slots_write(&next, store));
-  *in = next;
+  slots_active(in)->status = slot_confirmed;
+  TRY(slots_write(in, store));
   return records_delete_all(store, record_kv_before);
 }
 
 code slots_revert(slots *in, records *store) {
-  slots next = *in;
-  uint8_t other = slots_spare(in);
-  next.slot[in->active].status = slot_failed;
-  next.active = next.slot[other].status == slot_confirmed ? other : no_slot;
   // First what the trial wrote, as long as it counts as one: a cut in between has it done again.
   TRY(put_back(store));
-  TRY(slots_write(&next, store));
-  *in = next;
+  uint8_t other = slots_spare(in);
+  in->slot[in->active].status = slot_failed;
+  in->active = in->slot[other].status == slot_confirmed ? other : no_slot;
+  TRY(slots_write(in, store));
   return records_delete_all(store, record_kv_before);
 }
 
 code slots_clear_spare(slots *in, records *store) {
   uint8_t spare = slots_spare(in);
   if (in->slot[spare].status == slot_empty) return code_ok;
-  slots next = *in;
-  memset(&next.slot[spare], 0, sizeof next.slot[spare]);
-  TRY(slots_write(&next, store));
-  *in = next;
-  return code_ok;
+  memset(&in->slot[spare], 0, sizeof in->slot[spare]);
+  return slots_write(in, store);
 }

@@ -33,8 +33,8 @@ typedef struct {
 
 /** Reads what was written last. A slot that was on trial when the power went has failed: the other one runs again. */
 code slots_open(slots *in, records *store);
-/** Durable when it answers. */
-code slots_write(const slots *in, records *store);
+/** Writes down what was changed: durable when it answers; what couldn't be written is as it was. */
+code slots_write(slots *in, records *store);
 
 /** The slot that may be written. */
 static inline uint8_t slots_spare(const slots *in) { return in->active == 0 ? 1 : 0; }
