@@ -2,6 +2,7 @@ import { promisify } from 'node:util'
 import { type BrotliOptions, brotliCompress, brotliCompressSync, constants } from 'node:zlib'
 import { fromHex } from '@hypha/core/bytes/text.ts'
 import { makePatch } from '@hypha/core/delta/make-patch.ts'
+import { mostStateBytes, tableBitsIn } from '@hypha/core/delta/mcu/state.ts'
 import { isModule } from '@hypha/core/delta/module.ts'
 import { HyphaError } from '@hypha/core/errors.ts'
 import { brotli } from '@hypha/core/platform/compress.ts'
@@ -21,6 +22,12 @@ const imageSlack = 8
 const inPages = (bytes: number): number => Math.ceil(bytes / 1_024) * 1_024
 /** What no board's slot takes isn't compressed for one. */
 const mostForBoardBytes = 512 * 1024
+
+/** What a board has for a content: in a slot, and in RAM for a module or for decoding one. */
+export interface BoardRoom {
+  readonly slotBytes: number
+  readonly memoryBytes: number
+}
 
 const compressAsync = promisify<Uint8Array, BrotliOptions, Buffer>(brotliCompress)
 
@@ -64,8 +71,8 @@ export function createTransfers(contents: ContentStore, maker: PatchSource | nul
     return record
   }
 
-  function keepForBoard(content: string, base: string | null, record: TransferRecord, bytes: Uint8Array | null): void {
-    contents.putTransfer(content, { ...record, base: `${forBoards}${record.encoding} ${base ?? ''}` }, bytes)
+  function keepForBoard(content: string, which: string, record: TransferRecord, bytes: Uint8Array | null): void {
+    contents.putTransfer(content, { ...record, base: `${forBoards}${record.encoding} ${which}` }, bytes)
   }
 
   function isOfKind(content: string, module: boolean): boolean {
@@ -74,14 +81,20 @@ export function createTransfers(contents: ContentStore, maker: PatchSource | nul
   }
 
   /** Null where what it applies to isn't here any more. */
-  function boardPatch(content: string, bytes: Uint8Array, base: string | null): TransferRecord | null {
-    const known = contents.findTransfer(content, `${forBoards}patch ${base ?? ''}`)
+  function boardPatch(
+    content: string,
+    bytes: Uint8Array,
+    base: string | null,
+    stateBytes: number,
+  ): TransferRecord | null {
+    const which = `${base ?? ''} ${stateBytes}`
+    const known = contents.findTransfer(content, `${forBoards}patch ${which}`)
     if (known !== null) return { ...known, base }
     const old = base === null ? new Uint8Array() : contents.get(base)
     if (old === null) return null
-    const patch = makePatch(old, bytes, brotli, { profile: 'mcu' }).bytes
+    const patch = makePatch(old, bytes, brotli, { profile: 'mcu', stateBytes }).bytes
     const record: TransferRecord = { encoding: 'patch', base, digest: digestOf(patch), size: patch.length }
-    keepForBoard(content, base, record, patch)
+    keepForBoard(content, which, record, patch)
     return record
   }
 
@@ -114,20 +127,24 @@ export function createTransfers(contents: ContentStore, maker: PatchSource | nul
     /**
      * The cheapest way to get a content to a board, which decodes nothing but patches of the profile `mcu`: whole, compressed as such a patch of nothing, or a patch of `base`, what it runs. Made
      * when it is asked for first: what a board can hold takes some ten milliseconds. A patch lies in the slot beside what is made of it: where there is no room for both, it comes whole.
+     * It is one that the board's memory for a module suffices to decode.
      * `held`: the module and the firmware that the board runs; each is patched over its own kind.
      */
-    transferForBoard(content: string, held: readonly string[], slotBytes: number): Transfer {
+    transferForBoard(content: string, held: readonly string[], { slotBytes, memoryBytes }: BoardRoom): Transfer {
       const bytes = read(content)
       const whole =
         contents.findTransfer(content, null) ??
         keep(content, bytes, brotliCompressSync(bytes, brotliOptions(bytes.length)))
       const asItIs: TransferRecord = { encoding: 'identity', base: null, digest: content, size: bytes.length }
       // Its bytes must be found under its own digest, also where they travel compressed to others.
-      if (whole.encoding !== 'identity') keepForBoard(content, null, asItIs, null)
-      if (bytes.length > mostForBoardBytes) return toTransfer(asItIs)
+      if (whole.encoding !== 'identity') keepForBoard(content, '', asItIs, null)
+      const stateBytes = Math.min(memoryBytes, mostStateBytes)
+      if (bytes.length > mostForBoardBytes || tableBitsIn(stateBytes) === null) return toTransfer(asItIs)
       const forModule = isModule(bytes)
       const bases = held.filter((each) => each !== content && isOfKind(each, forModule))
-      const patches = [...(forModule ? [null] : []), ...bases].flatMap((each) => boardPatch(content, bytes, each) ?? [])
+      const patches = [...(forModule ? [null] : []), ...bases].flatMap(
+        (each) => boardPatch(content, bytes, each, stateBytes) ?? [],
+      )
       const room = forModule ? slotBytes - mostEnvelopeBytes - inPages(bytes.length) : bytes.length / imageSlack
       const fitting = patches.filter(({ size }) => inPages(size) <= room)
       return toTransfer([asItIs, ...fitting].reduce((best, each) => (each.size < best.size ? each : best)))

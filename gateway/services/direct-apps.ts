@@ -47,7 +47,12 @@ export function directAll(
   const carried = Map.groupBy(shop.store.epochs.carried(), ({ node }) => node)
   const held = holdingsOf(records, shop.refusals)
   const boards = new Map(
-    records.filter(({ tier }) => tier === 'mcu').map(({ id, inventory }) => [id, inventory?.storageBytes ?? 0]),
+    records
+      .filter(({ tier }) => tier === 'mcu')
+      .map(({ id, inventory }) => [
+        id,
+        { slotBytes: inventory?.storageBytes ?? 0, memoryBytes: inventory?.memoryBytes ?? 0 },
+      ]),
   )
   const directed = direct({
     fleet: shop.store.fleet,

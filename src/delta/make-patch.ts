@@ -16,6 +16,7 @@ import { tableBits, Unsupported } from './limits.ts'
 import { planModule } from './make-plan.ts'
 import { mcuHead } from './mcu/decoder.ts'
 import { type McuBody, makeMcuBody, makeMcuRawBody } from './mcu/make.ts'
+import { mostStateBytes } from './mcu/state.ts'
 import { isModule, readModule } from './module.ts'
 import { codeModule } from './module-codec.ts'
 import { NumberCoder } from './numbers.ts'
@@ -32,6 +33,8 @@ export interface MakeOptions {
   readonly tableBits?: number
   /** `mcu`: for a reader with 8 KiB of state, which takes no other kind [D 10]. */
   readonly profile?: 'mcu'
+  /** Of the profile `mcu`: what the reader has, where that is less than 8 KiB. */
+  readonly stateBytes?: number
 }
 
 /**
@@ -48,7 +51,7 @@ export function makePatch(
 ): Patch {
   checkLength(base, 'the old file')
   checkLength(content, 'the new file')
-  if (options.profile === 'mcu') return makeMcuPatch(base, content, compressor)
+  if (options.profile === 'mcu') return makeMcuPatch(base, content, compressor, options.stateBytes ?? mostStateBytes)
   const patches = [
     withHeader(PatchKind.whole, null, compressor.compressAgainst(content, new Uint8Array())),
     withHeader(PatchKind.general, null, compressor.compressAgainst(content, base)),
@@ -84,11 +87,11 @@ export function makeWasmPatch(
 }
 
 /** The patch that a microcontroller can apply: of modules that are known by their sections, else of bytes. */
-function makeMcuPatch(base: Uint8Array, content: Uint8Array, compressor: Compressor): Patch {
-  const wise = mcuModuleBody(base, content)
+function makeMcuPatch(base: Uint8Array, content: Uint8Array, compressor: Compressor, stateBytes: number): Patch {
+  const wise = mcuModuleBody(base, content, stateBytes)
   if (wise !== null && bytesEqual(applyPatch(base, withMcuHead(wise).bytes, compressor), content))
     return withMcuHead(wise)
-  return withMcuHead(makeMcuRawBody(base, content))
+  return withMcuHead(makeMcuRawBody(base, content, stateBytes))
 }
 
 function withMcuHead({ sizes, body }: McuBody): Patch {
@@ -100,11 +103,11 @@ function withMcuHead({ sizes, body }: McuBody): Patch {
   return { kind: 'module', bytes }
 }
 
-function mcuModuleBody(base: Uint8Array, content: Uint8Array): McuBody | null {
+function mcuModuleBody(base: Uint8Array, content: Uint8Array, stateBytes: number): McuBody | null {
   if (!isModule(base) || !isModule(content)) return null
   try {
     const old = readModule(base)
-    return makeMcuBody(old, planModule(old, readModule(content)))
+    return makeMcuBody(old, planModule(old, readModule(content)), stateBytes)
   } catch (error) {
     if (error instanceof Unsupported || (error instanceof HyphaError && error.code === 'delta-malformed')) return null
     throw error

@@ -12,7 +12,7 @@ import { editsOf, flattened } from './edits.ts'
 import { fittingMaps, type Run } from './fit-maps.ts'
 import { Form, formOf, TokenKind } from './kinds.ts'
 import { OldStream } from './old-stream.ts'
-import { type McuSizes, McuState, mcuTableBits, mostRuns, Slot } from './state.ts'
+import { type McuSizes, McuState, mcuTableBits, mostRuns, Slot, tableBitsIn } from './state.ts'
 
 export interface McuBody {
   readonly sizes: McuSizes
@@ -20,23 +20,25 @@ export interface McuBody {
 }
 
 /**
- * The bytes behind the head of a patch of the small profile [D 10], and the memory that they ask for.
+ * The bytes behind the head of a patch of the small profile [D 10], and the memory that they ask for: at most so much where that is enough for the profile.
  *
  * @throws Unsupported where one of the modules has a form that this profile doesn't know
  */
-export function makeMcuBody(old: Module, target: ModuleTarget): McuBody {
-  const tableBits = mcuTableBits.most
-  const maps = fittingMaps(old, target.plan, mostRuns(tableBits))
+export function makeMcuBody(old: Module, target: ModuleTarget, stateBytes: number): McuBody {
+  const tableBits = bitsIn(stateBytes)
+  const maps = fittingMaps(old, target.plan, mostRuns(tableBits, stateBytes))
   const sizes = { tableBits, runs: maps.reduce((sum, runs) => sum + runs.length, 0) }
   return { sizes, body: coded(sizes, old.bytes, target.module.bytes, new Decisions(old, target, sizes, maps).all()) }
 }
 
 /** The same of any files, byte by byte. */
-export function makeMcuRawBody(old: Uint8Array, now: Uint8Array): McuBody {
-  const sizes = { tableBits: mcuTableBits.most, runs: 0 }
+export function makeMcuRawBody(old: Uint8Array, now: Uint8Array, stateBytes: number): McuBody {
+  const sizes = { tableBits: bitsIn(stateBytes), runs: 0 }
   const edits = byteEdits(old, 0, now, new ByteIndex(old, window))
   return { sizes, body: coded(sizes, old, now, [now.length - old.length, 1, ...flattened(edits, now)]) }
 }
+
+const bitsIn = (stateBytes: number): number => tableBitsIn(stateBytes) ?? mcuTableBits.least
 
 /** Codes what was decided; what comes out is held against what shall. */
 function coded(sizes: McuSizes, old: Uint8Array, now: Uint8Array, wanted: readonly number[]): Uint8Array<ArrayBuffer> {

@@ -79,9 +79,19 @@ export interface McuSizes {
 
 export const stateBytesOf = ({ tableBits, runs }: McuSizes): number => fixedBytes + (2 << tableBits) + runs * runBytes
 
-/** Runs that fit beside a table. */
-export const mostRuns = (tableBits: number): number =>
-  Math.floor((mostStateBytes - stateBytesOf({ tableBits, runs: 0 })) / runBytes)
+/** Runs that fit beside a table, in a reader's memory. */
+export const mostRuns = (tableBits: number, stateBytes: number = mostStateBytes): number =>
+  Math.floor((Math.min(stateBytes, mostStateBytes) - stateBytesOf({ tableBits, runs: 0 })) / runBytes)
+
+/** Room beside a table that tables are chosen to leave. */
+const wantedRuns = 64
+
+/** The largest table that leaves room for some runs in a reader's memory; null where the smallest doesn't. */
+export function tableBitsIn(stateBytes: number): number | null {
+  let bits: number = mcuTableBits.most
+  while (bits >= mcuTableBits.least && mostRuns(bits, stateBytes) < wantedRuns) bits--
+  return bits < mcuTableBits.least ? null : bits
+}
 
 /**
  * All that a decoder holds between two steps, in one buffer: kept and put back, it goes on where it was [D 10.2].
