@@ -53,11 +53,13 @@ export class Remote {
     const since = clock.monotonic()
     const untilMs = since + budgetMs
     let sent = false
-    let cancelResend = (): void => undefined
+    let cancelTimer = (): void => undefined
     let resendMs = firstResendMs
     const send = (): void => {
-      cancelResend()
+      cancelTimer()
       const leftMs = untilMs - clock.monotonic()
+      cancelTimer = clock.after(Math.min(resendMs, leftMs), () => (clock.monotonic() < untilMs ? send() : end()))
+      resendMs *= 2
       if (leftMs < 1) return
       this.#send(to, { ...this.#message(callee, call), budgetMs: Math.floor(leftMs) }).then(
         () => {
@@ -67,18 +69,16 @@ export class Remote {
           // Offline, or too much is under way: it goes again with the next connection, or the next time.
         },
       )
-      cancelResend = clock.after(resendMs, send)
-      resendMs *= 2
     }
     const fail = (what: string) => {
       this.#cancel(to, call.id)
       const text = `${what}: ${call.interface}#${call.func} of ${endName(callee)}`
       resolve(failed('callee-unreachable', text, sent ? 'unknown' : 'no'))
     }
-    const cancelEnd = clock.after(budgetMs, () => {
+    const end = () => {
       if (budgetMs >= silentBudgetMs) this.#silent.add(to)
       fail(sent ? `${to} did not answer within ${Math.round(budgetMs)} ms` : `there is no connection to ${to}`)
-    })
+    }
     let leaving = false
     let cancelLastWord = (): void => undefined
     const moved = (now: string | null) => {
@@ -92,8 +92,7 @@ export class Remote {
     this.#awaited.set(key, { to, answer: resolve, moved, send })
     send()
     const outcome = await promise
-    cancelEnd()
-    cancelResend()
+    cancelTimer()
     cancelLastWord()
     this.#awaited.delete(key)
     return outcome

@@ -70,6 +70,11 @@ export class ProcessTransport implements CellTransport {
     )
   }
 
+  sendTurn(turn: Extract<ToWorker, { kind: 'turn' }>, first: () => boolean): void {
+    if (first()) this.#frames!.send(turn)
+    else this.#events!.message({ kind: 'skipped' })
+  }
+
   answer(answer: AskAnswer): void {
     if (!this.#ended) this.#frames!.send({ kind: 'answer', answer })
   }

@@ -1,3 +1,4 @@
+import { HyphaError } from '@hypha/core/errors.ts'
 import { afterEach, expect, test } from 'vitest'
 import { Network, placedOn, sectionWith } from '../../support/linked-nodes.ts'
 import { inputOf } from '../../support/sandbox.ts'
@@ -5,6 +6,12 @@ import { caller, keeper, plainCaller, plainStore, store } from './guests.ts'
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value)
 const shared = (module: string) => ({ app: 'app', module, home: null })
+
+class FullDisk extends Set<string> {
+  override add(): never {
+    throw new HyphaError('disk-full', 'no room is left')
+  }
+}
 
 let network = new Network()
 afterEach(async () => {
@@ -51,6 +58,27 @@ test('A trap of the callee discards its turn and not the caller’s, which is to
     ['caller', 'running'],
     ['keeper', 'backoff'],
   ])
+})
+
+test('A call whose beginning can’t be written down is not run, though its callee waits for it already; the next one is.', async () => {
+  const edge = network.node('edge')
+  const app = await edge.run(
+    sectionWith([
+      { module: await caller(), links: { [store.name]: placedOn('edge', 'keeper') } },
+      { module: await keeper('keeper', { isolate: true }) },
+    ]),
+  )
+  edge.begun = new FullDisk()
+  app.deliver(shared('caller'), inputOf(1, 'a', text('first')))
+  await edge.journal.until((turns) => turns.some(({ input }) => input?.number === 1))
+  edge.begun = new Set()
+  app.deliver(shared('caller'), inputOf(2, 'a', text('ab')))
+  await edge.journal.until((turns) => turns.some(({ input }) => input?.number === 2))
+  expect(edge.journal.turns.flatMap(({ logs }) => logs.map((log) => log.text))).toEqual([
+    expect.stringMatching(/^disk-full: .*\(it did not run\)/),
+  ])
+  expect(edge.samplesOf({ module: 'caller' })).toEqual(['failed=1', 'count=1'])
+  expect(edge.samplesOf({ module: 'keeper' })).toEqual(['size=2'])
 })
 
 test('A turn that is tried again makes its calls with the same ids: the callee runs once, and answers alike.', async () => {
