@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { asHyphaError, type ErrorJson, HyphaError } from '@hypha/core/errors.ts'
 import { Frames } from './frames.ts'
 import type { CellModule, FromWorker, ToWorker, Transpiled } from './protocol.ts'
-import type { AskAnswer, CellTransport, TransportEvents } from './transport.ts'
+import type { AskAnswer, CellTransport, TransportEvents, Turn } from './transport.ts'
 
 /** A process that the helper has started. */
 interface ChildProcess {
@@ -70,7 +70,7 @@ export class ProcessTransport implements CellTransport {
     )
   }
 
-  sendTurn(turn: Extract<ToWorker, { kind: 'turn' }>, first: () => boolean): void {
+  sendTurn(turn: Turn, first: () => boolean): void {
     if (first()) this.#frames!.send(turn)
     else this.#events!.message({ kind: 'skipped' })
   }

@@ -14,7 +14,7 @@ import {
   type ToWorker,
   type WorkerStart,
 } from './protocol.ts'
-import type { AskAnswer, CellTransport, TransportEvents } from './transport.ts'
+import type { AskAnswer, CellTransport, TransportEvents, Turn } from './transport.ts'
 
 type Confinement = Pick<SandboxOptions, 'workerUrl' | 'codeFolders' | 'heapMb'>
 
@@ -46,7 +46,7 @@ export class ThreadTransport implements CellTransport {
   }
 
   /** A thread takes some 50 µs to wake: meanwhile this one does what comes first. */
-  sendTurn(turn: Extract<ToWorker, { kind: 'turn' }>, first: () => boolean): void {
+  sendTurn(turn: Turn, first: () => boolean): void {
     Atomics.store(this.#control, heldAt, turn.number)
     this.send(turn)
     Atomics.store(this.#control, heldAt, first() ? go : skip)

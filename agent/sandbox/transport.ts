@@ -1,7 +1,7 @@
 import type { ErrorJson, HyphaError } from '@hypha/core/errors.ts'
 import type { FromWorker, ToWorker } from './protocol.ts'
 
-type Turn = Extract<ToWorker, { kind: 'turn' }>
+export type Turn = Extract<ToWorker, { kind: 'turn' }>
 
 /** What answers an `ask`: a lifted value, or why there is none. */
 export type AskAnswer = { readonly value: unknown } | { readonly error: ErrorJson }
