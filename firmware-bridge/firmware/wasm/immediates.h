@@ -11,15 +11,15 @@
 
 #define LIKELY(condition) __builtin_expect(condition, 1)
 
-/* The value in the low half, its length in the high one. Two bytes are common, and so are five where a linker wrote an address. */
+/* What stands behind the byte at `pc`: the value in the low half, in the high one how long both are. */
 static uint64_t __attribute__((noinline)) long_u32(const uint8_t *pc) {
-    uint32_t value = (pc[0] & 0x7fu) | (pc[1] & 0x7fu) << 7;
-    unsigned length = 2;
-    while ((pc[length - 1] & 0x80) != 0) {
-        value |= (pc[length] & 0x7fu) << (7 * length);
+    uint32_t value = 0;
+    unsigned length = 0;
+    do {
         length++;
-    }
-    return (uint64_t)length << 32 | value;
+        value |= (pc[length] & 0x7fu) << (7 * (length - 1));
+    } while ((pc[length] & 0x80) != 0);
+    return (uint64_t)(length + 1) << 32 | value;
 }
 
 static const uint8_t *__attribute__((noinline)) skip_leb(const uint8_t *pc) {
@@ -44,33 +44,36 @@ static const uint8_t *__attribute__((noinline)) long_signed(const uint8_t *pc, u
 /* No memory is so large: an offset from here on is outside as this one is, and to this one a width can be added. */
 #define OUTSIDE 0xfffffff0u
 
-/* The offset, and how long it and the alignment are. */
+/* The offset, and how long the instruction is. */
 static uint64_t __attribute__((noinline)) long_memory_argument(const uint8_t *pc) {
-    const uint8_t *from = skip_leb(pc);
-    uint64_t offset = *from < 0x80 ? (uint64_t)1 << 32 | *from : long_u32(from);
+    const uint8_t *from = skip_leb(pc + 1) - 1;
+    uint64_t offset = long_u32(from);
     if ((uint32_t)offset > OUTSIDE) offset -= (uint32_t)offset - OUTSIDE;
     return offset + ((uint64_t)(from - pc) << 32);
 }
 
-/* Reads on from `pc`, and moves it. */
+/* Reads what stands behind the byte at `pc`, and moves it behind that. */
 #define U32(name)                                                                                                                         \
-    uint32_t name = *pc;                                                                                                                  \
+    uint32_t name = pc[1];                                                                                                                \
     if (LIKELY(name < 0x80)) {                                                                                                            \
-        pc++;                                                                                                                             \
+        pc += 2;                                                                                                                          \
     } else {                                                                                                                              \
         uint64_t longer = long_u32(pc);                                                                                                   \
         name = (uint32_t)longer;                                                                                                          \
         pc += longer >> 32;                                                                                                               \
     }
-/* The alignment says nothing that matters here. */
+#define ANOTHER_U32(name)                                                                                                                 \
+    pc--;                                                                                                                                 \
+    U32(name)
+/* Leaves `pc` where NEXT(3) is right. The alignment says nothing that matters here. */
 #define MEMORY_ARGUMENT(name)                                                                                                             \
-    uint32_t name = pc[1];                                                                                                                \
-    if (!LIKELY(((pc[0] | name) & 0x80) == 0)) {                                                                                          \
+    uint32_t name = pc[2];                                                                                                                \
+    if (!LIKELY(((pc[1] | name) & 0x80) == 0)) {                                                                                          \
         uint64_t longer = long_memory_argument(pc);                                                                                       \
         name = (uint32_t)longer;                                                                                                          \
-        pc += (longer >> 32) - 2;                                                                                                         \
-    }                                                                                                                                     \
-    pc += 2;
-#define SKIP() do if (!LIKELY(*pc++ < 0x80)) pc = skip_leb(pc); while (0)
+        pc += (longer >> 32) - 3;                                                                                                         \
+    }
+/* Passes over a number behind the byte at `pc`. */
+#define SKIP() pc = LIKELY(pc[1] < 0x80) ? pc + 2 : skip_leb(pc + 1)
 
 #endif

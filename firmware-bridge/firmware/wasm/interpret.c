@@ -53,36 +53,40 @@ static inline slot with_low(slot before, uint32_t low) {
     return (before & ~(slot)UINT32_MAX) | low;
 }
 
-/* To the next instruction: NEXT reads its opcode, GO has it. */
-#define GO(next) goto *labels[next]
+/*
+ * While an instruction is done `pc` stands at its opcode, and where it has read more than one byte, at the next one's. NEXT goes on so many
+ * bytes from there; only then is the opcode read, so that there is one `pc` at a time, in one register.
+ */
 #ifdef __thumb__
 /* One jump for all: these cores predict none, and go through one in any case. Each instruction takes less flash. */
-#define NEXT() goto next
+#define NEXT(length)                                                                                                                      \
+    do {                                                                                                                                  \
+        if ((length) == 1) goto next;                                                                                                     \
+        pc += (length);                                                                                                                   \
+        goto here;                                                                                                                        \
+    } while (0)
 #define DECIDED() goto decided
 #else
 /*
  * A jump of its own for each instruction, which a processor that predicts jumps tells apart. It takes longer than the work of most instructions,
- * so the one that follows most often is done without it.
+ * so the one that follows most often is gone to without it.
  */
-#define NEXT()                                                                                                                            \
+#define NEXT(length)                                                                                                                      \
     do {                                                                                                                                  \
-        uint8_t opcode = *pc++;                                                                                                           \
-        if (opcode == 0x20 && LIKELY(*pc < 0x80)) {                                                                                       \
-            PUSH(fp[*pc]);                                                                                                                \
-            pc += 2;                                                                                                                      \
-            opcode = pc[-1];                                                                                                              \
-        }                                                                                                                                 \
-        GO(opcode);                                                                                                                       \
+        pc += (length);                                                                                                                   \
+        if (*pc == 0x20) goto op_local_get;                                                                                               \
+        GO(*pc);                                                                                                                          \
     } while (0)
 #define DECIDED()                                                                                                                         \
     do {                                                                                                                                  \
-        if (*pc == 0x0d) goto decided;                                                                                                    \
+        if (pc[1] == 0x0d) goto decided;                                                                                                  \
         SET_I32(top, condition);                                                                                                          \
-        NEXT();                                                                                                                           \
+        NEXT(1);                                                                                                                          \
     } while (0)
 #endif
-#define PUSH(value) do { slot pushed = (value); *sp++ = top; top = pushed; } while (0)
-#define PUSH_I32(value) do { *sp++ = top; SET_I32(top, value); } while (0)
+#define GO(next) goto *labels[next]
+#define PUSH(value) do { sp++; sp[-1] = top; top = (value); } while (0)
+#define PUSH_I32(value) do { sp++; sp[-1] = top; SET_I32(top, value); } while (0)
 #define SET(operand, value)                                                                                                               \
     do {                                                                                                                                  \
         if (sizeof(value) <= 4) SET_I32(operand, value);                                                                                  \
@@ -103,9 +107,9 @@ static inline slot with_low(slot before, uint32_t low) {
 
 enum wasm_error wasm_interpret(struct wasm_instance *instance, const struct wasm_table_function *callee, slot *sp) {
     const uint8_t *pc = NULL;
-    /* The running function, and the end of its code. */
+    /* The running function, and where its last `end` is. */
     const struct wasm_table_function *function = NULL;
-    const uint8_t *code_end = NULL;
+    const uint8_t *last = NULL;
     const struct wasm_table_branch *branch = NULL;
     slot *fp = NULL;
     slot top = *sp;
@@ -131,9 +135,14 @@ enum wasm_error wasm_interpret(struct wasm_instance *instance, const struct wasm
     RELOAD_MEMORY();
     goto enter;
 
+#ifdef __thumb__
 next:
-    __attribute__((unused));
-    GO(*pc++);
+    /* One instruction, which the compiler takes two for. */
+    __asm__("ldrb %0, [%1, #1]!" : "=r"(condition), "+r"(pc));
+    GO(condition);
+here:
+    GO(*pc);
+#endif
 
 #include "interpret-control.inc"
 #include "interpret-variables.inc"

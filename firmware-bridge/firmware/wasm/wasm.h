@@ -266,7 +266,7 @@ struct wasm_instance {
     uint64_t fuel;
     /* What has been taken from it and not yet used. */
     int32_t fuel_portion;
-    /* Byte offset in the module, behind the instruction that trapped. */
+    /* Byte offset in the module, in the instruction that trapped or right behind it. */
     uint32_t trapped_at;
     /* Which import couldn't be linked. */
     uint32_t failed_import;
