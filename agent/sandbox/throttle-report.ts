@@ -22,9 +22,12 @@ class Seldom {
     if (this.#cancel === null) this.#report()
   }
 
+  /** Nothing happens any more: tells what hasn't been told. */
   stop(): void {
     this.#cancel?.()
     this.#cancel = null
+    if (this.#pending) this.#tell()
+    this.#pending = false
   }
 
   #report(): void {

@@ -186,6 +186,33 @@ export const handledOf = (fleet: Fleet, app: string, home: string): Handled[] =>
 export const holderOf = (fleet: Fleet, app: string, home: string): string | undefined =>
   query<{ node: string }>(fleet, 'SELECT node FROM holders WHERE app = ? AND home = ?', app, home)[0]?.node
 
+/** For who looks for what is missing: where the inputs were handled, in that order, what waits at the gateway, and what was told of the tally. */
+function historyOf(fleet: Fleet, app: string, home: string): string {
+  const runs: { node: string; first: number; last: number }[] = []
+  for (const { node, number } of handledOf(fleet, app, home)) {
+    const run = runs.at(-1)
+    if (run?.node === node && run.last === number - 1) run.last = number
+    else runs.push({ node, first: number, last: number })
+  }
+  const waiting = query<{ node: string; number: number; payload: Uint8Array; failed: number | null }>(
+    fleet,
+    'SELECT node, number, payload, failed FROM inputs WHERE fleet = ? AND app = ? AND home = ? ORDER BY number LIMIT 20',
+    ...[fleet.name, app, home],
+  )
+  const events = query<{ at: number; node: string; code: string; text: string }>(
+    fleet,
+    "SELECT at, node, code, text FROM events WHERE app = ? AND (home = ? OR module IS NULL OR module = '') ORDER BY id",
+    ...[app, home],
+  )
+  return [
+    `handled: ${runs.map(({ node, first, last }) => `${node} ${first}-${last}`).join(', ')}`,
+    ...waiting.map(
+      ({ node, number, payload, failed }) => `waiting: ${Buffer.from(payload)} for ${node} as ${number}, ${failed}`,
+    ),
+    ...events.map(({ at, node, code, text }) => `${new Date(at).toISOString()} ${node} ${code}: ${text.slice(0, 200)}`),
+  ].join('\n')
+}
+
 /** Waits until all that a device has said by now was handled; answers how it was. */
 export async function allHandled(fleet: Fleet, app: string, home: string): Promise<Handled[]> {
   const said = query<{ value: number }>(fleet, samplesOf, fleet.name, app, home, 'said').at(-1)!.value
@@ -197,7 +224,7 @@ export async function allHandled(fleet: Fleet, app: string, home: string): Promi
     `all ${said} inputs of ${home} to be handled`,
     () => missing().length === 0 || undefined,
     120_000,
-    () => `; missing are ${missing().join(', ')}`,
+    () => `; missing are ${missing().join(', ')}\n${historyOf(fleet, app, home)}`,
   )
   return handledOf(fleet, app, home).filter(({ number }) => number <= said)
 }
