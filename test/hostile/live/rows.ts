@@ -1,6 +1,7 @@
 import type { Row } from './row.ts'
 import { apiRows } from './rows/api.ts'
 import { BoardTarget, boardRows } from './rows/boards.ts'
+import { commandRows } from './rows/commands.ts'
 import { connectionRows } from './rows/connections.ts'
 import { directiveRows } from './rows/directives.ts'
 import { joiningRows } from './rows/joining.ts'
@@ -9,6 +10,7 @@ import { releaseRows } from './rows/releases.ts'
 import { openReporter, type Reporter, reportRows } from './rows/reports.ts'
 import { rootRows } from './rows/roots.ts'
 import { openTopics, type Topics, topicRows } from './rows/topics.ts'
+import { transferRows } from './rows/transfers.ts'
 import { openUplinks, type Uplinks, uplinkRows } from './rows/uplinks.ts'
 import type { Victim } from './victim.ts'
 import type { World } from './world.ts'
@@ -30,7 +32,7 @@ const lane = <T>(made: Lane<T>): Lane<unknown> => made as Lane<unknown>
 
 export const lanes: readonly Lane<unknown>[] = [
   lane<Victim>({
-    rows: [...directiveRows, ...releaseRows, ...rootRows, ...linkRows],
+    rows: [...directiveRows, ...releaseRows, ...transferRows, ...commandRows, ...rootRows, ...linkRows],
     open: ({ victim }) => victim,
     unharmed: (victim) => victim.obey(),
     mend: (victim) => victim.restore(),

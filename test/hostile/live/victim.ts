@@ -10,7 +10,7 @@ import { agentProgram, eventually, RunningProgram } from '../../../examples/demo
 import { EvilGateway } from './evil-gateway.ts'
 import { app, type Facts, victim } from './fixture.ts'
 import { Forge, type Signed, sha256 } from './forge.ts'
-import { patience } from './row.ts'
+import { patience, words } from './row.ts'
 
 /** So that there is a lower one. */
 const firstEpoch = 5
@@ -162,6 +162,15 @@ export class Victim {
     }, this.patienceMs)
     if (this.evil.state !== null) this.version = Math.max(this.version, this.evil.state.directive)
     return typeof said === 'string' ? said : null
+  }
+
+  /** Whether a section of another app runs all the same, with what is signed of it. */
+  async passedOver({ app: name }: Pick<Section, 'app'>): Promise<string | null> {
+    return await this.evil.stateThat((state) => {
+      const found = state.sections.find((each) => each.app === name)
+      if (found?.status === 'refused') return found.code ?? undefined
+      return found?.status === 'trial' || found?.status === 'confirmed' ? words.passedOver : undefined
+    }, this.patienceMs)
   }
 
   /** A payload as root metadata would be signed, by the release key. */

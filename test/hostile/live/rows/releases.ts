@@ -1,19 +1,7 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
-import { brotliCompressSync, constants } from 'node:zlib'
-import { decodeCbor, encodeCbor } from '@hypha/core/bytes/cbor.ts'
 import { toHex } from '@hypha/core/bytes/text.ts'
-import { signMany, signOne } from '@hypha/core/trust/cose.ts'
-import {
-  type Content,
-  type DirectiveInstance,
-  directive,
-  type Link,
-  type Section,
-} from '@hypha/core/trust/directive.ts'
-import { eventually } from '../../../../examples/demo/processes.ts'
+import type { Content, DirectiveInstance, Link, Section } from '@hypha/core/trust/directive.ts'
 import { type Signed, sha256, whole } from '../forge.ts'
-import { type Row, words } from '../row.ts'
+import type { Row } from '../row.ts'
 import type { Victim } from '../victim.ts'
 
 // The attacker has the CA's key and the gateway's: the node follows his directives. What it must not do is run anything that the release role didn't sign.
@@ -80,70 +68,6 @@ const rows: NodeRow[] = [
     undefined,
     ['THREAT.IMG.NON_AUTH', 'THREAT.MFST.OVERRIDE'],
   ),
-  {
-    name: 'arbitrary/other-bytes',
-    sent: "other bytes in a signed content's place",
-    code: 'content-mismatch',
-    threats: ['THREAT.IMG.NON_AUTH', 'THREAT.NET.REDIRECT', 'THREAT.IMG.EXTRA'],
-    run: (victim) => compressed(victim, (core) => core.map((byte, at) => (at === core.length - 1 ? byte ^ 1 : byte))),
-  },
-  {
-    name: 'arbitrary/forged-chunk',
-    sent: "a chunk of the attacker's own, then the signed one",
-    code: words.passedOver,
-    threats: ['THREAT.IMG.NON_AUTH', 'THREAT.NET.ONPATH'],
-    async run(victim) {
-      const { section, digest, core } = unheard(victim)
-      await untilAsked(victim, digest)
-      await victim.evil.sendChunk(digest, 0, new Uint8Array(core.length))
-      // It is asked for anew; that the forged one came shows in it.
-      await untilAsked(victim, digest, 2)
-      await victim.evil.sendChunk(digest, 0, core)
-      return await passedOver(victim, section)
-    },
-  },
-  {
-    name: 'arbitrary/forged-chunks',
-    sent: "nothing but chunks of the attacker's own",
-    code: 'content-mismatch',
-    threats: ['THREAT.IMG.NON_AUTH', 'THREAT.NET.ONPATH'],
-    async run(victim) {
-      const { section, digest, core } = unheard(victim)
-      for (let attempt = 1; attempt <= 3; attempt++) {
-        await untilAsked(victim, digest, attempt)
-        await victim.evil.sendChunk(digest, 0, new Uint8Array(core.length).fill(attempt))
-      }
-      return await victim.sectionRefusalOf(section)
-    },
-  },
-
-  {
-    name: 'endless/brotli-bomb',
-    sent: '16 MiB of zeros in a few bytes of brotli',
-    code: 'bytes-too-long',
-    run: (victim) => compressed(victim, () => new Uint8Array(16 * 1024 * 1024)),
-  },
-  {
-    name: 'endless/chunk-over-size',
-    sent: 'a chunk longer than its content, and one beyond it',
-    code: words.passedOver,
-    threats: ['THREAT.IMG.EXTRA'],
-    async run(victim) {
-      const { section, digest, core } = unheard(victim)
-      await untilAsked(victim, digest)
-      const send = async () => {
-        await victim.evil.sendChunk(digest, 0, new Uint8Array(core.length + 1))
-        await victim.evil.sendChunk(digest, 1, core)
-        // What was too long is as if it had never come: the genuine chunk still finds its place.
-        await victim.evil.sendChunk(digest, 0, core)
-      }
-      const timer = setInterval(() => void send(), 20)
-      const answer = await passedOver(victim, section)
-      clearInterval(timer)
-      return answer
-    },
-  },
-
   release(
     'extraneous/content',
     'a content that no release lists, beside those that do',
@@ -333,34 +257,6 @@ const rows: NodeRow[] = [
     undefined,
     ['THREAT.KEY.EXPOSURE'],
   ),
-  {
-    name: 'side-door/command-in-directive',
-    sent: 'a command for a sensor, in a directive',
-    code: words.passedOver,
-    threats: ['THREAT.KEY.EXPOSURE'],
-    run: (victim) => {
-      const signed = second(victim)
-      const section = victim.forge.section(signed)
-      const asked = victim.next({ sections: [victim.section(), section] })
-      const item = decodeCbor(directive.encode(asked), 'directive') as Map<number, unknown>
-      const payload = encodeCbor(withCommands(victim, item))
-      return bindsNothing(victim, section, signOne(payload, 'directive', victim.forge.gateway), signed.envelope)
-    },
-  },
-  {
-    name: 'side-door/command-in-release',
-    sent: 'a command for a sensor, in a signed release',
-    code: words.passedOver,
-    run: (victim) => {
-      const signed = second(victim)
-      const item = decodeCbor(signed.payload, 'release') as Map<number, unknown>
-      const payload = encodeCbor(withCommands(victim, item))
-      const envelope = signMany(payload, 'release', [victim.forge.release])
-      const section = victim.forge.section({ ...signed, payload, envelope })
-      const asked = victim.next({ sections: [victim.section(), section] })
-      return bindsNothing(victim, section, victim.forge.signDirective(asked, victim.gatewayKey), envelope)
-    },
-  },
   release(
     'side-door/network',
     'a link of a module to the network that it lacks',
@@ -373,91 +269,6 @@ const rows: NodeRow[] = [
 
 /** The section of a newer epoch of the same app. */
 const following = (victim: Victim, signed: Signed): Section => victim.forge.section(signed, { epoch: victim.epoch + 1 })
-
-/** A signed section for another app whose core form the node hasn't seen: it has to be sent. */
-function unheard(victim: Victim): { section: Section; digest: string; core: Uint8Array; signed: Signed } {
-  const core = new Uint8Array([
-    ...victim.forge.core,
-    0,
-    5,
-    4,
-    ...crypto.getRandomValues(new Uint8Array(4)).map((byte) => byte & 0x7f),
-  ])
-  core.set([0, 5, 1, 0x78], victim.forge.core.length)
-  const [module] = victim.forge.genuine.get(3)!.release.modules
-  const modules = [{ ...module!, core: { digest: sha256(core), size: core.length } }]
-  const signed = victim.forge.spyware([victim.forge.release], { modules })
-  const section = victim.forge.section(signed, { contents: [whole(signed.envelope), whole(core)] })
-  victim.evil.sendDirective(victim.forge.signDirective(victim.next({ sections: [victim.section(), section] })), [
-    signed.envelope,
-  ])
-  victim.version++
-  return { section, digest: toHex(sha256(core)), core, signed }
-}
-
-const marker = (victim: Victim): string => join(victim.folder, 'owned')
-
-/** Of a release's module: its world is written in a way of its own. */
-const [worldKey, specKey] = [4, 7]
-
-/** A command wherever one could be read: no message has a place for it, and what a message has no place for is passed over. */
-function withCommands(victim: Victim, item: unknown, isWorld = false): unknown {
-  if (isWorld) return item
-  if (Array.isArray(item)) return item.map((each) => withCommands(victim, each))
-  if (!(item instanceof Map)) return item
-  const isModule = item.has(worldKey) && item.get(specKey) instanceof Map
-  const inner = new Map<unknown, unknown>(
-    [...item].map(([key, value]) => [key, withCommands(victim, value, isModule && key === worldKey)]),
-  )
-  // A dictionary is no record.
-  if (![...inner.keys()].some((key) => typeof key === 'number')) return inner
-  const argv = ['/bin/sh', '-c', `touch ${marker(victim)}`]
-  return inner.set(99, new Map([['sensors', new Map([['door', new Map<string, unknown>([['argv', argv]])]])]]))
-}
-
-/** Whether it is followed as if the commands weren't in it: the node has no sensor or actuator but those of its own file, and nothing was started. */
-async function bindsNothing(
-  victim: Victim,
-  section: Section,
-  envelope: Uint8Array,
-  release: Uint8Array,
-): Promise<string | null> {
-  victim.evil.sendDirective(envelope, [release, victim.forge.core])
-  victim.version++
-  const answer = await passedOver(victim, section)
-  const { sensors, actuators } = victim.evil.state!.inventory
-  return sensors.length + actuators.length === 0 && !existsSync(marker(victim)) ? answer : null
-}
-
-async function untilAsked(victim: Victim, digest: string, times = 1): Promise<void> {
-  const asked = () => victim.evil.wants.filter((want) => toHex(want.digest) === digest).length >= times
-  await eventually('the node to ask for a content', () => asked() || undefined, victim.patienceMs)
-}
-
-/** Whether the section runs all the same, with what is signed. */
-async function passedOver(victim: Victim, section: Section): Promise<string | null> {
-  return await victim.evil.stateThat((state) => {
-    const found = state.sections.find((each) => each.app === section.app)
-    if (found?.status === 'refused') return found.code ?? undefined
-    return found?.status === 'trial' || found?.status === 'confirmed' ? words.passedOver : undefined
-  }, victim.patienceMs)
-}
-
-/** A signed content whose transfer is brotli of something else. */
-async function compressed(victim: Victim, forge: (core: Uint8Array) => Uint8Array): Promise<string | null> {
-  const core = new Uint8Array([...victim.forge.core, 0, 2, 1, 0x79])
-  const bytes = new Uint8Array(brotliCompressSync(forge(core), { params: { [constants.BROTLI_PARAM_QUALITY]: 2 } }))
-  const [module] = victim.forge.genuine.get(3)!.release.modules
-  const modules = [{ ...module!, core: { digest: sha256(core), size: core.length } }]
-  const signed = victim.forge.spyware([victim.forge.release], { modules })
-  const content: Content = {
-    digest: sha256(core),
-    size: core.length,
-    transfer: { encoding: 'brotli', base: null, via: null, digest: sha256(bytes), size: bytes.length },
-  }
-  const section = victim.forge.section(signed, { contents: [whole(signed.envelope), content] })
-  return await victim.sectionRefusal(section, [signed.envelope, bytes])
-}
 
 /** The core form, which the node holds already, under another size. */
 function grown(victim: Victim, content: Content): Content {
