@@ -19,14 +19,11 @@ interface Pending {
 /** A timer that comes later than this was held up by the agent's own thread, which is not the module's fault. */
 const lateMs = 20
 
-const always = (): boolean => true
-
 /** The program of one cell, in a thread or a process: a request at a time, each with a deadline, past which it is ended. */
 export class CellWorker {
   readonly #clock: Clock
   readonly #transport: CellTransport
-  /** Null once it has. */
-  #booting: Promise<void> | null
+  readonly #booted: Promise<void>
   #pending: Pending | null = null
   #ended: HyphaError | null = null
   /** Of its modules, by instance. */
@@ -42,13 +39,8 @@ export class CellWorker {
     this.#clock = clock
     this.#transport = transport
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    this.#booting = promise
-    promise.then(
-      () => {
-        this.#booting = null
-      },
-      () => undefined,
-    )
+    this.#booted = promise
+    this.#booted.catch(() => undefined)
     transport.listen({
       message: (message) => {
         if (message.kind === 'booted') resolve()
@@ -64,10 +56,10 @@ export class CellWorker {
 
   /**
    * Sends one message and waits for its answer. Rejects with `turn-deadline` after `deadlineMs`, with `cell-died` when the other side ends;
-   * both leave it ended. `first`: see `CellTransport`.
+   * both leave it ended.
    */
-  async request(message: ToWorker, deadlineMs: number, first = always): Promise<Answer> {
-    if (this.#booting !== null) await this.#booting
+  async request(message: ToWorker, deadlineMs: number): Promise<Answer> {
+    await this.#booted
     if (this.#ended !== null) throw this.#ended
     if (this.#pending !== null) throw new HyphaError('internal', 'a cell was given two things to do at once')
     return await new Promise<Answer>((resolve, reject) => {
@@ -77,8 +69,7 @@ export class CellWorker {
       this.#pending = pending
       this.#watch(pending, deadlineMs)
       if (message.kind === 'load') this.#names = message.instances.map(({ key }) => key.module)
-      if (message.kind === 'turn') this.#transport.sendTurn(message, first)
-      else this.#transport.send(message)
+      this.#transport.send(message)
     })
   }
 

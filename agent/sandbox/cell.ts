@@ -286,7 +286,13 @@ export class Cell {
     const { world } = this.spec.modules[this.spec.instances[instance]!.module]!
     const refused = refusalOf(call, world)
     if (refused !== null) return pending.settle(refused)
-    pending.settle(await this.#turns.call(instance, call, () => pending.begin()))
+    try {
+      pending.begin()
+    } catch (thrown) {
+      const { code, message } = asHyphaError(thrown)
+      return pending.settle(failed(code, message))
+    }
+    pending.settle(await this.#turns.call(instance, call))
   }
 
   /** The cells that wait for what this one calls now. */
