@@ -79,7 +79,7 @@ export function refusalsOf(links: ModuleLinks, node: FleetNode, name: string = n
 
 const appsFull = ({ used, tier }: FleetNode, name: string): string =>
   tier === 'mcu'
-    ? `${name} already runs a module of another app, and is a microcontroller, which runs one`
+    ? `${name} runs one module, and has one of another app`
     : `${name} already runs ${used.apps} apps, as many as it can`
 
 const nothing: Need = { memoryBytes: 0, storageBytes: 0 }

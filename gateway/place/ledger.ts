@@ -33,13 +33,15 @@ export class Ledger {
   missing(module: string, node: FleetNode, name: string): Reason[] {
     const taken = this.#taken.get(node.id) ?? empty
     const need = this.#kinds.need(module, this.#kinds.of(node.id))
-    const reasons = shortOf(need, node, taken, this.#graph.modules.get(module)!.module, name)
     const most = maxInstancesOn(node)
+    const [first] = taken.keys
+    // With more memory it would run no more than that either.
+    if (first !== undefined && most === 1) {
+      return [{ code: 'instances-full', text: `${name} runs one module, ${first.replace(/@.*$/, '')}` }]
+    }
+    const reasons = shortOf(need, node, taken, this.#graph.modules.get(module)!.module, name)
     if (taken.keys.size < most) return reasons
-    const text =
-      most === 1
-        ? `${name} runs a module of the app already, and is a microcontroller, which runs one`
-        : `${name} holds ${grouped(most)} instances of the app already, as many as it can`
+    const text = `${name} holds ${grouped(most)} instances of the app already, as many as it can`
     return [...reasons, { code: 'instances-full', text }]
   }
 

@@ -134,6 +134,29 @@ test('What a microcontroller can not hold goes to the device that it is attached
   )
 })
 
+test('A second module of a board goes to the device that it is attached to, because a board runs one, whatever memory it has left', () => {
+  const modules = ['sampler', 'valve'].map((name) =>
+    module(name, { imports: ['sensor'], endBytes: 20 * 1_024, memoryBytes: 20 * 1_024 }),
+  )
+  for (const memory of [64 * 1_024, 24 * 1_024]) {
+    const plan = planOf(release(modules), [board(memory), node('pi-7')])
+    expect(where(plan).filter((text) => text.includes('mcu'))).toEqual(['sampler@mcu-2 → mcu-2', 'valve@mcu-2 → pi-7'])
+    const second = plan.instances.find((each) => each.module === 'valve' && each.home === 'mcu-2')!
+    expect(second.why.join('; ')).toContain('; mcu-2 runs one module, sampler: placed on pi-7, 1 step from mcu-2, ')
+  }
+})
+
+test('A board that runs a module of another app says so', () => {
+  const full = { ...board(64 * 1_024), used: { memoryBytes: 8, storageBytes: 8, apps: 1 } }
+  const plan = planOf(release([module('sampler', { imports: ['sensor'], endBytes: 8_192, memoryBytes: 8_192 })]), [
+    full,
+    node('pi-7'),
+  ])
+  expect(plan.instances[0]!.why.join('; ')).toContain(
+    '; mcu-2 runs one module, and has one of another app: placed on pi-7, ',
+  )
+})
+
 test('A microcontroller serves no links yet: who calls or is called is beside it', () => {
   const modules = [
     module('sampler', { imports: ['sensor', 'acme:x/math@0.1.0'], endBytes: 20_000, memoryBytes: 20_000 }),
