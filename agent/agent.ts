@@ -209,7 +209,9 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     })
   const bootedMs = systemClock.now()
   const boards = openNodeBoards({
+    fleet: identity.fleet,
     node,
+    signer: seedSigner(identity.seed, nodeCrypto),
     topics,
     clock: systemClock,
     log,

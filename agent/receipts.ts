@@ -129,6 +129,7 @@ export class Receipts {
       pauseMs,
       inputs,
       late,
+      attested: null,
     }
     return signOne(receipt.encode(said), 'receipt', signer)
   }

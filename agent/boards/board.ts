@@ -7,9 +7,11 @@ import type { Identify } from '@hypha/core/wire/board/identify.ts'
 import type { FromBoard } from '@hypha/core/wire/board/messages.ts'
 import type { BoardState } from '@hypha/core/wire/board/state.ts'
 import type { FromChild, ToChild } from '@hypha/core/wire/messages/child.ts'
+import { report } from '@hypha/core/wire/messages/report.ts'
 import type { ChildState } from '@hypha/core/wire/messages/state.ts'
 import { BoardInputs } from './board-inputs.ts'
 import { BoardJournal } from './board-journal.ts'
+import { BoardReceipts } from './board-receipts.ts'
 import { BoardShipper } from './board-shipper.ts'
 import { childOf } from './child.ts'
 import { imageFor, withFirmware } from './firmware.ts'
@@ -31,6 +33,7 @@ export class Board {
   readonly #journal: BoardJournal
   readonly #shipper: BoardShipper
   readonly #inputs: BoardInputs
+  readonly #receipts: BoardReceipts
   #identify: Identify
   #messageBytes: number
   #state: BoardState | null = null
@@ -46,7 +49,12 @@ export class Board {
       {
         board: id,
         clock,
-        give: (inputs) => requests.askFor({ kind: 'inputs', board: id, inputs }),
+        give: async (inputs) => {
+          this.#receipts.gave(inputs)
+          const done = await requests.askFor({ kind: 'inputs', board: id, inputs })
+          this.#receipts.notTaken(inputs.slice(done.detail ?? 0))
+          return done
+        },
         refuse: ({ app, module, home, number }, text) =>
           this.#note({ code: 'input-too-large', text, refused: { app, module, home, number } }),
       },
@@ -59,6 +67,13 @@ export class Board {
     this.#shipper = new BoardShipper(this.#journal, clock, ports.isOnline, ({ incarnation, body, mac }) =>
       ports.say({ node: id, incarnation, word: { kind: 'report', body, mac } }),
     )
+    this.#receipts = new BoardReceipts({
+      board: id,
+      clock,
+      now: ports.gatewayTime,
+      orderOf: (app, epoch) => this.keeper.orderOf(app, epoch),
+      sign: ports.attest,
+    })
     this.keeper = new Keeper({
       board: id,
       clock,
@@ -110,6 +125,7 @@ export class Board {
       case 'state':
         this.#state = message
         this.#inputs.heard(message)
+        this.#receipts.heard(message, this.#identify.incarnation)
         this.keeper.heard(withFirmware(message, this.#firmware))
         return
       case 'firmware':
@@ -152,6 +168,7 @@ export class Board {
   async close(): Promise<void> {
     this.keeper.close()
     this.#inputs.close()
+    this.#receipts.close()
     this.#shipper.close()
     await this.#journal.close()
   }
@@ -167,6 +184,7 @@ export class Board {
     this.#journal.add(body, mac).then(
       (kept) => {
         if (!kept) return
+        this.#receipts.reported(report.decode(body), body, mac)
         this.#shipper.pump()
         this.#acknowledge()
       },
@@ -188,6 +206,7 @@ export class Board {
     const { app, epoch, release } = section
     const { promise, resolve } = Promise.withResolvers<string | null>()
     this.#refusedStep = resolve
+    if (step === 'activate') this.#receipts.activating()
     const message = { kind: 'activation', step, app, epoch, release } as const
     const code = await this.#requests.ask({ kind: 'tell', board: this.#identify.board, message })
     if (code !== null) return code

@@ -68,6 +68,8 @@ export class Keeper {
   readonly #due = new Set<string>()
   readonly #waiting = new Map<string, () => void>()
   readonly #commits = new Map<string, Uint8Array>()
+  /** Of what a commit has put in force, by app. */
+  readonly #instants = new Map<string, { readonly epoch: number; readonly wave: number; readonly instantMs: number }>()
   #roots: readonly RootVersion[] = []
   #told: { readonly directive: Directive; readonly envelope: Uint8Array } | null = null
   #refused: string | null = null
@@ -94,6 +96,12 @@ export class Keeper {
   /** Why the board refuses a section; null where it doesn't. */
   refusalOf(section: Section): string | null {
     return this.#refusedSections.get(sectionName(section)) ?? null
+  }
+
+  /** In which wave, and at which instant, it was to run an epoch of an app; the instant null where no commit named one for it. */
+  orderOf(app: string, epoch: number): { readonly wave: number; readonly instantMs: number | null } {
+    const known = this.#instants.get(app)
+    return known?.epoch === epoch ? known : { wave: 0, instantMs: null }
   }
 
   /** Transfers that are kept on this node, so that a board that comes back gets them also while the gateway is away. */
@@ -146,6 +154,8 @@ export class Keeper {
     if (outcome?.kind !== 'acts') return
     const name = keyOf(outcome.section)
     if (this.#due.has(name) || this.#waiting.has(name)) return
+    const { epoch, wave } = outcome.section
+    this.#instants.set(app, { epoch, wave: wave ?? 0, instantMs: outcome.commit.instantMs })
     this.#waiting.set(
       name,
       this.#ports.at(outcome.commit.instantMs, () => {

@@ -3,6 +3,7 @@ import type { Files } from '@hypha/core/ports/files.ts'
 import type { Content, Directive } from '@hypha/core/trust/directive.ts'
 import type { CommitOutcome } from '@hypha/core/trust/judge-commit.ts'
 import type { FromChild } from '@hypha/core/wire/messages/child.ts'
+import type { Attested, Moment } from './board-receipts.ts'
 
 /** What boards need of the node that they are at. */
 export interface BoardPorts {
@@ -17,6 +18,10 @@ export interface BoardPorts {
   judge(app: string, envelope: Uint8Array, to: Directive): CommitOutcome | null
   /** Calls back at an instant of the gateway's clock. */
   at(instantMs: number, reached: () => void): () => void
+  /** The gateway's clock, as this node estimates it. */
+  gatewayTime(): Moment
+  /** Signs what a board's flip was like in its place, and sends it until it is heard. */
+  attest(said: Attested): void
   readonly isOnline: () => boolean
   /** To the gateway; what gets lost is said again. */
   say(word: FromChild): void

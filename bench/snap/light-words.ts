@@ -57,6 +57,7 @@ export function receiptOf(
     pauseMs: 0,
     inputs: { before: 0, carried: 0, after: 0, lost: 0, doubled: 0 },
     late: commit.late,
+    attested: null,
   })
 }
 

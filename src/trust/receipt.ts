@@ -1,5 +1,8 @@
-import { bool, float, message, nullable, record, type TypeOf, uint } from '../wire/codec.ts'
+import { bool, bytes, float, message, nullable, record, type TypeOf, uint } from '../wire/codec.ts'
 import { digest, id, incarnation } from '../wire/ids.ts'
+
+/** A board's reports have at most half a kilobyte. */
+const maxReportBytes = 1_024
 
 const inputCounts = record({
   /** Handled by what ran before, from its own activation until the flip. */
@@ -40,10 +43,21 @@ export const receipt = message(
     inputs: [12, nullable(inputCounts)],
     /** It came to know of the commit after the instant, or runs it by its directive alone, which says so only then. */
     late: [13, bool],
+    /** Of a board, which signs nothing: the node that has it, which signs in its place. Null for a receipt that `node` has signed itself. */
+    attested: [
+      14,
+      nullable(
+        record({
+          by: [1, id],
+          /** A report of the board with the pause in it, and its MAC, which the gateway alone can check; null where none came. */
+          report: [2, nullable(record({ body: [1, bytes({ max: maxReportBytes })], mac: [2, bytes({ exact: 16 })] }))],
+        }),
+      ),
+    ],
   }),
-  1_024,
+  2_048,
 )
 
 export type Receipt = TypeOf<typeof receipt>
 
-export const maxReceiptBytes = 1_536
+export const maxReceiptBytes = 2_560

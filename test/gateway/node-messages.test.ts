@@ -31,6 +31,7 @@ const signed = (node: string) =>
       pauseMs: 1,
       inputs: { before: 0, carried: 0, after: 0, lost: 0, doubled: 0 },
       late: false,
+      attested: null,
     }),
     'receipt',
     keys.root2,

@@ -164,6 +164,7 @@ export function makeReceipt(changes: Partial<Receipt> = {}): Receipt {
     pauseMs: 1.75,
     inputs: { before: 1_000, carried: 3, after: 3, lost: 0, doubled: 0 },
     late: false,
+    attested: null,
     ...changes,
   }
 }

@@ -31,6 +31,8 @@ const portsOf = (changed: () => void = () => undefined): BoardPorts => ({
   receive: () => new Promise(() => undefined),
   judge: () => null,
   at: () => () => undefined,
+  gatewayTime: () => ({ ms: clock.now(), errorMs: 1 }),
+  attest: () => undefined,
   isOnline: () => false,
   say: () => undefined,
   follow: () => undefined,

@@ -18,6 +18,7 @@ const said: Receipt = {
   pauseMs: 1.75,
   inputs: { before: 100, carried: 3, after: 3, lost: 0, doubled: 0 },
   late: false,
+  attested: null,
 }
 
 async function fleetWithReceipts() {

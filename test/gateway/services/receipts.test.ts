@@ -1,10 +1,13 @@
 import { type ErrorCode, HyphaError } from '@hypha/core/errors.ts'
+import { macOf } from '@hypha/core/trust/board-session.ts'
 import { signOne } from '@hypha/core/trust/cose.ts'
 import { type Receipt, receipt } from '@hypha/core/trust/receipt.ts'
+import { report } from '@hypha/core/wire/messages/report.ts'
 import { expect, test } from 'vitest'
-import { keys } from '../../support/signed.ts'
+import { crypto, keys } from '../../support/signed.ts'
 import { call } from '../api/calls.ts'
 import { joined, onSocket, startGateway, type TestGateway } from '../api/gateway.ts'
+import { packReport } from '../ingest/support.ts'
 
 /** A fleet whose nodes have the key `root2`, and whose app has been given epochs up to 60. */
 async function fleetWithApp(): Promise<TestGateway> {
@@ -30,6 +33,7 @@ const said = (changes: Partial<Receipt> = {}): Receipt => ({
   pauseMs: 1.75,
   inputs: { before: 100, carried: 3, after: 3, lost: 0, doubled: 0 },
   late: false,
+  attested: null,
   ...changes,
 })
 
@@ -112,4 +116,27 @@ test('Of each node only the newest flips are kept', async () => {
     reports.receipts.take('pi-7', signed({ to: { epoch, release: new Uint8Array(32) } }))
   }
   expect([10, 11, 60].map((epoch) => store.receipts.list('greenhouse', epoch).length)).toEqual([0, 1, 1])
+})
+
+test('A board’s node signs in its place: what the board itself has reported of the pause is checked, and nobody signs for a board that is elsewhere', async () => {
+  const gateway = await fleetWithApp()
+  const { store, reports } = gateway
+  joined(gateway, 'mcu-1')
+  store.nodes.setParent('mcu-1', 'pi-7')
+  const sessionKey = new Uint8Array(32).fill(7)
+  store.boardSessions.add('mcu-1', new Uint8Array(8), sessionKey, 1)
+  const body = report.encode(packReport(1, [], { incarnation: new Uint8Array(8), pausedMs: 12 }))
+  const mac = macOf(sessionKey, body, crypto)
+  const ofBoard = { node: 'mcu-1', pauseMs: 12, attested: { by: 'pi-7', report: { body, mac } } }
+  expect(refusal(() => reports.receipts.take('pi-8', signed(ofBoard)))).toBe('receipt-wrong')
+  expect(refusal(() => reports.receipts.take('pi-7', signed({ ...ofBoard, pauseMs: 1 })))).toBe('receipt-wrong')
+  const forged = { by: 'pi-7', report: { body, mac: new Uint8Array(16) } }
+  expect(refusal(() => reports.receipts.take('pi-7', signed({ ...ofBoard, attested: forged })))).toBe('receipt-wrong')
+  expect(refusal(() => reports.receipts.take('pi-7', signed({ node: 'mcu-1' })))).toBe('receipt-wrong')
+  reports.receipts.take('pi-7', signed(ofBoard))
+  const { json } = await call(await onSocket(gateway), 'GET', '/v1/apps/greenhouse/receipts')
+  expect(json).toMatchObject([{ node: 'mcu-1', pauseMs: 12, attestedBy: 'pi-7' }])
+  expect(store.events.list({ node: 'mcu-1' })).toMatchObject([
+    { code: 'receipt', text: 'greenhouse went from epoch 3 to 4, attested by pi-7: pause 12.0 ms, lost 0, doubled 0' },
+  ])
 })

@@ -64,8 +64,9 @@ export const ReceiptView = Type.Object({
     ),
   ),
   late: Type.Boolean({ description: 'It heard of the commit after the instant' }),
+  attestedBy: nullable(Type.String({ description: 'Of a board: the node that signed in its place' })),
   receivedAt: Time,
-  publicKey: Type.String({ description: 'The key that the node had then, hex' }),
+  publicKey: Type.String({ description: 'The key that the node that signed had then, hex' }),
   envelope: Type.String({ description: 'What the node signed (COSE_Sign1), base64' }),
 })
 export type ReceiptView = Static<typeof ReceiptView>

@@ -86,18 +86,22 @@ function describeReceipts(checked: readonly Checked[]): string {
       },
       { heading: 'LOST', text: ({ signed }) => `${signed.inputs?.lost ?? '?'}`, right: true },
       { heading: '2×', text: ({ signed }) => `${signed.inputs?.doubled ?? '?'}`, right: true },
-      { heading: 'SIGNED', text: ({ problem }) => (problem === null ? 'ok' : 'NO') },
+      { heading: 'SIGNED', text: ({ problem, signed }) => (problem === null ? signedText(signed) : 'NO') },
     ],
     checked,
   )
   return `${rows}\n\n${spreadLines(checked.map(({ signed }) => signed)).join('\n')}`
 }
 
+/** A board's node signs in its place; a report of the board is in it where the pause is the board's own word. */
+const signedText = ({ attested }: Receipt): string =>
+  attested === null ? 'ok' : `by ${attested.by}${attested.report === null ? ', unproven' : ''}`
+
 /** "+0.3 ± 0.1" of the instant that was asked for; a node that heard of it too late could not keep it. */
 const offText = ({ flippedMs, instantMs, errorMs, late }: Receipt): string => {
   const off = flippedMs - instantMs
   const text = `${off < 0 ? '' : '+'}${off.toFixed(1)}`
-  return late ? `late, ${text}` : `${text} ± ${errorMs.toFixed(1)}`
+  return late ? `late, ${text}` : `${text} ± ${Number.isFinite(errorMs) ? errorMs.toFixed(1) : '?'}`
 }
 
 const clockTime = (ms: number): string => {
