@@ -292,8 +292,8 @@ export class Activation {
       const offsetMs = gatewayClock.estimate()?.offsetMs
       if (taken === null) continue
       const { timer } = taken
-      const known = timer === null || offsetMs === undefined ? null : { ...timer, dueAt: timer.dueMs - offsetMs }
-      sandbox.timers.came(key, known)
+      const isKnown = timer !== null && offsetMs !== undefined
+      sandbox.timers.came(key, isKnown ? { dueAt: timer.dueMs - offsetMs, periodMs: timer.periodMs } : null)
     }
   }
 

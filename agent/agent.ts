@@ -271,6 +271,7 @@ export async function startAgent({ home, json, untilStdinEnds }: AgentOptions): 
     topic: topics.up(node, 'checkpoint'),
     everyMs: machine.nodeFile.checkpointMs,
     mayMove: (instance) => pipeline?.mayMove(instance) ?? false,
+    timer: (instance) => sandbox.timers.take(instance),
     gatewayMs: () => {
       const estimate = gatewayClock.estimate()
       return estimate && systemClock.monotonic() + estimate.offsetMs

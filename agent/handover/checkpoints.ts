@@ -56,6 +56,8 @@ export interface CheckpointPorts {
   readonly everyMs: number
   /** Whether an instance could be elsewhere one day: of one that is bound to this node none are sent. */
   mayMove(instance: InstanceKey): boolean
+  /** When the next tick of an instance is due that has stopped here, by the monotonic clock: asked once, as it leaves. */
+  timer(instance: InstanceKey): { readonly dueAt: number; readonly periodMs: number } | null
   /** The gateway's clock, ms since 1970; null while nothing is known of it. */
   gatewayMs(): number | null
   event(event: NodeEvent): void
@@ -174,10 +176,11 @@ export class Checkpoints {
     const name = instanceName(instance)
     const move = journal.move(instance)
     const unbegun = left !== null && left.move > move
-    const encoded = unbegun ? null : this.#encodeKept(kept, instance)
+    const nowMs = left === null ? null : gatewayMs()
+    const timer = nowMs === null || unbegun ? null : this.#timerOf(instance, nowMs)
+    const encoded = unbegun ? null : this.#encodeKept({ ...kept, timer }, instance)
     const turnsOfTime = Math.ceil(Math.max(1, encoded?.length ?? 0) / bytesPerTurn)
     this.#notBefore.set(name, clock.monotonic() + turnsOfTime * everyMs)
-    const nowMs = left === null ? null : gatewayMs()
     const final = left !== null
     const bytes = checkpoint.encode({
       incarnation: journal.incarnation,
@@ -194,6 +197,14 @@ export class Checkpoints {
       unbegun: unbegun || null,
     })
     return { number, bytes, fits: encoded !== null }
+  }
+
+  /** By the gateway's clock: the next node has another one of its own. */
+  #timerOf(instance: InstanceKey, nowMs: number): Kept['timer'] {
+    const timer = this.#ports.timer(instance)
+    if (timer === null) return null
+    const dueMs = Math.round(nowMs + timer.dueAt - this.#ports.clock.monotonic())
+    return { dueMs: Math.max(0, dueMs), periodMs: timer.periodMs }
   }
 
   /** Null where it is more than may be sent. */

@@ -80,6 +80,7 @@ export class Image {
         kv: [...(image?.kv ?? [])].map(([key, value]) => ({ key, value })),
         handled: sources.map(([source, number]) => ({ source: fromHex(source), number })),
         calls: image?.calls.toBytes() ?? null,
+        timer: null,
       },
     }
   }

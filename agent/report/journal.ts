@@ -309,20 +309,22 @@ export class Journal {
   }
 
   /**
-   * The instance goes on from what it was elsewhere (a `kept`), in place of anything that it left here: by one move once, however often this is called. Durable as a turn is. Throws `disk-full`, and
-   * what the message throws.
+   * The instance goes on from what it was elsewhere (a `kept`), in place of anything that it left here: by one move once, however often this is called. Durable as a turn is. Answers what it took
+   * over; null where that was before. Throws `disk-full`, and what the message throws.
    */
   moveIn(
     instance: InstanceKey,
     from: { readonly move: number; readonly turns: number; readonly kept: Uint8Array },
-  ): void {
+  ): Kept | null {
     this.#checkOpen()
-    if (from.move <= this.#image.move(instance)) return
-    const { app, module, home } = keptMessage.decode(from.kept)
+    if (from.move <= this.#image.move(instance)) return null
+    const kept = keptMessage.decode(from.kept)
+    const { app, module, home } = kept
     if (instanceName({ app, module, home }) !== instanceName(instance)) {
       throw new HyphaError('message-malformed', `the state for ${instanceName(instance)} is another instance's`)
     }
     this.#write({ kind: 'moved-in', instance: { app, module, home }, ...from })
+    return kept
   }
 
   /** Notes that an instance begins a call: a killed process doesn't forget it. Throws `disk-full`: then it must not begin. */

@@ -32,6 +32,10 @@ export class JobQueue {
     return true
   }
 
+  hasTick(instance: number): boolean {
+    return this.#ticking.has(instance)
+  }
+
   /** False where as many wait as may. */
   addInput(instance: number, input: InboxInput): boolean {
     if (this.isFull(instance)) return false

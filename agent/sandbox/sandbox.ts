@@ -1,6 +1,7 @@
 import { HyphaError } from '@hypha/core/errors.ts'
 import type { RunnableSection } from '../turns.ts'
 import { CellWorker } from './cell-worker.ts'
+import { KeptTimers } from './kept-timers.ts'
 import { defaultOptions, type SandboxOptions } from './options.ts'
 import type { SandboxPorts } from './ports.ts'
 import { App, type PreparedApp } from './prepared-app.ts'
@@ -29,6 +30,8 @@ export interface Sandbox {
    * @throws HyphaError what kept the new one from taking over, or the old one from saving; `swap-over-budget`.
    */
   swap(old: PreparedApp | null, next: PreparedApp, options: SwapOptions): Promise<Swapped>
+  /** Of instances that have stopped here, or have come from another node. */
+  readonly timers: KeptTimers
   /** Starts a worker ahead, for an app that is on its way. */
   warm(): void
   /** Ends the workers that stand by; apps are stopped on their own. */
@@ -38,6 +41,7 @@ export interface Sandbox {
 export function createSandbox(ports: SandboxPorts, given: Partial<SandboxOptions> = {}): Sandbox {
   const options: SandboxOptions = { ...defaultOptions, ...given }
   const spares: CellWorker[] = []
+  const timers = new KeptTimers()
   const thread = (): CellWorker => new CellWorker(new ThreadTransport(options), ports.clock)
   const warm = (): void => {
     const spare = thread()
@@ -57,7 +61,7 @@ export function createSandbox(ports: SandboxPorts, given: Partial<SandboxOptions
 
   return {
     async prepare(section, durable) {
-      const app = new App(section, durable, ports, options, take)
+      const app = new App(section, durable, { ...ports, timers }, options, take)
       await app.load()
       return app
     },
@@ -66,6 +70,7 @@ export function createSandbox(ports: SandboxPorts, given: Partial<SandboxOptions
       if (to === null) throw new HyphaError('internal', 'there is nothing to swap to')
       return swapApps(from, to, options, ports)
     },
+    timers,
     warm() {
       if (spares.length === 0) warm()
     },

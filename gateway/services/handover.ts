@@ -170,7 +170,7 @@ function give(holder: Holder, to: string, parts: HandoverParts, inputsMoved: Set
   }
 }
 
-const keepsNothing = { state: null, kv: [], handled: [], calls: null }
+const keepsNothing = { state: null, kv: [], handled: [], calls: null, timer: null }
 
 function lostText(why: string, stored: CheckpointRecord | null): string {
   if (stored === null) return `${why}: nothing is known of what it kept, and it begins anew`

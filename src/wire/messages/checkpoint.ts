@@ -28,6 +28,8 @@ export const kept = message(
     handled: [6, list(record({ source: [1, incarnation], number: [2, uint()] }), maxSources)],
     /** Ids (16 bytes each) of the calls that it began last: none of them begins anywhere again. */
     calls: [7, nullable(bytes({ max: 16_384 }))],
+    /** When its next tick is due, by the gateway's clock, ms since 1970, and every so many ms from then on; null where it has no timer, or nothing is known of it. */
+    timer: [8, nullable(record({ dueMs: [1, uint()], periodMs: [2, uint()] }))],
   }),
   maxKeptBytes,
 )

@@ -44,6 +44,7 @@ describe('What instances keep', () => {
         publish: async (_topic, message) => take(message),
       },
       mayMove: ({ module }) => module !== 'ledger',
+      timer: (instance) => (instance.module === 'sampler' ? { dueAt: clock.monotonic() + 700, periodMs: 1_000 } : null),
       gatewayMs: () => 1_000_000,
       event: ({ code }) => told.push(code),
       onProblem: ({ message }) => told.push(message),
@@ -140,6 +141,17 @@ describe('What instances keep', () => {
     await checkpoints.letGo([{ ...sampler, move: 5 }], 0)
     await pass(1)
     expect(sent[2]).toMatchObject({ final: true, move: 5, unbegun: null })
+    checkpoints.close()
+  })
+
+  it('says when the next tick is due of an instance that leaves, by the gateway’s clock', async () => {
+    const checkpoints = await start()
+    journal.append(turn(counted(1)))
+    await pass(everyMs)
+    await checkpoints.letGo([{ ...sampler, move: 0 }], 0)
+    acknowledge(checkpoints)
+    await pass(1)
+    expect(sent.map((each) => kept.decode(each.kept!).timer)).toEqual([null, { dueMs: 1_000_700, periodMs: 1_000 }])
     checkpoints.close()
   })
 

@@ -1,5 +1,6 @@
 import { HyphaError } from '@hypha/core/errors.ts'
 import type { InstanceState } from '@hypha/core/wire/messages/state.ts'
+import { KeptTimers } from '../../../agent/sandbox/kept-timers.ts'
 import type { PreparedApp, Sandbox } from '../../../agent/sandbox/sandbox.ts'
 import type { RunnableSection, TurnRecord } from '../../../agent/turns.ts'
 
@@ -8,6 +9,7 @@ export type Behaviour = 'ok' | 'unloadable' | 'traps-at-start' | 'traps-later' |
 
 /** Runs releases in word only: each leaves one turn behind when it starts. */
 export class FakeSandbox implements Sandbox {
+  readonly timers = new KeptTimers()
   /** Digest of the release that runs. */
   running: string | null = null
   /** How often something was started. */

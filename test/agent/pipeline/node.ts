@@ -194,6 +194,7 @@ export async function startNode(
     topic: 'up/checkpoint',
     everyMs: 0,
     mayMove: () => false,
+    timer: () => null,
     gatewayMs: () => null,
     event,
     onProblem: ({ message }) => told.push(message),

@@ -66,6 +66,7 @@ function says(gateway: TestGateway, node: string, said: Said): void {
     kv: [{ key: 'count', value: Uint8Array.of(said.count ?? 0) }],
     handled: [{ source: source(gateway), number: said.handled ?? 0 }],
     calls: null,
+    timer: null,
   }
   const whole = checkpoint.encode({
     ...ledger,

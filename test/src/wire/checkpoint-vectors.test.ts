@@ -18,6 +18,7 @@ const keeps: Kept = {
   kv: [{ key: 'count', value: Uint8Array.of(9) }],
   handled: [{ source, number: 70_000 }],
   calls: new Uint8Array(16).fill(5),
+  timer: { dueMs: 1_767_225_601_000, periodMs: 2_000 },
 }
 const said: Checkpoint = {
   ...instance,
