@@ -19,11 +19,14 @@ interface Pending {
 /** A timer that comes later than this was held up by the agent's own thread, which is not the module's fault. */
 const lateMs = 20
 
+const always = (): boolean => true
+
 /** The program of one cell, in a thread or a process: a request at a time, each with a deadline, past which it is ended. */
 export class CellWorker {
   readonly #clock: Clock
   readonly #transport: CellTransport
-  readonly #booted: Promise<void>
+  /** Null once it has. */
+  #booting: Promise<void> | null
   #pending: Pending | null = null
   #ended: HyphaError | null = null
   /** Of its modules, by instance. */
@@ -39,8 +42,13 @@ export class CellWorker {
     this.#clock = clock
     this.#transport = transport
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    this.#booted = promise
-    this.#booted.catch(() => undefined)
+    this.#booting = promise
+    promise.then(
+      () => {
+        this.#booting = null
+      },
+      () => undefined,
+    )
     transport.listen({
       message: (message) => {
         if (message.kind === 'booted') resolve()
@@ -56,10 +64,10 @@ export class CellWorker {
 
   /**
    * Sends one message and waits for its answer. Rejects with `turn-deadline` after `deadlineMs`, with `cell-died` when the other side ends;
-   * both leave it ended.
+   * both leave it ended. `first`: see `CellTransport`.
    */
-  async request(message: ToWorker, deadlineMs: number): Promise<Answer> {
-    await this.#booted
+  async request(message: ToWorker, deadlineMs: number, first = always): Promise<Answer> {
+    if (this.#booting !== null) await this.#booting
     if (this.#ended !== null) throw this.#ended
     if (this.#pending !== null) throw new HyphaError('internal', 'a cell was given two things to do at once')
     return await new Promise<Answer>((resolve, reject) => {
@@ -69,7 +77,8 @@ export class CellWorker {
       this.#pending = pending
       this.#watch(pending, deadlineMs)
       if (message.kind === 'load') this.#names = message.instances.map(({ key }) => key.module)
-      this.#transport.send(message)
+      if (message.kind === 'turn') this.#transport.sendTurn(message, first)
+      else this.#transport.send(message)
     })
   }
 

@@ -286,13 +286,7 @@ export class Cell {
     const { world } = this.spec.modules[this.spec.instances[instance]!.module]!
     const refused = refusalOf(call, world)
     if (refused !== null) return pending.settle(refused)
-    try {
-      pending.begin()
-    } catch (thrown) {
-      const { code, message } = asHyphaError(thrown)
-      return pending.settle(failed(code, message))
-    }
-    pending.settle(await this.#turns.call(instance, call))
+    pending.settle(await this.#turns.call(instance, call, () => pending.begin()))
   }
 
   /** The cells that wait for what this one calls now. */

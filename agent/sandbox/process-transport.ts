@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { asHyphaError, type ErrorJson, HyphaError } from '@hypha/core/errors.ts'
 import { Frames } from './frames.ts'
 import type { CellModule, FromWorker, ToWorker, Transpiled } from './protocol.ts'
-import type { AskAnswer, CellTransport, TransportEvents } from './transport.ts'
+import type { AskAnswer, CellTransport, TransportEvents, Turn } from './transport.ts'
 
 /** A process that the helper has started. */
 interface ChildProcess {
@@ -68,6 +68,11 @@ export class ProcessTransport implements CellTransport {
       (modules) => this.#frames!.send({ ...message, modules }),
       (thrown) => this.#events!.message({ kind: 'failed', error: asHyphaError(thrown).toJSON() }),
     )
+  }
+
+  sendTurn(turn: Turn, first: () => boolean): void {
+    if (first()) this.#frames!.send(turn)
+    else this.#events!.message({ kind: 'skipped' })
   }
 
   answer(answer: AskAnswer): void {

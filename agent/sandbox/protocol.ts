@@ -151,6 +151,8 @@ export type FromWorker =
   | { readonly kind: 'refused'; readonly reason: string }
   /** The module's fault: its memory is not trusted any more. Lines that it wrote are kept. */
   | { readonly kind: 'trapped'; readonly text: string; readonly effects: readonly InstanceEffects[] }
+  /** The turn was not to be done after all. */
+  | { readonly kind: 'skipped' }
   /** The modules can't be loaded. */
   | { readonly kind: 'failed'; readonly error: ErrorJson }
   | ({ readonly kind: 'ask'; readonly instance: number } & HostRequest)
@@ -169,6 +171,10 @@ export const answeredAt = 0
 export const endedAt = 1
 /** The instance whose code runs, by its index and one more; 0 for none. */
 export const insideAt = 2
+/** The number of the turn that waits for the agent's word before it begins; `go` or `skip` once that is given. */
+export const heldAt = 3
+export const go = 0
+export const skip = -1
 /** Rises with each message to the worker. */
-export const sentAt = 3
-export const controlBytes = 16
+export const sentAt = 4
+export const controlBytes = 20

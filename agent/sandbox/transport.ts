@@ -1,6 +1,8 @@
 import type { ErrorJson, HyphaError } from '@hypha/core/errors.ts'
 import type { FromWorker, ToWorker } from './protocol.ts'
 
+export type Turn = Extract<ToWorker, { kind: 'turn' }>
+
 /** What answers an `ask`: a lifted value, or why there is none. */
 export type AskAnswer = { readonly value: unknown } | { readonly error: ErrorJson }
 
@@ -14,7 +16,9 @@ export interface TransportEvents {
 export interface CellTransport {
   /** Called once, before anything is sent. */
   listen(events: TransportEvents): void
-  send(message: ToWorker): void
+  send(message: Exclude<ToWorker, Turn>): void
+  /** `first` is done before the turn begins, perhaps while it is under way to the other side. Where it answers false the turn is answered with `skipped` instead. */
+  sendTurn(turn: Turn, first: () => boolean): void
   answer(answer: AskAnswer): void
   /** Whether a turn is known to have ended although its answer has not come yet. */
   hasEnded(turn: number): boolean

@@ -1,7 +1,7 @@
 import { toHex } from '@hypha/core/bytes/text.ts'
-import { HyphaError } from '@hypha/core/errors.ts'
+import { asHyphaError, HyphaError } from '@hypha/core/errors.ts'
 import type { Clock } from '@hypha/core/ports/clock.ts'
-import type { CallOutcome, LinkedCall } from '../linked-calls.ts'
+import { type CallOutcome, failed, type LinkedCall } from '../linked-calls.ts'
 import type { InboxInput, InputId, InstanceKey, TurnRecord } from '../turns.ts'
 import type { Answer, Ask, CellWorker } from './cell-worker.ts'
 import type { SandboxOptions } from './options.ts'
@@ -220,12 +220,27 @@ export class TurnRunner {
   }
 
   /**
-   * Runs a call of a link, and answers what comes of it. What its turn leaves behind is journaled then; that it began was written down before. Throws as `deliver` does: also what keeps
-   * it from beginning.
+   * Runs a call of a link, and answers what comes of it. What its turn leaves behind is journaled then; `begin` writes down before that it begins, and throws what keeps it from that.
+   * Throws as `deliver` does.
    */
-  async call(instance: number, { id, interface: name, func, args, home }: LinkedCall): Promise<CallOutcome> {
+  async call(
+    instance: number,
+    { id, interface: name, func, args, home }: LinkedCall,
+    begin: () => void,
+  ): Promise<CallOutcome> {
     const call = { kind: 'call' as const, interface: name, func, args }
-    const answer = await this.#run(instance, call, { key: toHex(id), home })
+    let refusal: CallOutcome | null = null
+    const first = (): boolean => {
+      try {
+        begin()
+      } catch (thrown) {
+        const { code, message } = asHyphaError(thrown)
+        refusal = failed(code, message)
+      }
+      return refusal === null
+    }
+    const answer = await this.#run(instance, call, { key: toHex(id), home, first })
+    if (refusal !== null) return refusal
     if (answer.kind === 'done' && answer.outcome !== undefined) return answer.outcome
     throw new HyphaError('internal', 'the worker answered a call without its outcome')
   }
@@ -261,7 +276,8 @@ export class TurnRunner {
     const { input = null, home = null } = cause
     const key = cause.key ?? (input === null ? this.#nextKey() : `${toHex(input.source)}-${input.number}`)
     const checkpoint = !this.#retired && this.#checkpointDue()
-    const answer = await this.#turn(instance, call, { key, home, checkpoint })
+    const answer = await this.#turn(instance, call, { key, home, checkpoint }, cause.first)
+    if (answer.kind === 'skipped') return answer
     this.#finish(answer, instance, input)
     this.#turns[instance]!++
     this.#uncheckpointed++
@@ -278,15 +294,16 @@ export class TurnRunner {
     instance: number,
     call: TurnCall,
     how: { key: string; home: string | null; checkpoint: boolean },
+    first?: () => boolean,
   ): Promise<Answer> {
     const number = ++this.#number
     const home = this.#spec.instances[instance]!.key.home ?? how.home
-    return this.#request({ kind: 'turn', number, instance, call, ...how, home }, this.#limitsOf(instance).turnMs)
+    return this.#request({ kind: 'turn', number, instance, call, ...how, home }, this.#limitsOf(instance).turnMs, first)
   }
 
-  #request(message: ToWorker, deadlineMs: number): Promise<Answer> {
+  #request(message: ToWorker, deadlineMs: number, first?: () => boolean): Promise<Answer> {
     if (this.#worker === null) throw new HyphaError('cell-died', 'the cell has no worker')
-    return this.#worker.request(message, deadlineMs)
+    return this.#worker.request(message, deadlineMs, first)
   }
 
   /** Journals what a turn left behind, or throws what ended it. */
@@ -343,6 +360,8 @@ interface Cause {
   readonly input?: InputId
   readonly key?: string
   readonly home?: string | null
+  /** What is done before the turn begins; false keeps it from that. */
+  readonly first?: () => boolean
 }
 
 const nothing = (): void => undefined

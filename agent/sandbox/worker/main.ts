@@ -1,6 +1,16 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { asHyphaError, type ErrorJson, HyphaError } from '@hypha/core/errors.ts'
-import { answeredAt, endedAt, type FromWorker, insideAt, sentAt, type ToWorker, type WorkerStart } from '../protocol.ts'
+import {
+  answeredAt,
+  endedAt,
+  type FromWorker,
+  heldAt,
+  insideAt,
+  sentAt,
+  skip,
+  type ToWorker,
+  type WorkerStart,
+} from '../protocol.ts'
 import { type AgentRequest, WorkerCell } from './cell.ts'
 import { lockDown } from './lockdown.ts'
 
@@ -45,6 +55,8 @@ function carryOut(message: ToWorker): FromWorker {
       return refused === null ? { kind: 'rehearsed', restoreMs } : { kind: 'refused', reason: refused }
     }
     case 'turn': {
+      Atomics.wait(control, heldAt, message.number)
+      if (Atomics.load(control, heldAt) === skip) return { kind: 'skipped' }
       return { kind: 'done', ...opened().runTurn(message) }
     }
   }
