@@ -1,3 +1,4 @@
+import { bytesEqual } from '@hypha/core/bytes/text.ts'
 import type { Log } from '@hypha/core/platform/log.ts'
 import type { Clock } from '@hypha/core/ports/clock.ts'
 import type { Section } from '@hypha/core/trust/directive.ts'
@@ -19,6 +20,10 @@ import { Keeper } from './keeper.ts'
 import type { BoardPorts } from './ports.ts'
 import type { Requests } from './requests.ts'
 
+type Note = Omit<Extract<FromChild['word'], { kind: 'note' }>, 'kind'>
+/** That wait for a connection. */
+const maxNotes = 8
+
 type Appeared = Extract<FromBridge, { kind: 'appeared' }>
 
 /** How long a board may take to say that it refuses a step. */
@@ -39,6 +44,11 @@ export class Board {
   #state: BoardState | null = null
   #firmware: BoardFirmware | null = null
   #connected = true
+  /** The highest number of its journal that it has been told is durable here. */
+  #acknowledged = 0
+  /** The highest that its journal had when it last said so. */
+  #counted = 0
+  #notes: Note[] = []
   #refusedStep: ((code: string) => void) | null = null
 
   constructor({ identify, messageBytes }: Appeared, ports: BoardPorts, requests: Requests, clock: Clock, log: Log) {
@@ -107,6 +117,7 @@ export class Board {
 
   /** It has identified itself: anew, or on another line. */
   appeared({ identify, messageBytes }: Appeared): void {
+    if (!bytesEqual(identify.incarnation, this.#identify.incarnation)) this.#startedAnew()
     this.#identify = identify
     this.#messageBytes = messageBytes
     this.#connected = true
@@ -124,6 +135,7 @@ export class Board {
     switch (message.kind) {
       case 'state':
         this.#state = message
+        this.#counted = this.#acknowledged + message.waiting
         this.#inputs.heard(message)
         this.#receipts.heard(message, this.#identify.incarnation)
         this.keeper.heard(withFirmware(message, this.#firmware))
@@ -162,6 +174,7 @@ export class Board {
 
   /** The link to the gateway is back. */
   online(): void {
+    for (const note of this.#notes.splice(0)) this.#note(note)
     this.#shipper.again()
   }
 
@@ -173,7 +186,23 @@ export class Board {
     await this.#journal.close()
   }
 
-  #note(note: Omit<Extract<FromChild['word'], { kind: 'note' }>, 'kind'>): void {
+  /** What it keeps to report is in its RAM, and gone with it. */
+  #startedAnew(): void {
+    const { board, incarnation } = this.#identify
+    const last = this.#journal.newest
+    const durable = last !== null && bytesEqual(last.incarnation, incarnation) ? last.upTo : 0
+    const lost = this.#counted - durable
+    this.#counted = this.#acknowledged = 0
+    if (lost <= 0) return
+    const text = `${board} started anew before it had reported all that it kept: ${lost} entries of its journal, or some more, are lost`
+    this.#note({ code: 'gap', text, refused: null })
+  }
+
+  #note(note: Note): void {
+    if (!this.#ports.isOnline()) {
+      this.#notes = [...this.#notes, note].slice(-maxNotes)
+      return
+    }
     const { board: node, incarnation } = this.#identify
     this.#ports.say({ node, incarnation, word: { kind: 'note', ...note } })
   }
@@ -198,7 +227,9 @@ export class Board {
     if (last === null) return
     const { incarnation, upTo } = last
     const message = { kind: 'ack', incarnation, upTo, anew: null } as const
-    void this.#requests.ask({ kind: 'tell', board: this.#identify.board, message })
+    void this.#requests.ask({ kind: 'tell', board: this.#identify.board, message }).then((code) => {
+      if (code === null && bytesEqual(incarnation, this.#identify.incarnation)) this.#acknowledged = upTo
+    })
   }
 
   /** Resolves with the code that the board refuses the step with; with null where it has taken it, which its state shows. */

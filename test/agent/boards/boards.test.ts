@@ -8,6 +8,7 @@ import { nodeFiles } from '@hypha/core/platform/files.ts'
 import { createLog } from '@hypha/core/platform/log.ts'
 import { type FromBridge, fromBridge, type ToBridge, toBridge } from '@hypha/core/wire/board/agent-port.ts'
 import type { BoardState } from '@hypha/core/wire/board/state.ts'
+import type { FromChild } from '@hypha/core/wire/messages/child.ts'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Boards, openBoards } from '../../../agent/boards/boards.ts'
 import type { BoardPorts } from '../../../agent/boards/ports.ts'
@@ -22,6 +23,8 @@ let asked: ToBridge[]
 let boards: Boards
 let folder: string
 let clock: FakeClock
+let told: FromChild[] = []
+let online = false
 let look: () => void = () => undefined
 
 const portsOf = (changed: () => void = () => undefined): BoardPorts => ({
@@ -33,8 +36,8 @@ const portsOf = (changed: () => void = () => undefined): BoardPorts => ({
   at: () => () => undefined,
   gatewayTime: () => ({ ms: clock.now(), errorMs: 1 }),
   attest: () => undefined,
-  isOnline: () => false,
-  say: () => undefined,
+  isOnline: () => online,
+  say: (word) => told.push(word),
   follow: () => undefined,
 })
 
@@ -50,6 +53,8 @@ const until = (what: () => boolean): Promise<void> =>
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'hypha-boards-'))
   asked = []
+  told = []
+  online = false
   clock = new FakeClock()
   const path = join(folder, 'bridge')
   const { promise, resolve } = Promise.withResolvers<Socket>()
@@ -207,6 +212,25 @@ describe('a node with a bridge', () => {
     ])
     expect(boards.children()![0]!.connected).toBe(false)
     expect(await boards.call(request({}))).toEqual({ tag: 'err', val: 'unavailable' })
+  })
+
+  it('tells that a board has started anew before it had reported all, with how much of its journal is gone, once the gateway can be told', async () => {
+    appears()
+    say({ kind: 'said', board: 'mcu-1', message: { kind: 'state', ...state, waiting: 5 } })
+    await until(() => boards.children()![0]?.directive === 9)
+    const later = { ...identifyOf('mcu-1'), incarnation: new Uint8Array(8).fill(77) }
+    say({ kind: 'appeared', path: '/dev/ttyUSB0', identify: later, messageBytes: 256 })
+    await until(() => boards.children()![0]?.incarnation[0] === 77)
+    // Once more, with nothing left.
+    say({ kind: 'said', board: 'mcu-1', message: { kind: 'state', ...state, directive: 10 } })
+    await until(() => boards.children()![0]?.directive === 10)
+    appears()
+    await until(() => boards.children()![0]?.incarnation[0] === 1)
+    expect(told).toEqual([])
+    online = true
+    boards.online()
+    expect(told).toMatchObject([{ node: 'mcu-1', word: { kind: 'note', code: 'gap' } }])
+    expect(told[0]!.word).toMatchObject({ text: expect.stringContaining('5 entries of its journal') })
   })
 
   it('believes nothing of a bridge that says what cannot be read', async () => {
