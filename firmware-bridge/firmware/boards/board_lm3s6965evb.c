@@ -6,7 +6,7 @@
 #include "demo_things.h"
 #include "slots_in_ram.h"
 
-enum { page = 1024, pages = 35, arena_bytes = 4784 };
+enum { page = 1024, pages = 47, arena_bytes = 4784 };
 
 static uint64_t arena[arena_bytes / 8];
 static uint32_t flash[pages * page / 4];
