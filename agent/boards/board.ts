@@ -124,6 +124,15 @@ export class Board {
     this.#inputs.appeared(messageBytes)
   }
 
+  /** Another one at this node says that it is this one. */
+  impostor({ path, sameKey }: Extract<FromBridge, { kind: 'impostor' }>): void {
+    const { board } = this.#identify
+    const text = sameKey
+      ? `Two boards are ${board}, with one key: the flash of one is a copy. The one that came last counts, that at ${path} is passed over: build its firmware with an id of its own (hypha mcu build --id), and erase its flash.`
+      : `A board at ${path} says that it is ${board}, and has another key: it is refused. Build its firmware with another id (hypha mcu build --id).`
+    this.#note({ code: sameKey ? 'cloned-identity' : 'board-refused', text, refused: null })
+  }
+
   left(): void {
     this.#connected = false
     this.#inputs.left()

@@ -90,8 +90,10 @@ export function openBoards(socket: string | undefined, clock: Clock, log: Log, p
       requests.heard(message)
       if (message.kind === 'appeared') return appeared(message)
       if (message.kind === 'left') seen.get(message.board)?.left()
+      else if (message.kind === 'impostor') seen.get(message.board)?.impostor(message)
       else if (message.kind === 'said') seen.get(message.board)?.said(message.message)
       else return
+      if (message.kind === 'impostor') return
       if (message.kind === 'left' || message.message.kind === 'state' || message.message.kind === 'firmware')
         ports.changed()
     },
@@ -168,7 +170,8 @@ function note(log: Log, message: FromBridge): void {
     log.info(`Board ${board} is connected`, { path: message.path, hardware, firmware })
   } else if (message.kind === 'left') log.warn(`Board ${message.board} has left`, { why: message.why })
   else if (message.kind === 'impostor') {
-    log.warn(`Another board claims to be ${message.board}, with another key`, { path: message.path })
+    const how = message.sameKey ? 'with the same key' : 'with another key'
+    log.warn(`Another board claims to be ${message.board}, ${how}`, { path: message.path })
   } else if (message.kind === 'port' && message.status === 'failed') {
     log.warn(`The serial port ${message.path} can't be used`, { why: message.message })
   } else if (message.kind === 'said' && message.message.kind === 'refused') {

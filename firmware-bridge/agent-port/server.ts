@@ -99,7 +99,7 @@ function told(event: BridgeEvent): FromBridge {
     case 'said':
       return { kind: 'said', board: event.board.id, message: event.message }
     case 'impostor':
-      return { kind: 'impostor', board: event.board.id, path: event.path }
+      return { kind: 'impostor', board: event.board.id, path: event.path, sameKey: event.sameKey }
     case 'port':
       return event
   }

@@ -28,8 +28,8 @@ export type BridgeEvent =
   | { readonly kind: 'left'; readonly board: Board; readonly why: string }
   /** `state`, `report`, `session`, and a `refused` that isn't a transfer's. */
   | { readonly kind: 'said'; readonly board: Board; readonly message: FromBoard }
-  /** Another board says that it is this one, and has another key: it is passed over. [S 8.4] */
-  | { readonly kind: 'impostor'; readonly board: Board; readonly path: string }
+  /** Another board says that it is this one, with another key or, where the flash of one was copied, with the same: it is passed over. [S 8.4] */
+  | { readonly kind: 'impostor'; readonly board: Board; readonly path: string; readonly sameKey: boolean }
   | {
       readonly kind: 'port'
       readonly path: string
@@ -53,6 +53,8 @@ interface Opened {
   readonly line: Line
   readonly messenger: Messenger
   board: Board | null
+  /** That was on it until it identified itself on another line: whoever goes on speaking here is a second one. */
+  was: Board | null
   /** What the board takes. */
   limits: Limits
 }
@@ -174,7 +176,7 @@ export class Bridge {
     const options = { limits: bridgeLimits, incarnation, baudRate: this.#baudRate, sender: { maxQueued: 256 } }
     const line = new Line(port, this.#ports.clock, options, (event) => messenger.heard(event))
     messenger.use(line.session)
-    const opened: Opened = { path, port, line, messenger, board: null, limits: bridgeLimits }
+    const opened: Opened = { path, port, line, messenger, board: null, was: null, limits: bridgeLimits }
     return opened
   }
 
@@ -182,7 +184,7 @@ export class Bridge {
     if (message.kind === 'identify') {
       const known = this.#boards.get(message.board)
       if (known !== undefined && !bytesEqual(known.identify.key, message.key)) {
-        this.#on({ kind: 'impostor', board: known, path: opened.path })
+        this.#on({ kind: 'impostor', board: known, path: opened.path, sameKey: false })
         return
       }
       const board = known ?? new Board(message, this.#ports.clock)
@@ -193,7 +195,11 @@ export class Bridge {
       return
     }
     // [S 8.4]
-    const { board } = opened
+    const { board, was } = opened
+    if (was !== null) {
+      opened.was = null
+      if (was.path !== null) this.#on({ kind: 'impostor', board: was, path: opened.path, sameKey: true })
+    }
     if (board?.heard(message) === true) this.#on({ kind: 'said', board, message })
   }
 
@@ -201,10 +207,13 @@ export class Bridge {
   #take(opened: Opened, board: Board): void {
     this.#leave(opened, 'another board is on its port')
     for (const other of this.#opened.values()) {
-      if (other.board === board) this.#leave(other, 'it is on another port')
+      if (other.board !== board) continue
+      this.#leave(other, 'it is on another port')
+      other.was = board
     }
     this.#boards.set(board.id, board)
     opened.board = board
+    opened.was = null
   }
 
   #wayOf({ path, limits, messenger, line }: Opened): BoardWay {

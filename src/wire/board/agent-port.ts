@@ -68,8 +68,8 @@ export const fromBridge = message(
       }),
     ],
     ['left', record({ board: [1, id], why: [2, text(1_000)] })],
-    /** Another board claims this id with another key. */
-    ['impostor', record({ board: [1, id], path: [2, path] })],
+    /** Another board claims this id, with another key or as a copy with the same. */
+    ['impostor', record({ board: [1, id], path: [2, path], sameKey: [3, bool] })],
     /** Its state, a report, a session's proof, what it refused. */
     ['said', record({ board: [1, id], message: [2, fromBoardKinds] })],
     /** Bytes of a transfer that are durable on the board. */

@@ -279,3 +279,21 @@ describe('inputs for a board', () => {
     expect(await board.give([input(1)])).toEqual({ taken: 0, code: 'board-away' })
   })
 })
+
+it('A copy of a board, flash and all, takes its place; that the first goes on speaking is told once, and what it says counts for nothing', async () => {
+  const bench = new Bench()
+  const [first, copy] = [bench.board(), bench.board()]
+  bench.plug('a', first)
+  await bench.pass(100)
+  bench.plug('b', copy)
+  await bench.pass(100)
+  const copies = () => bench.events.filter((event) => event.kind === 'impostor')
+  expect(copies()).toEqual([])
+  for (let times = 0; times < 2; times++) {
+    first.say({ kind: 'refused', of: 'session', number: null, code: 'box-key-invalid', detail: null })
+    await bench.pass(50)
+  }
+  expect(copies()).toMatchObject([{ path: 'a', sameKey: true }])
+  expect(bench.events.filter((event) => event.kind === 'said')).toEqual([])
+  expect(bench.bridge.board('mcu-1').path).toBe('b')
+})

@@ -101,7 +101,7 @@ export const boardTargets: readonly Target[] = [
     { kind: 'port', path: '/dev/ttyUSB0', status: 'failed', message: 'no' },
     { kind: 'appeared', path: '/dev/ttyUSB0', identify: identifyOf('mcu-1'), messageBytes: 256 },
     { kind: 'left', board: 'mcu-1', why: 'pulled' },
-    { kind: 'impostor', board: 'mcu-1', path: '/dev/ttyUSB1' },
+    { kind: 'impostor', board: 'mcu-1', path: '/dev/ttyUSB1', sameKey: true },
     { kind: 'said', board: 'mcu-1', message: { kind: 'report', body: Uint8Array.of(160), mac: null } },
     { kind: 'progress', request: 1, held: 4_096 },
     { kind: 'done', request: 1, ok: false, code: 'wrong-node', detail: 3 },
