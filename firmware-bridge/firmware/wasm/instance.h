@@ -1,7 +1,7 @@
 #ifndef HYPHA_WASM_INSTANCE_H
 #define HYPHA_WASM_INSTANCE_H
 
-/* What instance.c, bulk.c and interpret.c share. */
+/* What instance.c, segments.c, bulk.c and interpret.c share. */
 
 #include "read.h"
 

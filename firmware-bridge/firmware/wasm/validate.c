@@ -4,31 +4,7 @@
 
 #define HEADER ((uint32_t)sizeof(struct wasm_table_header))
 
-void *wasm_scratch(struct validator *v, uint32_t bytes) {
-    if ((size_t)(v->high - v->low) < bytes) {
-        fail(v, wasm_error_scratch);
-        return NULL;
-    }
-    uint8_t *room = v->low;
-    v->low += bytes;
-    memset(room, 0, bytes);
-    return room;
-}
-
-void wasm_emit(struct validator *v, uint32_t at, const void *bytes, uint32_t length) {
-    if (v->in.error != wasm_ok) return;
-    const struct wasm_sink *sink = v->sink;
-    if (at > sink->capacity || sink->capacity - at < length || !sink->write(sink->context, at, bytes, length))
-        fail(v, wasm_error_side_table);
-}
-
 /* ---- types ---- */
-
-const struct wasm_table_type *wasm_type_at(struct validator *v, uint32_t index) {
-    if (index < v->module->types) return wasm_types(v->module) + index;
-    fail(v, wasm_error_unknown_type);
-    return NULL;
-}
 
 static uint8_t read_types(struct validator *v) {
     uint32_t count = wasm_read_count(&v->in);
@@ -132,8 +108,6 @@ static void declare_reference(struct validator *v, uint32_t function) {
     else
         v->declared[function >> 3] |= (uint8_t)(1u << (function & 7));
 }
-
-bool wasm_is_declared(const struct validator *v, uint32_t function) { return (v->declared[function >> 3] >> (function & 7) & 1) != 0; }
 
 static uint8_t constant_global(struct validator *v) {
     uint32_t index = wasm_read_u32(&v->in);

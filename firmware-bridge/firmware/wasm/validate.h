@@ -1,7 +1,10 @@
 #ifndef HYPHA_WASM_VALIDATE_H
 #define HYPHA_WASM_VALIDATE_H
 
-/* What the files of the validator share: validate.c goes through the sections, validate-code.c and those beside it through function bodies. */
+/*
+ * What the files of the validator share: validate.c goes through the sections, and for function bodies to validate-code.c and those beside it;
+ * both keep what they know by validate-state.c.
+ */
 
 #include "read.h"
 
@@ -26,11 +29,15 @@ struct validator {
 
 static inline void fail(struct validator *v, enum wasm_error error) { wasm_reader_fail(&v->in, error); }
 
+/* ---- validate-state.c ---- */
+
 void *wasm_scratch(struct validator *v, uint32_t bytes);
 void wasm_emit(struct validator *v, uint32_t at, const void *bytes, uint32_t length);
 /* Null with an error if there is no such type. */
 const struct wasm_table_type *wasm_type_at(struct validator *v, uint32_t index);
 bool wasm_is_declared(const struct validator *v, uint32_t function);
+/* ---- validate-code.c ---- */
+
 /* Checks a function's body, up to `end`, and writes its part of the side table. */
 void wasm_validate_body(struct validator *v, uint32_t function, const uint8_t *end);
 
