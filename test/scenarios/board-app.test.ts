@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { PushAnswer } from '../../gateway/admin/api/schemas/apps.ts'
 import type { HistoryAnswer } from '../../gateway/admin/api/schemas/data.ts'
 import type { NodeDetail } from '../../gateway/admin/api/schemas/nodes.ts'
+import type { ReceiptView } from '../../gateway/admin/api/schemas/rollouts.ts'
 import { eventually, type Fleet } from '../support/fleet.ts'
 import { fleetWithBoard, SimulatedBoard, startNodeAtPort, untilNode } from './board-support.ts'
 import { sayTo } from './node-support.ts'
@@ -92,6 +93,14 @@ it('An edit is swapped in with its state kept, and its sequence unbroken', { tim
   await fleet.reached('app', 'confirmed')
   await moreThan((await unbroken()) + 2)
   await unbroken()
+  const receipts = () => ask<ReceiptView[]>(fleet, '/v1/apps/app/receipts')
+  const [signed] = await eventually('its node has signed', async () => {
+    const found = (await receipts()).filter(({ node }) => node === 'mcu-1')
+    return found.length > 0 ? found : undefined
+  })
+  expect(signed).toMatchObject({ attestedBy: 'pi-7', from: {}, inputs: { lost: 0, doubled: 0 } })
+  expect(signed!.pauseMs).toBeGreaterThan(0)
+  expect(await fleet.hypha(['receipt', 'app', 'mcu-1'])).toMatch(/by pi-7$/m)
 })
 
 it('A message for its inbox reaches it by way of its node', { timeout: onABusyMachineMs }, async () => {
