@@ -6,6 +6,7 @@ import { type CallOutcome, failed, type LinkedCall } from '../linked-calls.ts'
 import type { PendingCall } from '../pending-call.ts'
 import type { InboxInput, InputId, InstanceKey, RunnableSection, TurnRecord } from '../turns.ts'
 import { asksOf } from './asks.ts'
+import { callersFirst } from './callers-first.ts'
 import { Cell, type CellHealth } from './cell.ts'
 import type { CellWorker } from './cell-worker.ts'
 import { planCells } from './cells.ts'
@@ -66,6 +67,8 @@ export class App implements PreparedApp {
   readonly #ports: SandboxPorts
   readonly #durable: Durable
   readonly #cells: readonly Cell[]
+  /** In the order in which they end. */
+  readonly #callersFirst: readonly (readonly Cell[])[]
   /** Where each instance is, by its name. */
   readonly #places = new Map<string, Place>()
   readonly #changed: (() => void)[] = []
@@ -112,6 +115,7 @@ export class App implements PreparedApp {
         handled: (instance, input, again) => this.#onHandled(spec.instances[instance]!.key, input, again),
       })
     })
+    this.#callersFirst = callersFirst(section, this.#cells)
     for (const cell of this.#cells) {
       for (const [index, { key }] of cell.spec.instances.entries()) this.#places.set(instanceName(key), { cell, index })
     }
@@ -205,10 +209,12 @@ export class App implements PreparedApp {
       await this.#retired
       return []
     }
-    const stopped = await Promise.allSettled([
-      this.#before?.stop(options),
-      ...this.#cells.map((cell) => cell.stop(options)),
-    ])
+    const before = Promise.allSettled([this.#before?.stop(options)])
+    const stopped: PromiseSettledResult<unknown>[] = []
+    for (const cells of this.#callersFirst) {
+      stopped.push(...(await Promise.allSettled(cells.map((cell) => cell.stop(options)))))
+    }
+    stopped.push(...(await before))
     // Only then: where one goes on, what waits in the others waits for the next stop.
     for (const outcome of stopped) if (outcome.status === 'rejected') throw outcome.reason
     const left = this.#cells.flatMap((cell) =>

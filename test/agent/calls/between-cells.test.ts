@@ -39,6 +39,20 @@ test('A call between two cells of a node is a turn of the callee, journaled befo
   expect(link).toMatchObject({ calls: 2, callee: { module: 'keeper' }, node: 'edge' })
 })
 
+test('A turn that runs while its app stops is answered by a cell that has no turn itself, for callers end first.', async () => {
+  const edge = network.node('edge')
+  const app = await edge.run(
+    sectionWith([
+      { module: await keeper('keeper', { isolate: true }) },
+      { module: await caller(), links: { [store.name]: placedOn('edge', 'keeper') } },
+    ]),
+  )
+  app.deliver(shared('caller'), inputOf(1, 'a', text('last')))
+  expect(await app.stop({ save: true })).toEqual([])
+  expect(edge.samplesOf({ module: 'caller' })).toEqual(['count=1'])
+  expect(edge.samplesOf({ module: 'keeper' })).toEqual(['size=4'])
+})
+
 test('A trap of the callee discards its turn and not the caller’s, which is told; its cell is made anew alone.', async () => {
   const edge = network.node('edge')
   const app = await edge.run(
