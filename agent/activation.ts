@@ -20,8 +20,8 @@ const reopenMs = 5_000
 export interface ActivationHooks {
   /** Runs it when all that was begun before is done. */
   inTurn(run: () => Promise<void>): Promise<void>
-  /** What was installed is damaged and forgotten: it must be received again. */
-  missing(): void
+  /** There may be something to do: what was installed is damaged and forgotten, or what was tried was given up. */
+  again(): void
 }
 
 /**
@@ -33,7 +33,7 @@ export class Activation {
   readonly #ports: AppPorts
   readonly #status: AppStatus
   readonly #inTurn: ActivationHooks['inTurn']
-  readonly #missing: ActivationHooks['missing']
+  readonly #again: ActivationHooks['again']
   #running: RunningApp | null = null
   /** For inputs that come while what ran has stopped and what is to run hasn't begun. */
   readonly #between = new WaitingRoom()
@@ -43,12 +43,12 @@ export class Activation {
   readonly #trial: Trial
   readonly leaving: LeavingInstances
 
-  constructor(app: string, ports: AppPorts, status: AppStatus, { inTurn, missing }: ActivationHooks) {
+  constructor(app: string, ports: AppPorts, status: AppStatus, { inTurn, again }: ActivationHooks) {
     this.#app = app
     this.#ports = ports
     this.#status = status
     this.#inTurn = inTurn
-    this.#missing = missing
+    this.#again = again
     this.#stoppedAt = ports.clock.monotonic()
     this.leaving = new LeavingInstances(app, ports)
     this.#trial = new Trial(app, ports, status, {
@@ -139,7 +139,7 @@ export class Activation {
     this.#status.set('receiving', error)
     if (isDamage(error)) {
       await this.#ports.installs.remove(this.#app)
-      return this.#missing()
+      return this.#again()
     }
     this.#cancelReopen = this.#ports.clock.after(reopenMs, () => void this.#inTurn(() => this.boot()))
   }
@@ -343,6 +343,7 @@ export class Activation {
     if (failed !== null)
       this.#status.event('reverted', `Release ${failed.release.slice(0, 12)} is given up: ${failed.message}`)
     this.#status.set('reverted', failed)
+    this.#again()
     if (confirmed === null) return void this.#between.empty()
     try {
       if (old !== null && old.installed.release === confirmed.release && old.installed.epoch === confirmed.epoch) {

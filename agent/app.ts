@@ -6,9 +6,11 @@ import { Activation } from './activation.ts'
 import type { AppPorts } from './app-ports.ts'
 import { AppStatus } from './app-status.ts'
 import type { LinkedApp } from './calls/ports.ts'
+import type { Failure } from './install/machine.ts'
 import { Laps } from './laps.ts'
 import { linkedApp } from './linked-app.ts'
 import { Preparing } from './preparing.ts'
+import { Retrial } from './retrial.ts'
 import { isOf, sameSection, sameWork, unsigned } from './sections.ts'
 import type { InboxInput, InstanceKey } from './turns.ts'
 import { decodeStored } from './verify/stored.ts'
@@ -34,6 +36,7 @@ export class App {
   readonly #status: AppStatus
   readonly #activation: Activation
   readonly #preparing: Preparing
+  readonly #retrial: Retrial
   #work: Promise<void> = Promise.resolve()
   #scheduled = false
   #closing = false
@@ -52,9 +55,10 @@ export class App {
     this.#ports = ports
     this.#wantedSince = ports.clock.monotonic()
     this.#status = new AppStatus(name, ports)
+    this.#retrial = new Retrial(ports.clock)
     this.#activation = new Activation(name, ports, this.#status, {
       inTurn: (run) => this.#enqueue(run),
-      missing: () => this.converge(),
+      again: () => this.converge(),
     })
     this.#preparing = new Preparing(name, sections.prepare, {
       ports,
@@ -207,7 +211,13 @@ export class App {
       return this.#activation.restate()
     }
     const { failed, confirmed } = this.#ports.installs.state(this.name)
-    if (failed !== null && isOf(failed, wanted)) return this.#status.set('reverted', failed)
+    if (failed !== null && isOf(failed, wanted)) {
+      const waitMs = confirmed !== null && isOf(confirmed, wanted) ? this.#waitAfter(failed, wanted) : null
+      if (waitMs === null || waitMs > 0) {
+        if (waitMs !== null) this.#cancelRetry = this.#ports.clock.after(waitMs, () => this.converge())
+        return this.#status.set('reverted', failed)
+      }
+    }
     // It is here, and waits for being opened again.
     if (this.#isResigned(wanted)) return this.#begin(wanted, () => this.#resign(wanted))
     if (this.#activation.running === null && confirmed !== null && isOf(confirmed, wanted)) return
@@ -246,8 +256,14 @@ export class App {
     })
   }
 
+  /** Of a section whose release runs here; null where it isn't tried again: it has ended the agent. */
+  #waitAfter({ code }: Failure, wanted: Section): number | null {
+    return code === 'trial-died' ? null : this.#retrial.leftMs(wanted)
+  }
+
   async #install(wanted: Section, laps: Laps): Promise<void> {
     const { verifier, keepTrust } = this.#ports
+    this.#retrial.begun(wanted)
     this.#status.set('preparing')
     const verified = verifier.verifyRelease(wanted, this.#ports.contents)
     await keepTrust()

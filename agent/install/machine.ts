@@ -40,7 +40,7 @@ export interface InstallState {
   readonly trial: Trial | null
   /** What stands ready to take the place of what runs. [P 10.2] */
   readonly prepared: Prepared | null
-  /** The last release that was tried and given up: it isn't tried again in the same epoch. */
+  /** The last release that was tried and given up: it isn't tried again in the same epoch, unless it is the confirmed one with other instances. */
   readonly failed: Failure | null
 }
 

@@ -85,6 +85,25 @@ describe('a node whose new release fails', () => {
     expect(node.running()).toBe(one)
   })
 
+  it('tries again, later and later, to run more of the release that it has confirmed', async () => {
+    const node = await reboot({ 1: 'traps-at-start' })
+    const section = network.section(1, coreOf(1))
+    const instances = [...section.instances, { ...section.instances[0]!, home: 'pi-8' }]
+    const homes = () => node.section()?.instances.map(({ home }) => home)
+    expect([node.running(), homes()]).toEqual([null, []])
+    node.sandbox.behaviours.clear()
+    await node.until('it runs', () => node.status() === 'confirmed')
+    const before = homes()!
+    network.direct(2, { ...section, instances })
+    node.sandbox.behaviours.set(1, 'traps-at-start')
+    node.goOnline()
+    await node.until('it is given up', () => node.status() === 'reverted')
+    node.sandbox.behaviours.clear()
+    expect(homes()).toEqual(before)
+    await node.until('it is tried again', () => node.status() === 'confirmed')
+    expect(homes()).toEqual([...before, 'pi-8'])
+  })
+
   it('runs the confirmed one after a boot on which it does not load', async () => {
     await onTrial()
     const node = await reboot({ 2: 'unloadable' })
