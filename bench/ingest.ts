@@ -70,7 +70,17 @@ function encodeReports(id: string, { samples, perReport, startMs }: SenderTask):
     }
     const columns = { series: which.finish(), offset: offset.finish(), at: at.finish(), value: value.finish() }
     reports.push(
-      report.encode({ incarnation, first, count, baseMs, series, samples: columns, after: null, pausedMs: null, entries: [] }),
+      report.encode({
+        incarnation,
+        first,
+        count,
+        baseMs,
+        series,
+        samples: columns,
+        after: null,
+        pausedMs: null,
+        entries: [],
+      }),
     )
   }
   return reports
