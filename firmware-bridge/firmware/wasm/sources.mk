@@ -1,4 +1,4 @@
-# Included by ../Makefile, behind its variables. The interpreter's switches are the same for every machine but for where instructions begin, so that
+# Included by ../Makefile, behind its variables. The interpreter's switches are the same for every machine, so that
 # its size and its speed are of one program: all of it small, and the one file that is a loop over instructions fast.
 
 wasm_flags := -Os -fno-move-loop-invariants -fno-tree-dominator-opts -fno-math-errno -fbuiltin -fno-jump-tables -Wno-pedantic
@@ -11,8 +11,7 @@ ifeq ($(SANITIZE),1)
 $(host_out)/wasm/%.o: host_flags += -fno-math-errno
 else
 $(host_out)/wasm/%.o: host_flags += $(wasm_flags)
-# Its cache has lines, a microcontroller's flash has none: an instruction that begins in the middle of one takes a fifth longer.
-$(host_out)/wasm/interpret.o: host_flags += $(wasm_loop_flags) -falign-jumps=64 --param align-threshold=65536
+$(host_out)/wasm/interpret.o: host_flags += $(wasm_loop_flags)
 # The jump through a table of addresses takes one register less in a program that isn't moved.
 host_flags += -no-pie
 endif
