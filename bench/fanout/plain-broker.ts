@@ -20,8 +20,9 @@ export async function createPlainBroker(fleet: string, store: BrokerStore) {
   })
   const fanout = new Fanout({
     ...defaultLimits,
-    mayRead: ({ id }, topic) => rules.maySubscribe({ kind: 'node', id }, topic),
-    acknowledge: (client, messageId) => persistence.acknowledgeShared(client, messageId),
+    partyOf: ({ id }) => ({ kind: 'node', id }),
+    mayRead: (party, topic) => rules.maySubscribe(party, topic),
+    queueOf: (client) => persistence.queueOf(client),
     onDropped,
   })
   const aedes = new Aedes({ persistence, concurrency: 0, drainTimeout: defaultLimits.drainTimeoutMs })

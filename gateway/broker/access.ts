@@ -27,9 +27,10 @@ export function accessRules(topics: FleetTopics, grantsOf: GrantsOf): AccessRule
   // What goes to ten thousand nodes is asked for as often, one after the other, and is answered alike to all.
   let last = { filter: '', may: false }
   const mayNodeSubscribe = (node: string, filter: string): boolean => {
-    if (!topics.isForAll(filter)) return topics.maySubscribe(node, filter)
-    if (filter !== last.filter) last = { filter, may: topics.maySubscribe(node, filter) }
-    return last.may
+    if (filter === last.filter) return last.may
+    const may = topics.maySubscribe(node, filter)
+    if (topics.isForAll(filter)) last = { filter, may }
+    return may
   }
   return {
     mayPublish(party, topic) {

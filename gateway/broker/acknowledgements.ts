@@ -16,6 +16,9 @@ interface Inside {
 const puback = 0x40
 const pubackBytes = 4
 
+/** A connection's timer is moved on so many times in its length, at most: that is dear where ten thousand answer at once, and by a third of it a client may be late. */
+const heardPerKeepalive = 16
+
 /**
  * Takes PUBACKs off the front of what a client sends, before they are put where aedes reads: of those that `acknowledge` says yes to it never hears. Each of ten thousand nodes answers a broadcast
  * with one, and a stream's turn, a packet object, an event and a promise for each would cost more than the sending. A client can't flood this way: a packet id is acknowledged once, and any other
@@ -25,22 +28,37 @@ export function takeAcknowledgements(client: Client, acknowledge: (messageId: nu
   const inside = client as unknown as Inside
   const { conn, _parser: parser } = inside
   const push = conn.push
+  /** Whether aedes has all that came before, and what comes begins a packet: only what is pushed changes that. */
+  let isPacket = false
+  let heardUntil = 0
+  const pass = (bytes: Buffer | null) => {
+    isPacket = false
+    return push.call(conn, bytes)
+  }
   conn.push = (bytes) => {
-    const isPacket = conn.readableLength === 0 && parser._stateCounter === 0 && parser._list.length === 0
-    if (bytes === null || bytes[0] !== puback || !isPacket || !inside.connected || inside.closed) {
-      return push.call(conn, bytes)
-    }
+    if (bytes === null || bytes[0] !== puback || inside.closed) return pass(bytes)
+    isPacket ||=
+      inside.connected && conn.readableLength === 0 && parser._stateCounter === 0 && parser._list.length === 0
+    if (!isPacket) return pass(bytes)
     let at = 0
     while (
       at + pubackBytes <= bytes.length &&
       bytes[at] === puback &&
       bytes[at + 1] === pubackBytes - 2 &&
-      acknowledge(bytes.readUInt16BE(at + 2))
+      acknowledge((bytes[at + 2]! << 8) | bytes[at + 3]!)
     ) {
       at += pubackBytes
     }
-    // As any packet shows that it is alive [MQTT-3.1.2-24].
-    if (at > 0 && (inside._keepaliveInterval ?? 0) > 0) inside._keepaliveTimer?.refresh()
-    return at === bytes.length || push.call(conn, at === 0 ? bytes : bytes.subarray(at))
+    if (at > 0) heard()
+    return at === bytes.length || pass(at === 0 ? bytes : bytes.subarray(at))
+  }
+
+  /** As any packet shows that it is alive [MQTT-3.1.2-24]. */
+  const heard = () => {
+    const now = performance.now()
+    if (now < heardUntil) return
+    const { _keepaliveInterval: ms = 0, _keepaliveTimer: timer } = inside
+    heardUntil = now + ms / heardPerKeepalive
+    if (ms > 0) timer?.refresh()
   }
 }

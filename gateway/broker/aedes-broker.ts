@@ -75,8 +75,9 @@ class AedesBroker implements Broker {
     )
     this.#fanout = new Fanout({
       ...this.#limits,
-      mayRead: (client, topic) => this.#gatekeeper.mayRead(client, topic),
-      acknowledge: (client, messageId) => this.#persistence.acknowledgeShared(client, messageId),
+      partyOf: (client) => this.#gatekeeper.identityOf(client),
+      mayRead: (party, topic) => this.#gatekeeper.mayRead(party, topic),
+      queueOf: (client) => this.#persistence.queueOf(client),
       onDropped: options.onDropped,
     })
     this.#aedes = this.#createAedes()
@@ -147,7 +148,8 @@ class AedesBroker implements Broker {
       // Once more at delivery: a queue may hold what was granted only when it was filled.
       authorizeForward: (client, packet) => {
         this.#fanout.sends(client)
-        return gatekeeper.mayRead(client, packet.topic) ? packet : null
+        const party = gatekeeper.identityOf(client)
+        return party && gatekeeper.mayRead(party, packet.topic) ? packet : null
       },
     })
   }

@@ -1,7 +1,9 @@
 import type { Socket } from 'node:net'
 import type { Client } from 'aedes'
+import type { Party } from './access.ts'
 import { takeAcknowledgements } from './acknowledgements.ts'
 import { PublishFrame } from './frame.ts'
+import type { SessionQueue } from './queue.ts'
 import { firstCommonId, type SharedDelivery } from './shared-delivery.ts'
 import { FilterTree } from './topic-tree.ts'
 
@@ -24,12 +26,14 @@ interface Inside {
 }
 
 export interface FanoutPorts {
+  /** Who an accepted connection is; asked once. */
+  readonly partyOf: (client: Client) => Party | undefined
   /** Asked at each delivery: a grant may have been taken away since the subscription. */
-  readonly mayRead: (client: Client, topic: string) => boolean
+  readonly mayRead: (party: Party, topic: string) => boolean
   /** A client that is behind lost its oldest messages. */
   readonly onDropped: (client: string, count: number) => void
-  /** A client acknowledges what was delivered to many; false where the packet id is of anything else. */
-  readonly acknowledge: (client: string, messageId: number) => boolean
+  /** What waits for a persistent session. */
+  readonly queueOf: (client: string) => SessionQueue | undefined
   /** What waits for one client that is behind. */
   readonly maxQueuedMessages: number
   readonly maxQueuedBytes: number
@@ -50,10 +54,16 @@ interface Waiting {
   readonly qos: 0 | 1
 }
 
-/** A connection, and what waits for it. */
+/** A connection, and what waits for it. What a broadcast asks of ten thousand is at hand here: to look each of them up is dearer than all else that is done for it. */
 interface Reader {
   readonly client: Client
   readonly inside: Inside
+  party: Party | undefined
+  /** Its session's messages, from the first of them on that it was sent here. */
+  session: SessionQueue | undefined
+  /** The round that it was found for last, and the QoS that it was granted there. */
+  round: number
+  granted: number
   queue: Waiting[]
   queuedBytes: number
   /** Resolves when the client has caught up, or is gone; null while it isn't behind. */
@@ -76,8 +86,9 @@ interface Job {
 }
 
 interface Round extends Job {
-  readonly readers: number
-  readonly left: Iterator<[Reader, number], undefined>
+  readonly readers: readonly Reader[]
+  /** The next of them. */
+  next: number
   readonly behind: Reader[]
 }
 
@@ -96,6 +107,7 @@ export class Fanout {
   readonly #jobs: Job[] = []
   /** What is being handed out. */
   #round: Round | null = null
+  #rounds = 0
   #running = false
   #connections = 0
 
@@ -109,6 +121,10 @@ export class Fanout {
     const reader: Reader = {
       client,
       inside,
+      party: undefined,
+      session: undefined,
+      round: 0,
+      granted: 0,
       queue: [],
       queuedBytes: 0,
       behind: null,
@@ -122,7 +138,7 @@ export class Fanout {
     this.#readers.set(client, reader)
     inside.conn.once('close', () => this.#end(reader))
     inside._nextId = (inside._nextId % (firstCommonId - 1)) + 1
-    takeAcknowledgements(client, (messageId) => this.#ports.acknowledge(inside.id, messageId))
+    takeAcknowledgements(client, (messageId) => reader.session?.acknowledgeShared(messageId) === true)
     // Not its name: a connection that is taken over ends its subscriptions when its successor has made its own.
     const owner = `${++this.#connections}`
     // aedes writes down here what holds, also of restored sessions, for which it emits no event.
@@ -146,7 +162,10 @@ export class Fanout {
   /** The client's session queue has been sent: what came meanwhile follows. */
   ready(client: Client): void {
     const reader = this.#readers.get(client)
-    if (reader?.behind) this.#flush(reader)
+    if (!reader) return
+    // What its queue held is acknowledged here, too.
+    this.#sessionOf(reader)
+    if (reader.behind) this.#flush(reader)
   }
 
   /**
@@ -169,14 +188,16 @@ export class Fanout {
     let left = writesPerTurn
     while (left > 0) {
       this.#round ??= this.#begin()
-      if (this.#round === null) {
+      const round = this.#round
+      if (round === null) {
         this.#running = false
         return
       }
-      const { value, done } = this.#round.left.next()
-      if (done) this.#finish(this.#round)
-      else this.#deliver(value[0], this.#round, value[1])
-      left--
+      const end = Math.min(round.next + left, round.readers.length)
+      // A turn that finds nobody counts, too.
+      left -= Math.max(1, end - round.next)
+      while (round.next < end) this.#deliver(round.readers[round.next++]!, round)
+      if (end === round.readers.length) this.#finish(round)
     }
     setImmediate(() => this.#run())
   }
@@ -185,31 +206,37 @@ export class Fanout {
     const job = this.#jobs.shift()
     if (!job) return null
     const readers = this.#readersOf(job.message.topic)
-    return { ...job, readers: readers.size, left: readers.entries(), behind: [] }
+    return { ...job, readers, next: 0, behind: [] }
   }
 
   #finish({ done, behind, readers }: Round): void {
     this.#round = null
-    done(behind, readers)
+    done(behind, readers.length)
   }
 
-  /** Each client once, with the highest QoS of its subscriptions that match [MQTT-3.3.5-1]. */
-  #readersOf(topic: string): Map<Reader, number> {
-    const readers = new Map<Reader, number>()
+  /** Each client once, granted the highest QoS of its subscriptions that match [MQTT-3.3.5-1]. */
+  #readersOf(topic: string): Reader[] {
+    const round = ++this.#rounds
+    const readers: Reader[] = []
     for (const { reader, qos } of this.#subscriptions.match(topic)) {
-      const other = readers.get(reader)
-      if (other === undefined || other < qos) readers.set(reader, qos)
+      if (reader.round !== round) {
+        reader.round = round
+        reader.granted = qos
+        readers.push(reader)
+      } else if (reader.granted < qos) reader.granted = qos
     }
     return readers
   }
 
-  #deliver(reader: Reader, { message, behind }: Round, granted: number): void {
-    const { inside, client } = reader
+  #deliver(reader: Reader, { message, behind }: Round): void {
+    const { inside } = reader
     // Before CONNACK a session is being restored: what waits in its queue is sent after it, and for the rest the client was away.
     if (inside.closed || inside.errored || !inside.connackSent) return
-    const qos = granted > 0 ? message.qos : 0
-    if (!this.#ports.mayRead(client, message.topic)) {
-      if (qos === 1 && !inside.clean) message.delivery?.drop(inside.id)
+    const qos = reader.granted > 0 ? message.qos : 0
+    reader.party ??= this.#ports.partyOf(reader.client)
+    if (!reader.party || !this.#ports.mayRead(reader.party, message.topic)) {
+      const session = qos === 1 ? this.#sessionOf(reader) : undefined
+      if (session) message.delivery?.drop(session)
       return
     }
     // What its queue held goes first.
@@ -219,12 +246,19 @@ export class Fanout {
     if (reader.behind) behind.push(reader)
   }
 
+  /** Undefined where nothing waits for it beyond its connection. */
+  #sessionOf(reader: Reader): SessionQueue | undefined {
+    if (!reader.inside.clean) reader.session ??= this.#ports.queueOf(reader.inside.id)
+    return reader.session
+  }
+
   /** False when the socket is full. */
-  #write({ inside, ownId }: Reader, { frame, delivery }: Message, qos: 0 | 1): boolean {
-    if (qos === 0) return inside.conn.write(frame.plain(inside.version))
-    const { conn, version, clean, id } = inside
-    if (clean || delivery === null) return conn.write(frame.numbered(version, ownId()))
-    const messageId = delivery.begin(id, ownId)
+  #write(reader: Reader, { frame, delivery }: Message, qos: 0 | 1): boolean {
+    const { conn, version, clean } = reader.inside
+    if (qos === 0) return conn.write(frame.plain(version))
+    if (clean || delivery === null) return conn.write(frame.numbered(version, reader.ownId()))
+    const session = this.#sessionOf(reader)
+    const messageId = session ? delivery.begin(session, reader.ownId) : null
     // Sent already with the session's queue, or acknowledged, or it has made room.
     if (messageId === null) return true
     return conn.write(

@@ -1,7 +1,7 @@
 import type { TLSSocket } from 'node:tls'
 import { type FleetTopics, fleetTopics } from '@hypha/core/wire/topics.ts'
 import type { Aedes, AuthenticateError, Client } from 'aedes'
-import { type AccessRules, accessRules, mayLeaveWill } from './access.ts'
+import { type AccessRules, accessRules, mayLeaveWill, type Party } from './access.ts'
 import type { BrokerLimits, BrokerOptions, Denial, MessageHandler } from './broker.ts'
 import { Buckets } from './bucket.ts'
 import { type ClientIdentity, identify } from './identity.ts'
@@ -199,9 +199,8 @@ export class Gatekeeper {
     for (const filter of filters) this.#sessions.get(client)?.filters.delete(filter)
   }
 
-  mayRead(client: Client, filter: string): boolean {
-    const session = this.#sessions.get(client)
-    return session !== undefined && this.#rules.maySubscribe(session.identity, filter)
+  mayRead(party: Party, filter: string): boolean {
+    return this.#rules.maySubscribe(party, filter)
   }
 
   // Messages

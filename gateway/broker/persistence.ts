@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import type { BrokerStore, StoredMessage } from '../store/ports/broker.ts'
 import { GroupCommit } from './group-commit.ts'
 import { type IncomingPacket, IncomingPackets } from './incoming-packets.ts'
-import type { QueuedPacket, QueueLimits } from './queue.ts'
+import type { QueuedPacket, QueueLimits, SessionQueue } from './queue.ts'
 import { SessionQueues } from './session-queues.ts'
 import type { SharedDelivery } from './shared-delivery.ts'
 import { FilterTree, hasWildcard, TopicTree } from './topic-tree.ts'
@@ -214,9 +214,8 @@ export class BrokerPersistence {
    * send it by. Null where there is none.
    */
   async enqueueForAll(topic: string, payload: Uint8Array): Promise<SharedDelivery | null> {
-    const clients = new Set<string>()
-    for (const { clientId } of this.#filters.match(topic)) clients.add(clientId)
-    return clients.size === 0 ? null : this.#queues.enqueueShared(clients, topic, payload)
+    const clients = this.#filters.match(topic).map(({ clientId }) => clientId)
+    return clients.length === 0 ? null : this.#queues.enqueueShared(clients, topic, payload)
   }
 
   async outgoingUpdate(client: ClientRef, packet: QueuedPacket): Promise<void> {
@@ -227,9 +226,9 @@ export class BrokerPersistence {
     return this.#queues.acknowledge(client.id, packet.messageId)
   }
 
-  /** A client acknowledges what waits for others, too. False where the id is of anything else, or of nothing: then nothing has happened. */
-  acknowledgeShared(client: string, messageId: number): boolean {
-    return this.#queues.acknowledgeShared(client, messageId)
+  /** What waits for a client; undefined where nothing ever did. It stays the same as long as the client is connected. */
+  queueOf(client: string): SessionQueue | undefined {
+    return this.#queues.of(client)
   }
 
   outgoingStream(client: ClientRef): Readable {

@@ -22,8 +22,8 @@ export interface Shared {
   readonly bytes: number
   /** For one session's queue. */
   packet(): QueuedPacket
-  /** One of them is done with it. */
-  settle(client: string): void
+  /** It is in one of them no more. */
+  settle(): void
 }
 
 interface Entry {
@@ -52,10 +52,12 @@ export interface QueueLimits {
 export class SessionQueue {
   /** Keyed by (broker, counter), by which aedes names a packet before it has a message id. */
   readonly #entries = new KeyedList<Entry>()
+  readonly client: string
   readonly #limits: QueueLimits
   #bytes = 0
 
-  constructor(limits: QueueLimits) {
+  constructor(client: string, limits: QueueLimits) {
+    this.client = client
     this.#limits = limits
   }
 
@@ -75,6 +77,10 @@ export class SessionQueue {
       original: packet,
       packet,
     })
+  }
+
+  has(key: string): boolean {
+    return this.#entries.get(key) !== undefined
   }
 
   /** The same for one that waits for others too. */
@@ -143,12 +149,12 @@ export class SessionQueue {
     return { id: entry.id, shared: entry.shared, packet: packetOf(entry) }
   }
 
-  /** The same for one that waits for others too; null for any other, which stays. */
-  acknowledgeShared(messageId: number): Shared | null {
+  /** Removes what a message id acknowledges if it waits for others too; any other stays. Whether it did. */
+  acknowledgeShared(messageId: number): boolean {
     const entry = this.#sentWith(messageId)
-    if (entry === null) return null
-    if (entry.shared !== null) this.#remove(entry)
-    return entry.shared
+    if (entry === null || entry.shared === null) return false
+    this.#remove(entry)
+    return true
   }
 
   /** Clients acknowledge in order, so the search ends at the first as a rule. */
@@ -162,6 +168,7 @@ export class SessionQueue {
   #remove(entry: Entry): void {
     this.#entries.delete(entry.key)
     this.#bytes -= entry.bytes
+    entry.shared?.settle()
   }
 
   /** A copy, because the queue changes while it is sent. */
@@ -169,8 +176,10 @@ export class SessionQueue {
     return [...this.#entries.values()].map(packetOf)
   }
 
-  all(): Removed[] {
-    return [...this.#entries.values()]
+  clear(): readonly Removed[] {
+    const all = [...this.#entries.values()]
+    for (const entry of all) this.#remove(entry)
+    return all
   }
 }
 

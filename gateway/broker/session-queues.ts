@@ -28,12 +28,9 @@ export class SessionQueues {
 
   /** What a former run left. */
   restore({ deliveries, broadcasts }: Pick<BrokerContents, 'deliveries' | 'broadcasts'>): void {
-    const shared = [...broadcasts].map((stored) =>
-      this.#shared({ ...stored, payload: Buffer.from(stored.payload) }, new Set(stored.clients)),
-    )
-    for (const next of [...deliveries, ...shared].sort((a, b) => a.id - b.id)) {
+    for (const next of [...deliveries, ...broadcasts].sort((a, b) => a.id - b.id)) {
       this.#nextDelivery = Math.max(this.#nextDelivery, next.id + 1)
-      if (next instanceof SharedDelivery) this.#enqueueFor(next.clients, next)
+      if ('clients' in next) this.#enqueueFor(next.clients, this.#shared(next))
       else this.#queueOf(next.client).add(next.id, fromDelivery(next))
     }
   }
@@ -51,11 +48,13 @@ export class SessionQueues {
     if (written) await written
   }
 
-  /** One message for all of them, with one entry in the store; resolves when that is durable. From now on the set is the delivery's own. */
-  async enqueueShared(clients: Set<string>, topic: string, payload: Uint8Array): Promise<SharedDelivery> {
-    const delivery = this.#shared({ id: this.#nextDelivery++, topic, payload: Buffer.from(payload) }, clients)
+  /** One message for all of them, with one entry in the store; resolves when that is durable. A client may be named more than once. */
+  async enqueueShared(clients: Iterable<string>, topic: string, payload: Uint8Array): Promise<SharedDelivery> {
+    const delivery = this.#shared({ id: this.#nextDelivery++, topic, payload })
+    // First: one that takes more room than a queue has is settled at once.
+    const written = this.#commit.add(delivery.toWrite('broadcast'))
     this.#enqueueFor(clients, delivery)
-    await this.#commit.add(delivery.toWrite('broadcast'))
+    await written
     return delivery
   }
 
@@ -75,17 +74,13 @@ export class SessionQueues {
     const queue = this.#queues.get(client)
     const cleared = queue?.acknowledge(messageId)
     if (!cleared) return undefined
-    this.#dequeue(client, cleared)
+    this.#dequeue(cleared)
     return cleared.packet
   }
 
-  /** False where the id is of anything else than what waits for others, too, or of nothing: then nothing has happened. */
-  acknowledgeShared(client: string, messageId: number): boolean {
-    const queue = this.#queues.get(client)
-    const shared = queue?.acknowledgeShared(messageId)
-    if (!shared) return false
-    shared.settle(client)
-    return true
+  /** Undefined where nothing ever waited for it. */
+  of(client: string): SessionQueue | undefined {
+    return this.#queues.get(client)
   }
 
   packets(client: string): ReturnType<SessionQueue['packets']> | readonly [] {
@@ -93,7 +88,7 @@ export class SessionQueues {
   }
 
   clear(client: string): void {
-    for (const entry of this.#queues.get(client)?.all() ?? []) this.#dequeue(client, entry)
+    for (const entry of this.#queues.get(client)?.clear() ?? []) this.#dequeue(entry)
     this.#queues.delete(client)
   }
 
@@ -107,36 +102,33 @@ export class SessionQueues {
   #queueOf(client: string): SessionQueue {
     let queue = this.#queues.get(client)
     if (!queue) {
-      queue = new SessionQueue(this.#options)
+      queue = new SessionQueue(client, this.#options)
       this.#queues.set(client, queue)
     }
     return queue
   }
 
-  #shared(message: { id: number; topic: string; payload: Buffer }, clients: Set<string>): SharedDelivery {
-    return new SharedDelivery(message, clients, {
-      queueOf: (client) => this.#queues.get(client),
-      onSettled: (settled) => this.#settle(settled),
-    })
+  #shared({ id, topic, payload }: { id: number; topic: string; payload: Uint8Array }): SharedDelivery {
+    return new SharedDelivery({ id, topic, payload: Buffer.from(payload) }, (settled) => this.#settle(settled))
   }
 
   #enqueueFor(clients: Iterable<string>, delivery: SharedDelivery): void {
-    for (const client of clients) this.#drop(client, this.#queueOf(client).addShared(delivery))
+    for (const client of clients) this.#drop(client, delivery.enqueue(this.#queueOf(client)))
   }
 
   #drop(client: string, dropped: readonly Removed[]): void {
-    for (const old of dropped) this.#dequeue(client, old)
+    for (const old of dropped) this.#dequeue(old)
     if (dropped.length > 0) this.#options.onDropped(client, dropped.length)
   }
 
-  #dequeue(client: string, { id, shared }: Removed): void {
-    if (shared) shared.settle(client)
-    else this.#commit.addBehind({ op: 'dequeue', id })
+  /** What is shared has settled itself. */
+  #dequeue({ id, shared }: Removed): void {
+    if (!shared) this.#commit.addBehind({ op: 'dequeue', id })
   }
 
   /** Who acknowledged is written down when all have, and now and then: until then a restart sends it to some once more, which QoS 1 allows. */
   #settle(delivery: SharedDelivery): void {
-    if (delivery.clients.size === 0) {
+    if (delivery.waiting === 0) {
       this.#unsettled.delete(delivery)
       this.#commit.addBehind(delivery.toWrite('settle'))
       return

@@ -1,19 +1,13 @@
 import type { BrokerWrite } from '../store/ports/broker.ts'
-import { type QueuedPacket, type SessionQueue, type Shared, sharedKey } from './queue.ts'
+import { type QueuedPacket, type Removed, type SessionQueue, type Shared, sharedKey } from './queue.ts'
 
 /** Packet ids from here on are those of shared deliveries; below, each client has its own. */
 export const firstCommonId = 0x8000
 const commonIds = 0x8000
 
-interface SharedDeliveryPorts {
-  readonly queueOf: (client: string) => SessionQueue | undefined
-  /** A client is done with it. */
-  readonly onSettled: (delivery: SharedDelivery) => void
-}
-
 /**
- * One QoS 1 message that waits for many persistent sessions: its bytes are kept once, in memory and in the store, with the names of those that have not acknowledged it. A row for each of
- * ten thousand costs more than the sending.
+ * One QoS 1 message that waits for many persistent sessions: its bytes are kept once, in memory and in the store, with the names of those that have not acknowledged it: a row for each of
+ * ten thousand would cost more than the sending. Whom it waits for, their queues say.
  */
 export class SharedDelivery implements Shared {
   readonly id: number
@@ -23,26 +17,42 @@ export class SharedDelivery implements Shared {
   /** That all of them get it with, so that all get the same bytes. */
   readonly messageId: number
   readonly bytes: number
-  readonly #waiting: Set<string>
-  readonly #ports: SharedDeliveryPorts
+  /** That it was put in; some may have it no more. */
+  #queues: SessionQueue[] = []
+  #waiting = 0
+  readonly #onSettled: (delivery: SharedDelivery) => void
 
+  /** `onSettled` is told each time that a client is done with it. */
   constructor(
     message: { readonly id: number; readonly topic: string; readonly payload: Buffer },
-    waiting: Set<string>,
-    ports: SharedDeliveryPorts,
+    onSettled: (delivery: SharedDelivery) => void,
   ) {
     this.id = message.id
     this.topic = message.topic
     this.payload = message.payload
-    this.#waiting = waiting
     this.key = sharedKey(this.id)
     this.messageId = firstCommonId + (this.id % commonIds)
     this.bytes = message.payload.length + message.topic.length
-    this.#ports = ports
+    this.#onSettled = onSettled
   }
 
-  get clients(): ReadonlySet<string> {
+  /** How many have not acknowledged it. */
+  get waiting(): number {
     return this.#waiting
+  }
+
+  /** Their names, as it stands when they are asked for one by one. */
+  *#clients(): Generator<string> {
+    this.#queues = this.#queues.filter((queue) => queue.has(this.key))
+    for (const { client } of this.#queues) yield client
+  }
+
+  /** Once for each queue, though several of its subscriptions match. Returns what made room for it. */
+  enqueue(queue: SessionQueue): readonly Removed[] {
+    if (queue.has(this.key)) return []
+    this.#queues.push(queue)
+    this.#waiting++
+    return queue.addShared(this)
   }
 
   packet(): QueuedPacket {
@@ -52,23 +62,24 @@ export class SharedDelivery implements Shared {
   }
 
   /** It is about to be sent: under which packet id, the common one unless the client has that in use; then `another`. Null if it was sent already, or isn't queued any more. */
-  begin(client: string, another: () => number): number | null {
-    return this.#ports.queueOf(client)?.begin(this.key, this.messageId, another) ?? null
+  begin(queue: SessionQueue, another: () => number): number | null {
+    return queue.begin(this.key, this.messageId, another)
   }
 
   /** The client may not have it (any more). */
-  drop(client: string): void {
-    this.#ports.queueOf(client)?.remove(this.key)
-    this.settle(client)
+  drop(queue: SessionQueue): void {
+    queue.remove(this.key)
   }
 
-  settle(client: string): void {
-    if (this.#waiting.delete(client)) this.#ports.onSettled(this)
+  settle(): void {
+    this.#waiting--
+    this.#onSettled(this)
   }
 
   /** Written when the store gets to it, with the clients that wait by then. */
   toWrite(op: 'broadcast' | 'settle'): BrokerWrite {
-    const { id, topic, payload, clients } = this
+    const { id, topic, payload } = this
+    const clients = { [Symbol.iterator]: () => this.#clients() }
     return op === 'broadcast' ? { op, id, topic, payload, clients } : { op, id, clients }
   }
 }

@@ -78,8 +78,11 @@ export class SqliteBrokerStore implements BrokerStore {
       enqueue: (w) => enqueue.run(fleet, w.id, w.client, w.topic, w.payload, w.qos, w.releasing),
       dequeue: (w) => dequeue.run(fleet, w.id),
       broadcast: (w) => broadcast.run(fleet, w.id, w.topic, w.payload, JSON.stringify([...w.clients])),
-      settle: (w) =>
-        w.clients.size === 0 ? settled.run(fleet, w.id) : stillWaiting.run(JSON.stringify([...w.clients]), fleet, w.id),
+      settle: (w) => {
+        const clients = [...w.clients]
+        if (clients.length === 0) settled.run(fleet, w.id)
+        else stillWaiting.run(JSON.stringify(clients), fleet, w.id)
+      },
       will: (w) => will.run(fleet, w.client, w.topic, w.payload, w.qos, w.retain ? 1 : 0),
       unwill: (w) => unwill.run(fleet, w.client),
     }

@@ -43,16 +43,16 @@ export type BrokerWrite =
   /** Replaces the delivery with this id. */
   | ({ readonly op: 'enqueue' } & StoredDelivery)
   | { readonly op: 'dequeue'; readonly id: number }
-  /** `clients` are those that wait when it is written: the set may change before. */
+  /** `clients` are those that wait when it is written: they may change before. */
   | {
       readonly op: 'broadcast'
       readonly id: number
       readonly topic: string
       readonly payload: Uint8Array
-      readonly clients: ReadonlySet<string>
+      readonly clients: Iterable<string>
     }
   /** Who waits for it yet; it goes when nobody does. */
-  | { readonly op: 'settle'; readonly id: number; readonly clients: ReadonlySet<string> }
+  | { readonly op: 'settle'; readonly id: number; readonly clients: Iterable<string> }
   | ({ readonly op: 'will' } & StoredWill)
   | { readonly op: 'unwill'; readonly client: string }
 

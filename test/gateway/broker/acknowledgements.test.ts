@@ -104,7 +104,7 @@ test('No two messages of a session are in flight under one packet id, and acknow
     fc.property(
       fc.array(fc.record({ kind: fc.constantFrom('shared', 'own', 'ack'), id: fc.integer({ min: 1, max: 4 }) })),
       (steps) => {
-        const queue = new SessionQueue({ maxQueuedMessages: 1_000, maxQueuedBytes: 1_000_000 })
+        const queue = new SessionQueue('pi-1', { maxQueuedMessages: 1_000, maxQueuedBytes: 1_000_000 })
         const inFlight = new Map<number, 'shared' | 'own'>()
         let own = 100
         for (const [number, { kind, id }] of steps.entries()) {
@@ -123,7 +123,7 @@ test('No two messages of a session are in flight under one packet id, and acknow
             inFlight.set(taken!, 'shared')
           } else {
             const settled = queue.acknowledgeShared(id)
-            expect(settled !== null).toBe(inFlight.get(id) === 'shared')
+            expect(settled).toBe(inFlight.get(id) === 'shared')
             if (settled) inFlight.delete(id)
           }
         }
